@@ -7,7 +7,34 @@ extern crate alloc;
 extern crate std;
 
 #[cfg(feature = "alloc")]
+mod assembler;
+mod close;
+mod close_code;
+pub mod connection;
+#[cfg(feature = "alloc")]
+pub mod endpoint;
+mod error;
+pub mod frame;
+#[cfg(feature = "alloc")]
 pub mod handshake;
 mod input;
+mod message;
+#[cfg(feature = "getrandom")]
+mod random;
+mod timers;
+pub mod utf8;
 
+#[cfg(feature = "alloc")]
+pub use assembler::Assembler;
+pub use close::{CloseFrame, MAX_REASON_LEN};
+pub use close_code::CloseCode;
+pub use connection::{Connection, Event};
+#[cfg(feature = "alloc")]
+pub use endpoint::Endpoint;
+pub use error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 pub use input::Input;
+#[cfg(feature = "alloc")]
+pub use message::OwnedMessage;
+pub use message::{Kind, Message};
+#[cfg(feature = "getrandom")]
+pub use random::random_keys;

@@ -1,0 +1,158 @@
+//! [`Assembler`]: pieces to whole messages, UTF-8 checked on the way (RFC 6455 §5.4, §8.1).
+//!
+//! Owns the buffer of a message that came in several pieces. Sizes and fragment counts have been
+//! checked by the [`Connection`] before a piece arrives here.
+
+use alloc::vec::Vec;
+
+use crate::connection::{Connection, Data};
+use crate::error::ProtocolError;
+use crate::message::{Kind, Message, OwnedMessage};
+use crate::utf8::{self, Validator};
+
+/// Makes whole messages of the pieces that a [`Connection`] hands out.
+///
+/// A message that came in one piece is lent from the read buffer: no copy, no allocation. Others
+/// are collected in one contiguous buffer that grows with the bytes received, never with what a
+/// header announces. Text is checked as it comes, and the connection is failed at the first bad
+/// byte.
+#[derive(Debug, Default)]
+pub struct Assembler {
+    /// Initialised bytes; those from `len` on are room for the next ones.
+    buffer: Vec<u8>,
+    len: usize,
+    kind: Option<Kind>,
+    utf8: Validator,
+    complete: bool,
+}
+
+impl Assembler {
+    /// An assembler without a buffer.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a piece, and lends the message if it is complete.
+    ///
+    /// `connection` is the one that the piece came from: it is failed with 1007 when the text is
+    /// not UTF-8.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidUtf8`], sticky in the connection.
+    pub fn push<'m>(
+        &'m mut self,
+        piece: Data<'m>,
+        connection: &mut Connection,
+    ) -> Result<Option<Message<'m>>, ProtocolError> {
+        let whole = piece.first && piece.last;
+        let result = if whole {
+            message(piece.kind, piece.payload).map(Some)
+        } else {
+            self.collect(&piece)
+                .and_then(|complete| if complete { self.message().map(Some) } else { Ok(None) })
+        };
+        result.map_err(|error| connection.fail(error))
+    }
+
+    /// Adds a piece to the buffer; whether the message is complete.
+    pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
+        if piece.first {
+            self.clear();
+            self.kind = Some(piece.kind);
+        }
+        self.buffer.truncate(self.len);
+        self.buffer.extend_from_slice(piece.payload);
+        self.commit(piece.payload.len(), piece.last)
+    }
+
+    /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
+    pub(crate) fn commit(&mut self, count: usize, last: bool) -> Result<bool, ProtocolError> {
+        let new = &self.buffer[self.len..self.len + count];
+        if self.kind == Some(Kind::Text) {
+            self.utf8.push(new)?;
+            if last {
+                self.utf8.finish()?;
+            }
+        }
+        self.len += count;
+        self.complete = last;
+        Ok(last)
+    }
+
+    /// The message, if the last piece completed it.
+    pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
+        message(self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+    }
+
+    /// Takes the complete message without a copy of a large one.
+    pub(crate) fn take(&mut self) -> Result<OwnedMessage, ProtocolError> {
+        let lent = self.message()?;
+        let owned = match lent {
+            Message::Binary(bytes) if bytes.len() >= LARGE => {
+                self.buffer.truncate(self.len);
+                OwnedMessage::Binary(core::mem::take(&mut self.buffer).into())
+            }
+            small_or_text => small_or_text.into_owned(),
+        };
+        self.clear();
+        Ok(owned)
+    }
+
+    /// How many bytes of an unfinished message there are.
+    pub(crate) fn collected(&self) -> usize {
+        if self.complete { 0 } else { self.len }
+    }
+
+    /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
+    /// received already, so that memory follows what arrives.
+    pub(crate) fn room(&mut self, remaining: usize) -> &mut [u8] {
+        let end = self.len + remaining.min(self.len.max(LARGE));
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        &mut self.buffer[self.len..end]
+    }
+
+    /// Up to `count` bytes that were written into [`room`](Self::room).
+    pub(crate) fn written(&mut self, count: usize) -> &mut [u8] {
+        &mut self.buffer[self.len..self.len + count]
+    }
+
+    /// Forgets the message that has been used, and gives the buffer back if it is large.
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+        self.kind = None;
+        self.complete = false;
+        self.utf8 = Validator::default();
+        if self.buffer.capacity() > KEEP {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Gives the buffer back unless a message is in it.
+    pub(crate) fn release(&mut self) {
+        if self.len == 0 {
+            self.buffer = Vec::new();
+        }
+    }
+}
+
+/// From this size on a payload is worth an allocation of its own, in bytes.
+pub(crate) const LARGE: usize = 4 * 1024;
+
+/// [`LARGE`] as the wire counts.
+pub(crate) const LARGE_U64: u64 = 4 * 1024;
+
+/// The largest buffer that is kept for the next message, in bytes.
+const KEEP: usize = 64 * 1024;
+
+/// Lends a whole payload as a message; text is checked here.
+#[inline]
+pub(crate) fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
+    match kind {
+        Kind::Text => Ok(Message::Text(utf8::validate(payload)?)),
+        Kind::Binary => Ok(Message::Binary(payload)),
+    }
+}

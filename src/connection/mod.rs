@@ -1,0 +1,653 @@
+//! [`Connection`]: one WebSocket connection after its handshake (RFC 6455 §5 to §8), no heap.
+//!
+//! Owns the rules of the protocol: roles, fragmentation, automatic replies, the closing handshake,
+//! deadlines, sticky errors. Leaves whole messages and UTF-8 to the
+//! [`Assembler`](crate::Assembler), buffers to [`Endpoint`](crate::Endpoint), and I/O, clock and
+//! randomness to the caller.
+//!
+//! ```text
+//!   bytes --> receive --> Event          send, send_part, ping, close --> bytes
+//!                |                                                          ^
+//!                +--> Pong, Close --> poll_transmit ------------------------+
+//!   time ---> poll_timeout, handle_timeout --> Ping, TimeoutError
+//! ```
+
+mod closing;
+mod receive;
+mod send;
+
+use core::time::Duration;
+
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
+
+pub use closing::{CloseOutcome, Failure, Initiator};
+pub use receive::{ControlPayload, Data};
+pub use send::{ControlFrame, Fragment, KeySource, NoEntropy};
+
+use crate::close::CloseFrame;
+use crate::close_code::CloseCode;
+use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
+use crate::frame::{EncodedHeader, Masking, OpCode, Rsv, len64, mask};
+use crate::input::Input;
+use crate::message::Kind;
+#[cfg(feature = "alloc")]
+use crate::message::Message;
+use crate::timers::{Due, Timers};
+use crate::utf8;
+use closing::Closing;
+use receive::{Incoming, Receiver};
+use send::Sender;
+
+/// Which end of the connection this is (RFC 6455 §5.1: the client masks, the server does not).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that opened the connection.
+    Client,
+    /// The end that accepted it.
+    Server,
+}
+
+/// Limits and deadlines of a [`Connection`].
+///
+/// ```
+/// use core::time::Duration;
+/// use websocket_proto::connection::Config;
+///
+/// let mut config = Config::default();
+/// config.max_message = 64 * 1024;
+/// config.ping_interval = Some(Duration::from_secs(30));
+/// config.pong_timeout = Some(Duration::from_secs(10));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The longest data frame that is taken, in bytes; 16 MiB by default. Longer ones fail the
+    /// connection with 1009 at their header (RFC 6455 §10.4).
+    pub max_frame: u64,
+    /// The longest message that is taken, in bytes over all its frames; 16 MiB by default.
+    pub max_message: u64,
+    /// How many data frames a message may have beyond one for each 16 bytes; 1,024 by default,
+    /// `u32::MAX` for no bound. Fragments are cheap to send and not free to take; more of them
+    /// fail the connection with 1008.
+    pub frame_allowance: u32,
+    /// The reserved bits that a negotiated extension has given a meaning; none by default.
+    pub rsv: Rsv,
+    /// After how long without a byte from the peer a Ping is sent; off by default.
+    pub ping_interval: Option<Duration>,
+    /// How long after such a Ping something must have come, or the peer is taken for gone; off by
+    /// default. Any byte counts, not only the Pong.
+    pub pong_timeout: Option<Duration>,
+    /// How long a connection may be without a message in either direction; off by default. Pings
+    /// do not count.
+    pub idle_timeout: Option<Duration>,
+    /// How long the peer has to complete the closing handshake, and then to end the transport;
+    /// 5 seconds by default.
+    pub close_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_frame: 16 * 1024 * 1024,
+            max_message: 16 * 1024 * 1024,
+            frame_allowance: 1024,
+            rsv: Rsv::NONE,
+            ping_interval: None,
+            pong_timeout: None,
+            idle_timeout: None,
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What [`Connection::receive`] found.
+#[derive(Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // Control payloads are inline on purpose: no heap.
+pub enum Event<'b> {
+    /// A piece of a message.
+    Data(Data<'b>),
+    /// A Ping. Its Pong is queued already; nothing has to be done.
+    Ping(ControlPayload),
+    /// A Pong: the answer to a Ping of ours, or unsolicited (RFC 6455 §5.5.3).
+    Pong(ControlPayload),
+    /// The peer's Close, the last event. Ours is queued, unless it was sent before.
+    Close(Option<CloseFrame>),
+}
+
+/// The protocol of one connection, as a state machine without I/O, clock, randomness or heap.
+///
+/// At most 512 bytes. The run loop is in the [crate documentation](crate).
+#[derive(Debug)]
+pub struct Connection {
+    receiver: Receiver,
+    sender: Sender,
+    closing: Closing,
+    timers: Timers,
+    /// The transport has ended on the peer's side.
+    eof: bool,
+    /// The peer has had its time to close.
+    expired: bool,
+}
+
+impl Connection {
+    /// The server's end, after [`ServerHandshake::accept`](crate::handshake::ServerHandshake).
+    #[must_use]
+    pub fn server(config: &Config) -> Self {
+        Self::new(config, Masking::Required, None)
+    }
+
+    /// The client's end. `keys` gives the masking keys (RFC 6455 §5.3), 4 bytes for each frame.
+    #[must_use]
+    pub fn client(config: &Config, keys: KeySource) -> Self {
+        Self::new(config, Masking::Forbidden, Some(keys))
+    }
+
+    fn new(config: &Config, masking: Masking, keys: Option<KeySource>) -> Self {
+        Self {
+            receiver: Receiver::new(config, masking),
+            sender: Sender::new(keys),
+            closing: Closing::Open,
+            timers: Timers::new(
+                config.ping_interval,
+                config.pong_timeout,
+                config.idle_timeout,
+                config.close_timeout,
+            ),
+            eof: false,
+            expired: false,
+        }
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        if self.sender.is_client() { Role::Client } else { Role::Server }
+    }
+
+    /// Takes the next event out of `input`, or `None` when `input` is used up.
+    ///
+    /// Everything is consumed: what makes no event yet is kept inside (an unfinished header or
+    /// control frame, at most 139 bytes), so nothing is left for the caller to keep. Call it until
+    /// it gives `None`, and transmit after each event or each batch. What follows a Close frame is
+    /// discarded (RFC 6455 §5.5.1).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] when the peer breaks the protocol. The connection has then failed
+    /// (RFC 6455 §7.1.7): the Close frame is queued, input is discarded, and the error stays.
+    #[inline]
+    pub fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        match self.closing {
+            Closing::Open | Closing::Sent { .. } => {}
+            // RFC 6455 §5.5.1: nothing after a Close frame is processed.
+            Closing::Answering { .. } | Closing::Complete { .. } => {
+                input.take(usize::MAX);
+                return Ok(None);
+            }
+            // RFC 6455 §7.1.7: nothing is processed after the connection was failed.
+            Closing::Failed { failure, .. } => {
+                input.take(usize::MAX);
+                return match failure {
+                    Failure::Protocol(error) => Err(error),
+                    Failure::Timeout(_) | Failure::Lost(_) => Ok(None),
+                };
+            }
+        }
+        if input.is_empty() {
+            return Ok(None);
+        }
+        self.timers.note_heard();
+        match self.receiver.receive(input) {
+            Ok(None) => Ok(None),
+            Ok(Some(Incoming::Data(data))) => {
+                self.timers.note_active();
+                Ok(Some(Event::Data(data)))
+            }
+            Ok(Some(incoming)) => self.receive_control(&incoming).map(Some),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    #[cold]
+    fn receive_control<'b>(&mut self, incoming: &Incoming<'_>) -> Result<Event<'b>, ProtocolError> {
+        match incoming {
+            Incoming::Ping(payload) => {
+                // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
+                if matches!(self.closing, Closing::Open) {
+                    self.sender.queue_pong(*payload);
+                }
+                Ok(Event::Ping(*payload))
+            }
+            Incoming::Pong(payload) => Ok(Event::Pong(*payload)),
+            Incoming::Close(payload) => match CloseFrame::parse(payload) {
+                Ok(frame) => {
+                    self.receive_close(frame.map_or(CloseCode::NO_STATUS, |frame| frame.code()));
+                    Ok(Event::Close(frame))
+                }
+                Err(error) => Err(self.fail(error)),
+            },
+            // `receive` has dealt with data.
+            Incoming::Data(_) => Err(self.fail(ProtocolError::UnexpectedContinuation)),
+        }
+    }
+
+    fn receive_close(&mut self, received: CloseCode) {
+        self.closing = match self.closing {
+            Closing::Open => Closing::Answering { received },
+            Closing::Sent { sent } => {
+                Closing::Complete { initiator: Initiator::Local, sent, received }
+            }
+            closing => closing,
+        };
+        self.sender.clear_replies();
+        self.timers.note_closing();
+    }
+
+    /// Takes note that the transport has ended: there will be no more input.
+    ///
+    /// # Errors
+    ///
+    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5: code 1006).
+    pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
+        self.eof = true;
+        self.closing.fail(Failure::Lost(UncleanClose));
+        match self.closing {
+            Closing::Failed { failure: Failure::Lost(error), .. } => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails the connection for a reason that was found above it, such as text that is not UTF-8
+    /// (RFC 6455 §7.1.7), and gives the error back.
+    ///
+    /// Does nothing but that if the connection has ended already.
+    #[cold]
+    pub fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.fail_with(Failure::Protocol(error));
+        error
+    }
+
+    fn fail_with(&mut self, failure: Failure) {
+        if self.closing.fail(failure) {
+            self.sender.clear_replies();
+            self.timers.note_closing();
+        }
+    }
+
+    /// Whether messages can still be sent: no Close was sent or received, and nothing failed.
+    #[inline]
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.closing, Closing::Open)
+    }
+
+    /// Whether events can still come: no Close was received, and nothing failed.
+    #[inline]
+    #[must_use]
+    pub const fn is_receiving(&self) -> bool {
+        matches!(self.closing, Closing::Open | Closing::Sent { .. })
+    }
+
+    /// How the connection ended, once it has (RFC 6455 §7.1.4).
+    #[must_use]
+    pub const fn outcome(&self) -> Option<CloseOutcome> {
+        self.closing.outcome()
+    }
+
+    /// How many bytes of the data frame under way have not arrived; 0 between frames.
+    ///
+    /// For callers who read large frames straight into the place where they want them.
+    #[must_use]
+    pub fn data_remaining(&self) -> u64 {
+        self.receiver.data_remaining()
+    }
+
+    fn check_open(&self) -> Result<(), SendError> {
+        // RFC 6455 §5.5.1, §6.1: data is sent while the connection is open.
+        if self.is_open() { Ok(()) } else { Err(SendError::Closed) }
+    }
+
+    /// Appends a whole message to `out`, as one frame; the payload is copied once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`UnfinishedMessage`](SendError::UnfinishedMessage) while another
+    /// message is being sent in parts, [`NoEntropy`](SendError::NoEntropy). Nothing is appended.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.send_data(message.kind(), message.as_bytes(), None, out)
+    }
+
+    /// As [`send`](Self::send), with text that is known to be UTF-8.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn send_bytes(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.send_data(kind, payload, None, out)
+    }
+
+    /// Appends the next part of a message to `out`, as one fragment (RFC 6455 §5.4).
+    ///
+    /// The first part tells the type; the others must be of the same. Control frames may be sent
+    /// in between, other messages not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::UnfinishedMessage`] also if the type differs.
+    ///
+    /// ```
+    /// use websocket_proto::connection::{Config, Connection, Fragment};
+    ///
+    /// let (mut server, mut out) = (Connection::server(&Config::default()), Vec::new());
+    /// server.send_part("Hel", Fragment::More, &mut out)?;
+    /// server.send_part("lo", Fragment::Last, &mut out)?;
+    /// assert_eq!(out, b"\x01\x03Hel\x80\x02lo"); // RFC 6455 §5.7
+    /// # Ok::<(), websocket_proto::SendError>(())
+    /// ```
+    #[cfg(feature = "alloc")]
+    pub fn send_part<'m>(
+        &mut self,
+        part: impl Into<Message<'m>>,
+        fragment: Fragment,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let part = part.into();
+        self.send_data(part.kind(), part.as_bytes(), Some(fragment), out)
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn send_data(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        fragment: Option<Fragment>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        /// Small enough to be masked while it is in the first-level cache.
+        const BLOCK: usize = 8 * 1024;
+        self.check_open()?;
+        let header = self.sender.data_header(kind, fragment, len64(payload))?;
+        let head = header.encode();
+        self.timers.note_active();
+        out.reserve(head.len() + payload.len());
+        out.extend_from_slice(&head);
+        let Some(mut key) = header.mask else {
+            out.extend_from_slice(payload);
+            return Ok(());
+        };
+        for block in payload.chunks(BLOCK) {
+            let at = out.len();
+            out.extend_from_slice(block);
+            mask::apply(&mut out[at..], key);
+            key = key.advanced(block.len());
+        }
+        Ok(())
+    }
+
+    /// Gives the header of a whole message and, as a client, masks the payload where it is.
+    ///
+    /// Write the header and then the payload, in one vectored write if the transport has them: no
+    /// copy is made. A client's payload is unreadable afterwards.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::InvalidUtf8`] if `kind` is text and the payload is
+    /// not. The payload is untouched then.
+    pub fn send_in_place(
+        &mut self,
+        kind: Kind,
+        payload: &mut [u8],
+    ) -> Result<EncodedHeader, SendError> {
+        self.check_open()?;
+        if kind == Kind::Text && utf8::validate(payload).is_err() {
+            return Err(SendError::InvalidUtf8);
+        }
+        self.send_in_place_trusted(kind, payload)
+    }
+
+    /// As [`send_in_place`](Self::send_in_place), with text that is known to be UTF-8.
+    pub(crate) fn send_in_place_trusted(
+        &mut self,
+        kind: Kind,
+        payload: &mut [u8],
+    ) -> Result<EncodedHeader, SendError> {
+        self.check_open()?;
+        let header = self.sender.data_header(kind, None, len64(payload))?;
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+        self.timers.note_active();
+        Ok(header.encode())
+    }
+
+    /// The header of a message that a server sends from where it is.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn unmasked_header(
+        &mut self,
+        kind: Kind,
+        len: usize,
+    ) -> Result<EncodedHeader, SendError> {
+        self.check_open()?;
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        let header = self.sender.data_header(kind, None, len)?;
+        self.timers.note_active();
+        Ok(header.encode())
+    }
+
+    /// A Ping with this payload, to be written before anything that is sent later
+    /// (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`], [`ControlTooLong`](SendError::ControlTooLong) over 125 bytes,
+    /// [`NoEntropy`](SendError::NoEntropy).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<ControlFrame, SendError> {
+        self.ping_or_pong(OpCode::Ping, payload)
+    }
+
+    /// An unsolicited Pong, a heartbeat that asks for no answer (RFC 6455 §5.5.3).
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8]) -> Result<ControlFrame, SendError> {
+        self.ping_or_pong(OpCode::Pong, payload)
+    }
+
+    fn ping_or_pong(&mut self, opcode: OpCode, payload: &[u8]) -> Result<ControlFrame, SendError> {
+        self.check_open()?;
+        let len = payload.len();
+        let payload = ControlPayload::new(payload).ok_or(SendError::ControlTooLong { len })?;
+        self.sender.control(opcode, &payload)
+    }
+
+    /// Starts the closing handshake (RFC 6455 §7.1.2): a Close frame with this code and reason.
+    ///
+    /// Messages of the peer are received until its own Close comes, or the close timeout has
+    /// passed. A Pong that has not been transmitted is dropped: nothing follows a Close frame.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] if the connection is closing already, otherwise those of
+    /// [`CloseFrame::new`] and [`NoEntropy`](SendError::NoEntropy).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<ControlFrame, SendError> {
+        self.check_open()?;
+        let frame = CloseFrame::new(code, reason)?;
+        self.close_with(Some(&frame))
+    }
+
+    /// Starts the closing handshake with an empty Close frame; the peer sees code 1005.
+    ///
+    /// # Errors
+    ///
+    /// As [`close`](Self::close).
+    pub fn close_without_status(&mut self) -> Result<ControlFrame, SendError> {
+        self.check_open()?;
+        self.close_with(None)
+    }
+
+    fn close_with(&mut self, frame: Option<&CloseFrame>) -> Result<ControlFrame, SendError> {
+        let encoded = self.close_frame(frame)?;
+        let sent = frame.map_or(CloseCode::NO_STATUS, CloseFrame::code);
+        self.closing = Closing::Sent { sent };
+        self.sender.clear_replies();
+        self.timers.note_closing();
+        Ok(encoded)
+    }
+
+    fn close_frame(&mut self, frame: Option<&CloseFrame>) -> Result<ControlFrame, SendError> {
+        let mut payload = ControlPayload::EMPTY;
+        if let Some(frame) = frame {
+            // 2 + 123 bytes at most: they fit.
+            let mut bytes = [0; crate::frame::MAX_CONTROL_LEN];
+            let (code, rest) = bytes.split_at_mut(2);
+            code.copy_from_slice(&u16::from(frame.code()).to_be_bytes());
+            let reason = frame.reason().as_bytes();
+            rest[..reason.len()].copy_from_slice(reason);
+            payload = ControlPayload::new(&bytes[..2 + reason.len()]).unwrap_or(payload);
+        }
+        self.sender.control(OpCode::Close, &payload)
+    }
+
+    /// Whether [`poll_transmit`](Self::poll_transmit) has something to give.
+    #[must_use]
+    pub const fn wants_transmit(&self) -> bool {
+        match self.closing {
+            Closing::Open => self.sender.has_replies(),
+            Closing::Answering { .. } => true,
+            Closing::Failed { due, .. } => due,
+            Closing::Sent { .. } | Closing::Complete { .. } => false,
+        }
+    }
+
+    /// The next frame that the protocol itself has to send: a Pong, a keep-alive Ping, the Close
+    /// that answers the peer's or tells it of an error.
+    ///
+    /// There is never more than one of each: a flood of Pings is answered by the latest Pong
+    /// (RFC 6455 §5.5.3), so that a peer which does not read makes nothing grow.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoEntropy`]: the frame stays due.
+    pub fn poll_control(&mut self) -> Result<Option<ControlFrame>, SendError> {
+        match self.closing {
+            Closing::Open => self.sender.poll_reply(),
+            Closing::Sent { .. } | Closing::Complete { .. } => Ok(None),
+            Closing::Answering { received } => {
+                // RFC 6455 §5.5.1: the answer echoes the code; without one it is empty.
+                let frame = CloseFrame::new(received, "").ok();
+                let encoded = self.close_frame(frame.as_ref())?;
+                self.closing =
+                    Closing::Complete { initiator: Initiator::Peer, sent: received, received };
+                Ok(Some(encoded))
+            }
+            Closing::Failed { due: false, .. } => Ok(None),
+            Closing::Failed { failure, due: true, .. } => {
+                let (code, reason) = match failure {
+                    Failure::Protocol(error) => (error.close_code(), error.reason()),
+                    Failure::Timeout(error) => (error.close_code(), error.reason()),
+                    Failure::Lost(_) => (CloseCode::INTERNAL_ERROR, ""),
+                };
+                // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
+                let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
+                self.closing = Closing::Failed { failure, sent: Some(code), due: false };
+                Ok(Some(encoded))
+            }
+        }
+    }
+
+    /// Appends every frame that [`poll_control`](Self::poll_control) has to `out`.
+    ///
+    /// # Errors
+    ///
+    /// As [`poll_control`](Self::poll_control); what was appended before stands.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub fn poll_transmit(&mut self, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if self.wants_transmit() {
+            while let Some(frame) = self.poll_control()? {
+                out.extend_from_slice(&frame);
+            }
+        }
+        Ok(())
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, as time since a point that
+    /// the caller chose and keeps to; `None` if nothing is due.
+    ///
+    /// The first call starts the clocks. Call it again after receiving or sending: that moves
+    /// deadlines.
+    pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        if self.should_close_transport() {
+            return None;
+        }
+        self.timers.poll(now)
+    }
+
+    /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
+    /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards.
+    ///
+    /// # Errors
+    ///
+    /// [`TimeoutError`]: the connection has failed, and its Close frame is queued.
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        match self.timers.handle(now) {
+            Ok(Due::Nothing) => Ok(()),
+            Ok(Due::Ping) => {
+                if self.is_open() {
+                    self.sender.queue_ping();
+                }
+                Ok(())
+            }
+            Ok(Due::CloseTransport) => {
+                self.expired = true;
+                self.closing.fail(Failure::Lost(UncleanClose));
+                Ok(())
+            }
+            Err(error) => Err(self.time_out(error)),
+        }
+    }
+
+    /// Fails the connection because of a deadline that is kept above it.
+    pub(crate) fn time_out(&mut self, error: TimeoutError) -> TimeoutError {
+        self.fail_with(Failure::Timeout(error));
+        error
+    }
+
+    /// Whether the transport is to be closed now, once everything transmitted has been written
+    /// (RFC 6455 §7.1.1).
+    ///
+    /// A server closes first, as soon as both Close frames are out; a client waits for that, until
+    /// the close timeout. After an error both close once the Close frame is written. To keep a
+    /// reset from destroying that frame, shut the sending side down first and read on, discarding,
+    /// until the transport ends or the next deadline ([`linger_timeout`](Self::linger_timeout)).
+    #[must_use]
+    pub fn should_close_transport(&self) -> bool {
+        match self.closing {
+            Closing::Open => false,
+            Closing::Sent { .. } | Closing::Answering { .. } => self.expired,
+            Closing::Complete { .. } => self.role() == Role::Server || self.eof || self.expired,
+            Closing::Failed { due, .. } => !due || self.eof || self.expired,
+        }
+    }
+
+    /// Until when the end of the transport may be waited for; `None` once that has passed or the
+    /// peer has ended it.
+    pub fn linger_timeout(&mut self, now: Duration) -> Option<Duration> {
+        if self.eof || self.expired { None } else { self.timers.poll(now) }
+    }
+}

@@ -1,0 +1,262 @@
+//! The receiving half: frames to pieces of messages and control payloads.
+//!
+//! ```text
+//!              data frame, FIN clear
+//!   no message ---------------------> message in progress --+
+//!      ^  |                               |      ^          | continuation, FIN clear
+//!      |  | data frame, FIN set           |      +----------+
+//!      +--+                               |
+//!      ^          continuation, FIN set   |      (control frames change nothing here)
+//!      +----------------------------------+
+//! ```
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::Config;
+use crate::error::ProtocolError;
+use crate::frame::{Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Part, Rsv, Rules};
+use crate::input::Input;
+use crate::message::Kind;
+
+/// A piece of a message, unmasked where it lay in the caller's buffer.
+///
+/// Pieces follow the arrival of bytes, not the boundaries of frames: RFC 6455 §5.4 gives frames no
+/// meaning of their own. Text pieces are not checked for UTF-8 here; the
+/// [`Assembler`](crate::Assembler) does that, or a [`Validator`](crate::utf8::Validator).
+#[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Data<'b> {
+    /// The type of the whole message.
+    pub kind: Kind,
+    /// The reserved bits of the message's first frame; none unless the configuration allows some.
+    pub rsv: Rsv,
+    /// Whether the message begins with this piece.
+    pub first: bool,
+    /// Whether the message ends with this piece.
+    pub last: bool,
+    /// The bytes. Empty only if `last`.
+    pub payload: &'b mut [u8],
+}
+
+/// The payload of a Ping or Pong: up to 125 bytes inline; dereferences to `[u8]`.
+#[derive(Clone, Copy)]
+pub struct ControlPayload {
+    len: u8,
+    bytes: [u8; MAX_CONTROL_LEN],
+}
+
+impl ControlPayload {
+    pub(super) const EMPTY: Self = Self { len: 0, bytes: [0; MAX_CONTROL_LEN] };
+
+    /// `None` if `payload` is over 125 bytes (RFC 6455 §5.5).
+    pub(super) fn new(payload: &[u8]) -> Option<Self> {
+        let mut this = Self::EMPTY;
+        this.push(payload)?;
+        Some(this)
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        let at = usize::from(self.len);
+        self.bytes.get_mut(at..at + bytes.len())?.copy_from_slice(bytes);
+        self.len += u8::try_from(bytes.len()).ok()?;
+        Some(())
+    }
+}
+
+impl Deref for ControlPayload {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl AsRef<[u8]> for ControlPayload {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl PartialEq for ControlPayload {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for ControlPayload {}
+
+impl fmt::Debug for ControlPayload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ControlPayload(\"{}\")", self.escape_ascii())
+    }
+}
+
+/// What the half makes of the bytes; the connection turns it into an event and what follows.
+pub(super) enum Incoming<'b> {
+    Data(Data<'b>),
+    Ping(ControlPayload),
+    Pong(ControlPayload),
+    Close(ControlPayload),
+}
+
+/// The frame whose payload is under way.
+#[derive(Clone, Copy, Debug)]
+enum Frame {
+    Data { fin: bool },
+    Control(OpCode),
+}
+
+/// The message in progress.
+#[derive(Clone, Copy, Debug)]
+struct InProgress {
+    kind: Kind,
+    rsv: Rsv,
+    /// Whether a piece of it has been handed out.
+    begun: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Receiver {
+    decoder: Decoder,
+    frame: Frame,
+    message: Option<InProgress>,
+    control: ControlPayload,
+    /// Data frames of the message in progress, empty ones included.
+    frames: u32,
+    frame_allowance: u32,
+    /// Payload bytes that the frames of the message in progress have announced so far.
+    announced: u64,
+    max_frame: u64,
+    max_message: u64,
+}
+
+impl Receiver {
+    pub(super) fn new(config: &Config, masking: Masking) -> Self {
+        Self {
+            decoder: Decoder::new(Rules { masking, rsv: config.rsv }),
+            frame: Frame::Data { fin: true },
+            message: None,
+            control: ControlPayload::EMPTY,
+            frames: 0,
+            frame_allowance: config.frame_allowance,
+            announced: 0,
+            max_frame: config.max_frame,
+            max_message: config.max_message,
+        }
+    }
+
+    /// What is left of the data frame under way, in bytes; 0 in a control frame.
+    pub(super) fn data_remaining(&self) -> u64 {
+        match self.frame {
+            Frame::Data { .. } => self.decoder.remaining(),
+            Frame::Control(_) => 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn receive<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Incoming<'b>>, ProtocolError> {
+        loop {
+            let incoming = match self.decoder.decode(input)? {
+                None => return Ok(None),
+                Some(Part::Header(header)) => {
+                    self.begin_frame(&header)?;
+                    if header.len > 0 {
+                        continue;
+                    }
+                    self.payload(input.take(0), true)
+                }
+                Some(Part::Payload { bytes, end }) => self.payload(bytes, end),
+            };
+            if let Some(incoming) = incoming {
+                return Ok(Some(incoming));
+            }
+        }
+    }
+
+    #[inline]
+    fn begin_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        let kind = match header.opcode {
+            OpCode::Close | OpCode::Ping | OpCode::Pong => {
+                // RFC 6455 §5.4: control frames may come between fragments; the message stays.
+                self.frame = Frame::Control(header.opcode);
+                self.control.len = 0;
+                return Ok(());
+            }
+            OpCode::Continuation => None,
+            OpCode::Text => Some(Kind::Text),
+            OpCode::Binary => Some(Kind::Binary),
+        };
+        match (kind, &self.message) {
+            (Some(kind), None) => {
+                self.message = Some(InProgress { kind, rsv: header.rsv, begun: false });
+                self.frames = 0;
+                self.announced = 0;
+            }
+            (None, Some(_)) => {}
+            // RFC 6455 §5.4: a continuation needs a message that it continues.
+            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
+            // RFC 6455 §5.4: fragments of messages are not interleaved.
+            (Some(_), Some(_)) => return Err(ProtocolError::UnfinishedMessage),
+        }
+        self.frame = Frame::Data { fin: header.fin };
+        self.check_limits(header.len)
+    }
+
+    /// RFC 6455 §10.4, at the header, before a byte of the payload is taken.
+    #[inline]
+    fn check_limits(&mut self, len: u64) -> Result<(), ProtocolError> {
+        if len > self.max_frame {
+            return Err(ProtocolError::FrameTooLong { len, limit: self.max_frame });
+        }
+        self.announced = self.announced.saturating_add(len);
+        if self.announced > self.max_message {
+            return Err(ProtocolError::MessageTooLong { limit: self.max_message });
+        }
+        // Fragments cost their sender next to nothing if they are empty or tiny. What a message
+        // may have grows with the bytes it brings, so that real traffic never meets the bound.
+        self.frames = self.frames.saturating_add(1);
+        let earned = u32::try_from(self.announced / 16).unwrap_or(u32::MAX);
+        if self.frames > self.frame_allowance.saturating_add(earned) {
+            return Err(ProtocolError::TooManyFrames { frames: self.frames });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn payload<'b>(&mut self, bytes: &'b mut [u8], end: bool) -> Option<Incoming<'b>> {
+        match self.frame {
+            Frame::Data { fin } => {
+                let last = fin && end;
+                let message = self.message.as_mut()?;
+                if bytes.is_empty() && !last {
+                    // An empty fragment in front or in the middle says nothing.
+                    return None;
+                }
+                let first = !core::mem::replace(&mut message.begun, true);
+                let (kind, rsv) = (message.kind, message.rsv);
+                if last {
+                    self.message = None;
+                }
+                Some(Incoming::Data(Data { kind, rsv, first, last, payload: bytes }))
+            }
+            Frame::Control(opcode) => {
+                // At most 125 bytes: the header has been checked.
+                self.control.push(bytes)?;
+                if !end {
+                    return None;
+                }
+                // Between frames there is no control frame under way.
+                self.frame = Frame::Data { fin: true };
+                match opcode {
+                    OpCode::Ping => Some(Incoming::Ping(self.control)),
+                    OpCode::Pong => Some(Incoming::Pong(self.control)),
+                    OpCode::Close => Some(Incoming::Close(self.control)),
+                    OpCode::Continuation | OpCode::Text | OpCode::Binary => None,
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The sending half: messages and control payloads to frames.
+
+use core::fmt;
+use core::ops::Deref;
+
+use super::receive::ControlPayload;
+use crate::error::SendError;
+use crate::frame::{
+    EncodedHeader, Header, MAX_CONTROL_LEN, OpCode, Rsv, len64, mask, mask::MaskKey,
+};
+use crate::message::Kind;
+
+/// Fills a slice with masking keys (RFC 6455 §5.3: from a strong source of entropy).
+///
+/// Called with 4 bytes for each frame that a client sends, so a source that makes a system call
+/// each time should keep a pool of its own. `random_keys` does, with the `getrandom` feature.
+///
+/// # Errors
+///
+/// [`NoEntropy`] if there is none; the frame is then not sent.
+pub type KeySource = fn(&mut [u8]) -> Result<(), NoEntropy>;
+
+/// The source of masking keys had none to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoEntropy;
+
+impl fmt::Display for NoEntropy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("no random bytes to be had")
+    }
+}
+
+impl core::error::Error for NoEntropy {}
+
+/// Whether more of a message follows (RFC 6455 §5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment {
+    /// More follows: FIN stays clear.
+    More,
+    /// The message ends here: FIN is set.
+    Last,
+}
+
+/// A whole control frame as it goes to the wire, at most 131 bytes inline; dereferences to `[u8]`.
+#[derive(Clone, Copy)]
+#[must_use = "the frame has to be written to the transport"]
+pub struct ControlFrame {
+    len: u8,
+    bytes: [u8; 2 + 4 + MAX_CONTROL_LEN],
+}
+
+impl ControlFrame {
+    fn new(head: &EncodedHeader, key: Option<MaskKey>, payload: &ControlPayload) -> Self {
+        let mut bytes = [0; 2 + 4 + MAX_CONTROL_LEN];
+        let len = head.len() + payload.len();
+        bytes[..head.len()].copy_from_slice(head);
+        bytes[head.len()..len].copy_from_slice(payload);
+        if let Some(key) = key {
+            mask::apply(&mut bytes[head.len()..len], key);
+        }
+        // 2 + 4 + 125 at most.
+        Self { len: u8::try_from(len).unwrap_or(u8::MAX), bytes }
+    }
+}
+
+impl Deref for ControlFrame {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl AsRef<[u8]> for ControlFrame {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for ControlFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ControlFrame").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    /// Where a client gets its keys; a server masks nothing.
+    keys: Option<KeySource>,
+    /// The message that is being sent in parts.
+    parts: Option<Kind>,
+    /// The latest Ping that has not been answered (RFC 6455 §5.5.3: the latest is enough).
+    pong: Option<ControlPayload>,
+    /// Whether a keep-alive Ping is due.
+    ping: bool,
+}
+
+impl Sender {
+    pub(super) const fn new(keys: Option<KeySource>) -> Self {
+        Self { keys, parts: None, pong: None, ping: false }
+    }
+
+    pub(super) const fn is_client(&self) -> bool {
+        self.keys.is_some()
+    }
+
+    pub(super) fn queue_pong(&mut self, payload: ControlPayload) {
+        self.pong = Some(payload);
+    }
+
+    pub(super) fn queue_ping(&mut self) {
+        self.ping = true;
+    }
+
+    /// Drops the automatic replies that have not been transmitted: after a Close nothing follows.
+    pub(super) fn clear_replies(&mut self) {
+        self.pong = None;
+        self.ping = false;
+    }
+
+    pub(super) const fn has_replies(&self) -> bool {
+        self.pong.is_some() || self.ping
+    }
+
+    /// The due Pong or keep-alive Ping. Without a key it stays due.
+    pub(super) fn poll_reply(&mut self) -> Result<Option<ControlFrame>, SendError> {
+        if let Some(payload) = self.pong {
+            let frame = self.control(OpCode::Pong, &payload)?;
+            self.pong = None;
+            return Ok(Some(frame));
+        }
+        if self.ping {
+            let frame = self.control(OpCode::Ping, &ControlPayload::EMPTY)?;
+            self.ping = false;
+            return Ok(Some(frame));
+        }
+        Ok(None)
+    }
+
+    pub(super) fn control(
+        &mut self,
+        opcode: OpCode,
+        payload: &ControlPayload,
+    ) -> Result<ControlFrame, SendError> {
+        let header =
+            Header { fin: true, rsv: Rsv::NONE, opcode, mask: self.key()?, len: len64(payload) };
+        Ok(ControlFrame::new(&header.encode(), header.mask, payload))
+    }
+
+    /// The header of a whole message, or of the next part of one. The caller masks the payload
+    /// with the key if there is one, and must not let the application see the key before.
+    #[inline]
+    pub(super) fn data_header(
+        &mut self,
+        kind: Kind,
+        fragment: Option<Fragment>,
+        len: u64,
+    ) -> Result<Header, SendError> {
+        let opcode = match (self.parts, fragment) {
+            (None, _) => kind.opcode(),
+            (Some(started), Some(_)) if started == kind => OpCode::Continuation,
+            // RFC 6455 §5.4: messages are not interleaved, and all parts are of one type.
+            (Some(_), _) => return Err(SendError::UnfinishedMessage),
+        };
+        let mask = self.key()?;
+        self.parts = match fragment {
+            Some(Fragment::More) => Some(kind),
+            Some(Fragment::Last) | None => None,
+        };
+        let fin = fragment != Some(Fragment::More);
+        Ok(Header { fin, rsv: Rsv::NONE, opcode, mask, len })
+    }
+
+    /// RFC 6455 §5.3: a fresh key for every frame.
+    #[inline]
+    fn key(&self) -> Result<Option<MaskKey>, SendError> {
+        let Some(keys) = self.keys else { return Ok(None) };
+        let mut key = [0; 4];
+        keys(&mut key).map_err(|NoEntropy| SendError::NoEntropy)?;
+        Ok(Some(MaskKey::new(key)))
+    }
+}

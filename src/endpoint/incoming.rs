@@ -1,0 +1,202 @@
+//! The receiving side of an endpoint: the read buffer and the message that was found in it.
+
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+
+use super::{Outgoing, Status};
+use crate::assembler::{self, Assembler, LARGE};
+use crate::connection::Event;
+use crate::error::ProtocolError;
+use crate::input::Input;
+use crate::message::{Kind, Message, OwnedMessage};
+
+/// Where the message lies that [`Incoming::poll`] found. It is borrowed later: a loop that decodes
+/// cannot lend from inside itself.
+#[derive(Clone, Debug)]
+enum Found {
+    Nothing,
+    /// In one piece in the read buffer; text is not checked yet.
+    InReadBuffer(Kind, Range<usize>),
+    /// Put together by the assembler, and checked.
+    Assembled,
+}
+
+#[derive(Debug)]
+pub(crate) struct Incoming {
+    /// Initialised throughout; empty while nothing is read.
+    buffer: Vec<u8>,
+    /// The bytes that have been read and not decoded.
+    unread: Range<usize>,
+    read_size: usize,
+    assembler: Assembler,
+    /// Bytes that were read straight into the assembler's room and not decoded.
+    direct: usize,
+    /// Whether the last [`read_buf`](Self::read_buf) gave that room.
+    reads_direct: bool,
+    found: Found,
+}
+
+impl Incoming {
+    pub(crate) fn new(read_size: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            unread: 0..0,
+            read_size: read_size.max(1),
+            assembler: Assembler::new(),
+            direct: 0,
+            reads_direct: false,
+            found: Found::Nothing,
+        }
+    }
+
+    /// Puts bytes in front of what will be read.
+    pub(crate) fn push_input(&mut self, bytes: &[u8]) {
+        self.buffer.truncate(self.unread.end);
+        self.buffer.extend_from_slice(bytes);
+        self.unread.end = self.buffer.len();
+    }
+
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.unread.is_empty() || self.direct > 0
+    }
+
+    pub(crate) fn unread(&self) -> &[u8] {
+        &self.buffer[self.unread.clone()]
+    }
+
+    pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        let remaining = outgoing.connection.data_remaining();
+        // A large frame that has brought some of itself is read straight into the message.
+        self.reads_direct = !self.has_unread()
+            && self.assembler.collected() >= LARGE
+            && remaining >= assembler::LARGE_U64;
+        if self.reads_direct {
+            return self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
+        }
+        if self.unread.is_empty() {
+            self.unread = 0..0;
+            if self.buffer.len() < self.read_size {
+                self.buffer.resize(self.read_size, 0);
+            }
+        }
+        self.found = Found::Nothing;
+        &mut self.buffer[self.unread.end..]
+    }
+
+    pub(crate) fn advance_read(&mut self, count: usize) {
+        if self.reads_direct {
+            self.direct += count;
+        } else {
+            self.unread.end = self.buffer.len().min(self.unread.end + count);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        if let Found::Assembled = mem::replace(&mut self.found, Found::Nothing) {
+            self.assembler.clear();
+        }
+        loop {
+            let step =
+                if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
+            // Without a key a reply stays due; `transmit` says so again when the caller flushes.
+            let _ = outgoing.transmit();
+            match step? {
+                Step::Found(found) => {
+                    self.found = found;
+                    return Ok(Status::Message);
+                }
+                Step::More => {}
+                Step::UsedUp if outgoing.connection.is_receiving() => return Ok(Status::NeedRead),
+                Step::UsedUp => return Ok(Status::Closed),
+            }
+        }
+    }
+
+    #[inline]
+    fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
+        let Range { start, end } = self.unread;
+        let mut input = Input::new(&mut self.buffer[start..end]);
+        let event = outgoing.connection.receive(&mut input);
+        let at = end - input.len();
+        self.unread.start = at;
+        match event? {
+            None => Ok(Step::UsedUp),
+            Some(Event::Data(piece)) if piece.first && piece.last => {
+                // The payload is the last thing that was taken out of the input.
+                let payload = at - piece.payload.len()..at;
+                Ok(Step::Found(Found::InReadBuffer(piece.kind, payload)))
+            }
+            Some(Event::Data(piece)) => match self.assembler.collect(&piece) {
+                Ok(complete) => {
+                    Ok(if complete { Step::Found(Found::Assembled) } else { Step::More })
+                }
+                Err(error) => Err(outgoing.connection.fail(error)),
+            },
+            Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(Step::More),
+        }
+    }
+
+    /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
+    fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
+        let count = mem::take(&mut self.direct);
+        let mut input = Input::new(self.assembler.written(count));
+        let Some(Event::Data(piece)) = outgoing.connection.receive(&mut input)? else {
+            return Ok(Step::UsedUp);
+        };
+        let (len, last) = (piece.payload.len(), piece.last);
+        match self.assembler.commit(len, last) {
+            Ok(complete) => Ok(if complete { Step::Found(Found::Assembled) } else { Step::More }),
+            Err(error) => Err(outgoing.connection.fail(error)),
+        }
+    }
+
+    /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
+    #[inline]
+    pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
+        match &self.found {
+            Found::InReadBuffer(kind, range) => {
+                assembler::message(*kind, &self.buffer[range.clone()])
+            }
+            Found::Assembled => self.assembler.message(),
+            Found::Nothing => Ok(Message::Binary(&[])),
+        }
+    }
+
+    /// As [`message`](Self::message), owned; a large one is not copied.
+    pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
+        match mem::replace(&mut self.found, Found::Nothing) {
+            Found::Assembled => self.assembler.take(),
+            found => {
+                self.found = found;
+                self.message().map(Message::into_owned)
+            }
+        }
+    }
+
+    /// Gives back the buffers that hold nothing.
+    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+        self.found = Found::Nothing;
+        self.assembler.release();
+        if self.has_unread() || self.buffer.capacity() == 0 {
+            return None;
+        }
+        self.unread = 0..0;
+        Some(mem::take(&mut self.buffer))
+    }
+
+    /// Takes a buffer to read into; used as it is up to its length.
+    pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = buffer;
+        }
+    }
+}
+
+/// What one round of decoding came to.
+enum Step {
+    Found(Found),
+    More,
+    UsedUp,
+}

@@ -1,0 +1,409 @@
+//! [`Endpoint`]: a connection with its buffers, still without I/O.
+//!
+//! Owns the read buffer, the message under way and the output queue, and pumps bytes between them
+//! and the [`Connection`]. What io_uring, mio or epoll users embed, and what every adapter of this
+//! crate wraps. Leaves reading, writing and sleeping to the caller.
+//!
+//! ```text
+//!   read --> read_buf --> poll --> message ----+
+//!                          |                   | application
+//!                          v                   v
+//!   write <-- chunks <-- output queue <----- send
+//! ```
+
+mod incoming;
+mod outgoing;
+
+use alloc::vec::Vec;
+use core::time::Duration;
+
+pub(crate) use incoming::Incoming;
+pub(crate) use outgoing::Outgoing;
+
+use crate::close_code::CloseCode;
+use crate::connection::{self, CloseOutcome, Connection, Fragment};
+use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
+use crate::message::{Message, OwnedMessage};
+
+/// Buffer sizes, beside the limits and deadlines of the connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Limits and deadlines.
+    pub connection: connection::Config,
+    /// How much is read at once, in bytes; 16 KiB by default, which stays in the first-level
+    /// cache. Frames that are larger are read straight into their message, in growing steps.
+    pub read_buffer: usize,
+    /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
+    /// message may go beyond it.
+    pub high_watermark: usize,
+    /// Once over the high watermark, adapters wait until no more than this is queued, in bytes;
+    /// 64 KiB by default.
+    pub low_watermark: usize,
+    /// How long queued output may wait without a byte being written, before the peer is taken for
+    /// one that does not read; 30 seconds by default.
+    pub write_timeout: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connection: connection::Config::default(),
+            read_buffer: 16 * 1024,
+            high_watermark: 256 * 1024,
+            low_watermark: 64 * 1024,
+            write_timeout: Some(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// What [`Endpoint::poll`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There is a message: [`Endpoint::received`] lends it, [`Endpoint::take_message`] gives it.
+    Message,
+    /// Everything read is used up; read more.
+    NeedRead,
+    /// No message will come any more: the peer's Close has come, or the connection has ended.
+    Closed,
+}
+
+/// A message lent together with the outgoing half, so that it can be answered while it is
+/// borrowed.
+///
+/// The two are disjoint; take them apart: `let Received { message, mut out } = received;`.
+#[derive(Debug)]
+pub struct Received<'m> {
+    /// The message, in the read buffer or in the buffer that it was put together in.
+    pub message: Message<'m>,
+    /// Where answers go.
+    pub out: Out<'m>,
+}
+
+impl<'m> Received<'m> {
+    /// Copies the message, so that it can be kept.
+    #[must_use]
+    pub fn into_owned(self) -> OwnedMessage {
+        self.message.into_owned()
+    }
+}
+
+/// The outgoing half of an [`Endpoint`]: queues, never writes.
+#[derive(Debug)]
+pub struct Out<'m> {
+    outgoing: &'m mut Outgoing,
+}
+
+impl<'m> Out<'m> {
+    pub(crate) fn new(outgoing: &'m mut Outgoing) -> Self {
+        Self { outgoing }
+    }
+
+    /// Queues a message; its payload is copied once, into the output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::send`].
+    #[inline]
+    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
+        self.outgoing.send(message.into())
+    }
+
+    /// Queues a message that is given away; a large payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::send`].
+    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), SendError> {
+        self.outgoing.send_owned(message.into())
+    }
+
+    /// Queues a Ping (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::ping`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.ping(payload)
+    }
+
+    /// Queues a Close frame: starts the closing handshake (RFC 6455 §7.1.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::close`].
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.outgoing.close(code, reason)
+    }
+}
+
+/// A connection with read buffer, message assembly and output queue.
+///
+/// Holds no heap while nothing is under way, once [`release`](Self::release) was called.
+///
+/// ```
+/// use websocket_proto::endpoint::{Config, Endpoint, Received};
+/// use websocket_proto::{Connection, ProtocolError};
+///
+/// let config = Config::default();
+/// let mut endpoint = Endpoint::new(Connection::server(&config.connection), &config);
+///
+/// // What a read loop does, with bytes instead of a socket.
+/// let bytes = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// endpoint.read_buf()[..bytes.len()].copy_from_slice(bytes);
+/// endpoint.advance_read(bytes.len());
+/// while let Some(Received { message, mut out }) = endpoint.next()? {
+///     out.feed(message).expect("open, and below the high watermark");
+/// }
+/// assert_eq!(endpoint.chunks().collect::<Vec<_>>(), [b"\x81\x05Hello"]);
+/// endpoint.advance_write(7);
+/// # Ok::<(), ProtocolError>(())
+/// ```
+#[derive(Debug)]
+pub struct Endpoint {
+    pub(crate) incoming: Incoming,
+    pub(crate) outgoing: Outgoing,
+}
+
+impl Endpoint {
+    /// An endpoint around a connection that has had its handshake.
+    #[must_use]
+    pub fn new(connection: Connection, config: &Config) -> Self {
+        Self {
+            incoming: Incoming::new(config.read_buffer),
+            outgoing: Outgoing::new(connection, config),
+        }
+    }
+
+    /// Puts bytes in front of what will be read: those that came behind the handshake.
+    pub fn push_input(&mut self, bytes: &[u8]) {
+        self.incoming.push_input(bytes);
+    }
+
+    /// Where to read to: the read buffer, or straight into a large message.
+    ///
+    /// Empty only if bytes are there that have not been polled. Allocates the read buffer if it
+    /// was released. Ends the life of the message lent before.
+    pub fn read_buf(&mut self) -> &mut [u8] {
+        self.incoming.read_buf(&self.outgoing)
+    }
+
+    /// Says how many bytes were read into [`read_buf`](Self::read_buf); more than it had room for
+    /// count as what it had.
+    pub fn advance_read(&mut self, count: usize) {
+        self.incoming.advance_read(count);
+    }
+
+    /// Decodes what has been read, up to the next message.
+    ///
+    /// Replies to control frames go into the output queue on the way. The message found is
+    /// forgotten by the next call of this or of [`read_buf`](Self::read_buf).
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`], sticky; the Close frame is in the output queue.
+    #[inline]
+    pub fn poll(&mut self) -> Result<Status, ProtocolError> {
+        self.incoming.poll(&mut self.outgoing)
+    }
+
+    /// Lends the message that [`poll`](Self::poll) found.
+    ///
+    /// Text that came in one piece is checked here and not in `poll`, so that it is checked once.
+    /// Without a message from `poll`, an empty one.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError::InvalidUtf8`], sticky; the Close frame is in the output queue.
+    #[inline]
+    pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
+        let Self { incoming, outgoing } = self;
+        match incoming.message() {
+            Ok(message) => Ok(Received { message, out: Out::new(outgoing) }),
+            Err(error) => Err(outgoing.fail(error)),
+        }
+    }
+
+    /// The next message in what has been read: [`poll`](Self::poll) and
+    /// [`received`](Self::received) in one. `None` when more has to be read, or none will come.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`], sticky; the Close frame is in the output queue.
+    #[inline]
+    #[allow(clippy::should_implement_trait)] // An iterator cannot lend.
+    pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
+        match self.poll()? {
+            Status::Message => self.received().map(Some),
+            Status::NeedRead | Status::Closed => Ok(None),
+        }
+    }
+
+    /// Takes the message that [`poll`](Self::poll) found: a small one in an allocation of its
+    /// size, a large binary one without a copy.
+    ///
+    /// # Errors
+    ///
+    /// As [`received`](Self::received).
+    pub fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
+        let Self { incoming, outgoing } = self;
+        incoming.take_message().map_err(|error| outgoing.fail(error))
+    }
+
+    /// Takes note that the transport has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5).
+    pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
+        self.outgoing.connection.receive_eof()
+    }
+
+    /// Queues a message; its payload is copied once.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] over the high watermark: write some output first. Otherwise those of
+    /// [`Connection::send`].
+    #[inline]
+    pub fn send<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
+        self.outgoing.send(message.into())
+    }
+
+    /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
+    /// sends it from where it is, a client masks it there if nobody else holds it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), SendError> {
+        self.outgoing.send_owned(message.into())
+    }
+
+    /// Queues the next part of a message as one fragment (RFC 6455 §5.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send), and those of [`Connection::send_part`].
+    pub fn send_part<'p>(
+        &mut self,
+        part: impl Into<Message<'p>>,
+        fragment: Fragment,
+    ) -> Result<(), SendError> {
+        self.outgoing.send_part(part.into(), fragment)
+    }
+
+    /// Queues a Ping with a payload of at most 125 bytes (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`], and those of [`Connection::ping`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.ping(payload)
+    }
+
+    /// Queues a Close frame behind what is queued (RFC 6455 §7.1.2), whatever the watermarks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Connection::close`].
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.outgoing.close(code, reason)
+    }
+
+    /// Queues what the protocol itself has to send; call it before writing.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoEntropy`]: it stays due.
+    pub fn transmit(&mut self) -> Result<(), SendError> {
+        self.outgoing.transmit()
+    }
+
+    /// The queued output in order, for one vectored write; none of them is empty.
+    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.outgoing.chunks()
+    }
+
+    /// Says how many bytes of the output were written.
+    pub fn advance_write(&mut self, count: usize) {
+        self.outgoing.advance(count);
+    }
+
+    /// How much output is queued, in bytes, frame headers included.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.outgoing.queued()
+    }
+
+    /// Whether the queue is over its high watermark.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.outgoing.is_full()
+    }
+
+    /// Whether the queue is at or below its low watermark.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.outgoing.is_drained()
+    }
+
+    /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
+    /// pool. Call it when a read would block: an idle endpoint then holds no heap.
+    ///
+    /// Ends the life of the message lent before.
+    pub fn release(&mut self) -> Option<Vec<u8>> {
+        self.outgoing.release();
+        self.incoming.release()
+    }
+
+    /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
+    /// and grown to the configured size if it is shorter. Ignored if there is one.
+    pub fn supply(&mut self, buffer: Vec<u8>) {
+        self.incoming.supply(buffer);
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called; see
+    /// [`Connection::poll_timeout`].
+    pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        self.outgoing.poll_timeout(now)
+    }
+
+    /// Does what is due at `now`; see [`Connection::handle_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// [`TimeoutError`], also [`TimeoutError::Write`] when the peer has taken nothing for the
+    /// write timeout: the output is then dropped.
+    pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        self.outgoing.handle_timeout(now)
+    }
+
+    /// Whether the transport is to be closed: everything is written and the connection has ended;
+    /// see [`Connection::should_close_transport`].
+    #[must_use]
+    pub fn should_close_transport(&self) -> bool {
+        self.outgoing.should_close_transport()
+    }
+
+    /// How the connection ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<CloseOutcome> {
+        self.outgoing.connection.outcome()
+    }
+
+    /// The protocol inside, to look at.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.outgoing.connection
+    }
+
+    /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
+    /// queued and not written.
+    #[must_use]
+    pub fn into_parts(self) -> (Connection, Vec<u8>, Vec<u8>) {
+        let unread = self.incoming.unread().to_vec();
+        let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
+        (self.outgoing.connection, unread, unsent)
+    }
+}

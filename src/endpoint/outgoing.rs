@@ -1,0 +1,242 @@
+//! The sending side of an endpoint: the connection and a queue of encoded frames.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::mem;
+use core::time::Duration;
+
+use bytes::{Buf, Bytes};
+
+use super::Config;
+use crate::assembler::LARGE;
+use crate::close_code::CloseCode;
+use crate::connection::{Connection, Fragment, Role};
+use crate::error::{ProtocolError, SendError, TimeoutError};
+use crate::message::{Message, OwnedMessage};
+
+/// The largest buffer that is kept for the next frames, in bytes.
+const KEEP: usize = 64 * 1024;
+
+/// Encoded frames in the order in which they are to be written.
+///
+/// Small frames share `tail`, so that many messages leave in one write. A large payload stays
+/// where it is: the tail so far is sealed in front of it.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    sealed: VecDeque<Bytes>,
+    sealed_len: usize,
+    tail: Vec<u8>,
+    /// How much of `tail` has been written.
+    written: usize,
+}
+
+impl Queue {
+    fn len(&self) -> usize {
+        self.sealed_len + self.tail.len() - self.written
+    }
+
+    fn push(&mut self, payload: Bytes) {
+        self.seal();
+        self.sealed_len += payload.len();
+        self.sealed.push_back(payload);
+    }
+
+    fn seal(&mut self) {
+        if self.tail.len() > self.written {
+            let mut head = Bytes::from(mem::take(&mut self.tail));
+            head.advance(mem::take(&mut self.written));
+            self.sealed_len += head.len();
+            self.sealed.push_back(head);
+        }
+    }
+
+    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let tail = &self.tail[self.written..];
+        self.sealed.iter().map(|bytes| &bytes[..]).chain((!tail.is_empty()).then_some(tail))
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        while let Some(front) = self.sealed.front_mut() {
+            let step = count.min(front.len());
+            front.advance(step);
+            self.sealed_len -= step;
+            count -= step;
+            if !front.is_empty() {
+                return;
+            }
+            self.sealed.pop_front();
+        }
+        self.written = self.tail.len().min(self.written + count);
+        if self.written == self.tail.len() {
+            self.written = 0;
+            self.tail.clear();
+            if self.tail.capacity() > KEEP {
+                self.tail = Vec::new();
+            }
+        }
+    }
+
+    fn release(&mut self) {
+        if self.len() == 0 {
+            self.tail = Vec::new();
+            self.sealed = VecDeque::new();
+        }
+    }
+}
+
+/// What an endpoint needs to send; lent to the application beside a message.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) connection: Connection,
+    queue: Queue,
+    high: usize,
+    low: usize,
+    write_timeout: Option<Duration>,
+    /// Since when bytes wait without any being written; kept only while there is a timeout.
+    stalled_at: Option<Duration>,
+}
+
+impl Outgoing {
+    pub(crate) fn new(connection: Connection, config: &Config) -> Self {
+        Self {
+            connection,
+            queue: Queue::default(),
+            high: config.high_watermark,
+            low: config.low_watermark.min(config.high_watermark),
+            write_timeout: config.write_timeout,
+            stalled_at: None,
+        }
+    }
+
+    /// Fails the connection and queues the Close frame that says so.
+    #[cold]
+    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
+        self.connection.fail(error);
+        // Without a key for it the Close stays due.
+        let _ = self.transmit();
+        error
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.queued() > self.high
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queued() <= self.low
+    }
+
+    fn check_room(&self) -> Result<(), SendError> {
+        if self.is_full() { Err(SendError::Full { queued: self.queued() }) } else { Ok(()) }
+    }
+
+    #[inline]
+    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.check_room()?;
+        self.connection.send(message, &mut self.queue.tail)
+    }
+
+    pub(crate) fn send_part(
+        &mut self,
+        part: Message<'_>,
+        fragment: Fragment,
+    ) -> Result<(), SendError> {
+        self.check_room()?;
+        self.connection.send_part(part, fragment, &mut self.queue.tail)
+    }
+
+    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), SendError> {
+        let kind = message.kind();
+        if message.as_bytes().len() < LARGE {
+            return self.send(message.as_message());
+        }
+        self.check_room()?;
+        let payload = message.into_bytes();
+        match self.connection.role() {
+            Role::Server => {
+                let head = self.connection.unmasked_header(kind, payload.len())?;
+                self.queue.tail.extend_from_slice(&head);
+                self.queue.push(payload);
+            }
+            // A payload that nobody else holds is masked where it is; a shared one while it is
+            // copied.
+            Role::Client => match payload.try_into_mut() {
+                Ok(mut unique) => {
+                    let head = self.connection.send_in_place_trusted(kind, &mut unique)?;
+                    self.queue.tail.extend_from_slice(&head);
+                    self.queue.push(unique.freeze());
+                }
+                Err(shared) => {
+                    self.connection.send_bytes(kind, &shared, &mut self.queue.tail)?;
+                }
+            },
+        }
+        Ok(())
+    }
+
+    pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_room()?;
+        self.queue.tail.extend_from_slice(&self.connection.ping(payload)?);
+        Ok(())
+    }
+
+    /// Not bound by the watermark: closing must always be possible.
+    pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.transmit()?;
+        self.queue.tail.extend_from_slice(&self.connection.close(code, reason)?);
+        Ok(())
+    }
+
+    /// Queues what the protocol itself has to send. Pongs wait in their slot while the queue is
+    /// over its high watermark, so that a flood of Pings cannot make it grow.
+    pub(crate) fn transmit(&mut self) -> Result<(), SendError> {
+        if self.connection.wants_transmit() && !(self.connection.is_open() && self.is_full()) {
+            self.connection.poll_transmit(&mut self.queue.tail)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        self.queue.chunks()
+    }
+
+    pub(crate) fn advance(&mut self, count: usize) {
+        self.queue.advance(count);
+        self.stalled_at = None;
+    }
+
+    pub(crate) fn release(&mut self) {
+        self.queue.release();
+    }
+
+    pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        let protocol = self.connection.poll_timeout(now);
+        [protocol, self.write_deadline(now)].into_iter().flatten().min()
+    }
+
+    fn write_deadline(&mut self, now: Duration) -> Option<Duration> {
+        let timeout = self.write_timeout?;
+        if self.queue.len() == 0 {
+            self.stalled_at = None;
+            return None;
+        }
+        self.stalled_at.get_or_insert(now).checked_add(timeout)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        if self.write_deadline(now).is_some_and(|at| at <= now) {
+            // What waits would never leave; a Close frame behind it would not either.
+            self.write_timeout = None;
+            self.queue = Queue::default();
+            return Err(self.connection.time_out(TimeoutError::Write));
+        }
+        self.connection.handle_timeout(now)
+    }
+
+    pub(crate) fn should_close_transport(&self) -> bool {
+        self.queue.len() == 0 && self.connection.should_close_transport()
+    }
+}

@@ -1,0 +1,138 @@
+//! [`Decoder`]: bytes in any split to headers and payload pieces, unmasked in place.
+
+use super::header::{Header, Rules};
+use super::mask::{self, MaskKey};
+use crate::error::ProtocolError;
+use crate::input::Input;
+
+/// One step of a frame, as [`Decoder::decode`] gives it.
+#[derive(Debug)]
+pub enum Part<'b> {
+    /// A frame begins. If its length is 0, no payload follows.
+    Header(Header),
+    /// Bytes of the frame's payload, unmasked where they lay in the caller's buffer.
+    Payload {
+        /// At least one byte, at most what the input held.
+        bytes: &'b mut [u8],
+        /// Whether the frame ends here.
+        end: bool,
+    },
+}
+
+/// Splits a byte stream into frames; knows one frame at a time and no message.
+///
+/// Consumes everything it is given. An incomplete header is kept inside (at most 14 bytes), a
+/// payload never is: its bytes are handed on as they arrive (RFC 6455 §5.4 lets a receiver do so),
+/// and memory does not depend on the lengths that the peer announces.
+///
+/// ```text
+///          header complete, len > 0
+///   Header ------------------------> Payload
+///   (have) <------------------------ (remaining)
+///              remaining == 0
+/// ```
+///
+/// ```
+/// use websocket_proto::Input;
+/// use websocket_proto::frame::{Decoder, Masking, Part, Rsv, Rules};
+///
+/// let mut decoder = Decoder::new(Rules { masking: Masking::Required, rsv: Rsv::NONE });
+/// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455 §5.7
+/// let mut input = Input::new(&mut bytes);
+/// assert!(matches!(decoder.decode(&mut input)?, Some(Part::Header(header)) if header.len == 5));
+/// let Some(Part::Payload { bytes, end }) = decoder.decode(&mut input)? else { panic!() };
+/// assert_eq!((&*bytes, end), (&b"Hello"[..], true));
+/// assert!(decoder.decode(&mut input)?.is_none());
+/// # Ok::<(), websocket_proto::ProtocolError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    /// Payload bytes of the current frame that have not arrived; 0 while a header is awaited.
+    remaining: u64,
+    /// The key of the current frame at the phase of its next byte.
+    key: Option<MaskKey>,
+    rules: Rules,
+    have: u8,
+    partial: [u8; Header::MAX_LEN],
+}
+
+impl Decoder {
+    /// A decoder at the start of a frame.
+    #[must_use]
+    pub const fn new(rules: Rules) -> Self {
+        Self { remaining: 0, key: None, rules, have: 0, partial: [0; Header::MAX_LEN] }
+    }
+
+    /// How many payload bytes of the current frame are still to come; 0 between frames.
+    #[inline]
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.remaining
+    }
+
+    /// Takes the next part out of `input`, or `None` when `input` is used up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Header::parse_with`]. The stream has no meaning after one; the decoder must not
+    /// be used further.
+    #[inline]
+    pub fn decode<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Part<'b>>, ProtocolError> {
+        if self.remaining > 0 {
+            return Ok(self.payload(input));
+        }
+        if self.have == 0 {
+            // The usual case: the header lies in the input whole and is parsed where it is.
+            if let Some((header, used)) = Header::parse_with(input.as_bytes(), self.rules)? {
+                input.take(used);
+                return Ok(Some(self.begin(header)));
+            }
+        }
+        self.header_in_pieces(input)
+    }
+
+    #[inline]
+    fn begin<'b>(&mut self, header: Header) -> Part<'b> {
+        self.remaining = header.len;
+        self.key = header.mask;
+        Part::Header(header)
+    }
+
+    #[inline]
+    fn payload<'b>(&mut self, input: &mut Input<'b>) -> Option<Part<'b>> {
+        if input.is_empty() {
+            return None;
+        }
+        // What does not fit usize is more than the input holds.
+        let bytes = input.take(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        if let Some(key) = self.key {
+            mask::apply(bytes, key);
+            self.key = Some(key.advanced(bytes.len()));
+        }
+        self.remaining = self.remaining.saturating_sub(len64(bytes));
+        Some(Part::Payload { bytes, end: self.remaining == 0 })
+    }
+
+    #[cold]
+    fn header_in_pieces<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Part<'b>>, ProtocolError> {
+        while let [byte] = *input.take(1) {
+            self.partial[usize::from(self.have)] = byte;
+            self.have += 1;
+            let seen = &self.partial[..usize::from(self.have)];
+            if let Some((header, _)) = Header::parse_with(seen, self.rules)? {
+                self.have = 0;
+                return Ok(Some(self.begin(header)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The length of a slice as the wire counts it; a `usize` always fits on targets that Rust has.
+#[inline]
+pub(crate) fn len64(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+}

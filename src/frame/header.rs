@@ -1,0 +1,280 @@
+//! The frame header (RFC 6455 §5.2): parsing, the rules that it alone decides, and encoding.
+
+use core::fmt;
+use core::ops::{BitOr, Deref};
+
+use super::mask::MaskKey;
+use super::opcode::OpCode;
+use crate::error::ProtocolError;
+
+/// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
+pub const MAX_CONTROL_LEN: usize = 125;
+
+const FIN: u8 = 0x80;
+const MASK: u8 = 0x80;
+
+/// The three reserved bits of a frame header (RFC 6455 §5.2).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Rsv(u8);
+
+impl Rsv {
+    /// No reserved bit.
+    pub const NONE: Self = Self(0);
+    /// RSV1, "per-message compressed" (RFC 7692 §6).
+    pub const RSV1: Self = Self(0x40);
+    /// RSV2, unassigned.
+    pub const RSV2: Self = Self(0x20);
+    /// RSV3, unassigned.
+    pub const RSV3: Self = Self(0x10);
+
+    const ALL: u8 = 0x70;
+
+    /// Whether every bit of `other` is set here too.
+    #[inline]
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether no bit is set.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl BitOr for Rsv {
+    type Output = Self;
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl fmt::Debug for Rsv {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rsv({:03b})", self.0 >> 4)
+    }
+}
+
+/// Which frames may carry a masking key (RFC 6455 §5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Masking {
+    /// Every frame must: this end is the server.
+    Required,
+    /// No frame may: this end is the client.
+    Forbidden,
+    /// Either, for tools that look at recorded traffic.
+    Either,
+}
+
+/// What the header of a frame must keep to besides the fixed rules of RFC 6455 §5.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// Who masks.
+    pub masking: Masking,
+    /// The reserved bits that a negotiated extension has given a meaning on data frames.
+    pub rsv: Rsv,
+}
+
+impl Rules {
+    /// Anything that is well-formed.
+    pub const LENIENT: Self = Self { masking: Masking::Either, rsv: Rsv(Rsv::ALL) };
+}
+
+/// The header of one frame (RFC 6455 §5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this is the last fragment of its message. Always true for control frames.
+    pub fin: bool,
+    /// The reserved bits.
+    pub rsv: Rsv,
+    /// What the frame is.
+    pub opcode: OpCode,
+    /// The masking key, on frames from the client.
+    pub mask: Option<MaskKey>,
+    /// The length of the payload in bytes, below 2^63.
+    pub len: u64,
+}
+
+impl Header {
+    /// The longest header: 2 bytes, 8 of extended length, 4 of masking key.
+    pub const MAX_LEN: usize = 14;
+
+    /// Parses the header at the start of `bytes`, whoever sent it.
+    ///
+    /// Gives the header and its own length in bytes, or `None` while it is incomplete. Each rule
+    /// is applied as soon as the byte that breaks it is there, so a refused frame costs nothing.
+    ///
+    /// # Errors
+    ///
+    /// A reserved opcode, a fragmented control frame, a control frame over 125 bytes, a length
+    /// that does not use the shortest encoding or is 2^63 or more (RFC 6455 §5.2, §5.5).
+    ///
+    /// ```
+    /// use websocket_proto::frame::{Header, OpCode};
+    ///
+    /// let (header, used) = Header::parse(b"\x81\x05Hello")?.expect("complete");
+    /// assert_eq!((header.opcode, header.fin, header.len, used), (OpCode::Text, true, 5, 2));
+    /// assert_eq!(Header::parse(b"\x81")?, None);
+    /// # Ok::<(), websocket_proto::ProtocolError>(())
+    /// ```
+    #[inline]
+    pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
+        Self::parse_with(bytes, Rules::LENIENT)
+    }
+
+    /// As [`parse`](Self::parse), also keeping to `rules`.
+    ///
+    /// # Errors
+    ///
+    /// Besides those of [`parse`](Self::parse): a masking key where none may be or none where one
+    /// must be (RFC 6455 §5.1), and a reserved bit that was not negotiated (RFC 6455 §5.2).
+    #[inline]
+    pub fn parse_with(bytes: &[u8], rules: Rules) -> Result<Option<(Self, usize)>, ProtocolError> {
+        let (b0, b1, rest) = match bytes {
+            [b0, b1, rest @ ..] => (*b0, *b1, rest),
+            [b0] => return first_byte(*b0, rules).map(|_| None),
+            [] => return Ok(None),
+        };
+        let opcode = first_byte(b0, rules)?;
+        let rsv = Rsv(b0 & Rsv::ALL);
+        let masked = b1 & MASK != 0;
+        match rules.masking {
+            // RFC 6455 §5.1: a server closes the connection on a frame that is not masked.
+            Masking::Required if !masked => return Err(ProtocolError::UnmaskedFrame),
+            // RFC 6455 §5.1: a client closes the connection on a masked frame.
+            Masking::Forbidden if masked => return Err(ProtocolError::MaskedFrame),
+            _ => {}
+        }
+        let len7 = b1 & !MASK;
+        // RFC 6455 §5.5: control payloads are at most 125 bytes.
+        if opcode.is_control() && usize::from(len7) > MAX_CONTROL_LEN {
+            return Err(ProtocolError::ControlTooLong);
+        }
+        let (len, rest, used) = match len7 {
+            126 => match rest {
+                [a, b, rest @ ..] => (u64::from(u16::from_be_bytes([*a, *b])), rest, 4),
+                _ => return Ok(None),
+            },
+            127 => match rest.split_first_chunk::<8>() {
+                Some((len, rest)) => (u64::from_be_bytes(*len), rest, 10),
+                // RFC 6455 §5.2: the most significant bit is 0. The first byte shows it already.
+                None if rest.first().is_some_and(|byte| byte & 0x80 != 0) => {
+                    return Err(ProtocolError::LengthOverflow);
+                }
+                None => return Ok(None),
+            },
+            len => (u64::from(len), rest, 2),
+        };
+        if len7 > 125 {
+            // RFC 6455 §5.2: the most significant bit is 0, and the shortest encoding is used.
+            if len > i64::MAX.unsigned_abs() {
+                return Err(ProtocolError::LengthOverflow);
+            }
+            if len <= 125 || (len7 == 127 && len <= u64::from(u16::MAX)) {
+                return Err(ProtocolError::NonMinimalLength);
+            }
+        }
+        let fin = b0 & FIN != 0;
+        if !masked {
+            return Ok(Some((Self { fin, rsv, opcode, mask: None, len }, used)));
+        }
+        let Some(key) = rest.first_chunk::<4>() else { return Ok(None) };
+        let mask = Some(MaskKey::new(*key));
+        Ok(Some((Self { fin, rsv, opcode, mask, len }, used + 4)))
+    }
+
+    /// Encodes the header, with the shortest length encoding (RFC 6455 §5.2).
+    ///
+    /// Does not judge: a header that no peer would accept is encoded as it is. `len` is cut to
+    /// 63 bits.
+    ///
+    /// ```
+    /// use websocket_proto::frame::{Header, OpCode, Rsv};
+    ///
+    /// let header =
+    ///     Header { fin: true, rsv: Rsv::NONE, opcode: OpCode::Binary, mask: None, len: 256 };
+    /// assert_eq!(&*header.encode(), b"\x82\x7e\x01\x00");
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn encode(&self) -> EncodedHeader {
+        let mut out = EncodedHeader { bytes: [0; Self::MAX_LEN], len: 2 };
+        let fin = if self.fin { FIN } else { 0 };
+        let mask = if self.mask.is_some() { MASK } else { 0 };
+        out.bytes[0] = fin | self.rsv.0 | self.opcode.bits();
+        match (u8::try_from(self.len), u16::try_from(self.len)) {
+            (Ok(len @ 0..=125), _) => out.bytes[1] = mask | len,
+            (_, Ok(len)) => {
+                out.bytes[1] = mask | 126;
+                out.bytes[2..4].copy_from_slice(&len.to_be_bytes());
+                out.len = 4;
+            }
+            _ => {
+                let len = self.len & i64::MAX.unsigned_abs();
+                out.bytes[1] = mask | 127;
+                out.bytes[2..10].copy_from_slice(&len.to_be_bytes());
+                out.len = 10;
+            }
+        }
+        if let Some(key) = self.mask {
+            let at = usize::from(out.len);
+            out.bytes[at..at + 4].copy_from_slice(&key.to_bytes());
+            out.len += 4;
+        }
+        out
+    }
+}
+
+/// The rules that the first byte alone decides.
+#[inline]
+fn first_byte(b0: u8, rules: Rules) -> Result<OpCode, ProtocolError> {
+    // RFC 6455 §5.2: an unknown opcode fails the connection.
+    let Some(opcode) = OpCode::from_bits(b0 & 0x0F) else {
+        return Err(ProtocolError::ReservedOpcode(b0 & 0x0F));
+    };
+    let rsv = Rsv(b0 & Rsv::ALL);
+    // RFC 6455 §5.2: reserved bits are 0 unless negotiated. RFC 7692 §6.1: the bit of a
+    // per-message extension stands on the first data frame of a message only.
+    let allowed = match opcode {
+        OpCode::Text | OpCode::Binary => rules.rsv,
+        _ if rules == Rules::LENIENT => rules.rsv,
+        _ => Rsv::NONE,
+    };
+    if !allowed.contains(rsv) {
+        return Err(ProtocolError::ReservedBits(rsv.0));
+    }
+    // RFC 6455 §5.5: control frames are not fragmented.
+    if opcode.is_control() && b0 & FIN == 0 {
+        return Err(ProtocolError::FragmentedControl);
+    }
+    Ok(opcode)
+}
+
+/// A frame header as it goes to the wire: 2 to 14 bytes on the stack; dereferences to `[u8]`.
+#[derive(Clone, Copy)]
+pub struct EncodedHeader {
+    bytes: [u8; Header::MAX_LEN],
+    len: u8,
+}
+
+impl Deref for EncodedHeader {
+    type Target = [u8];
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl AsRef<[u8]> for EncodedHeader {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for EncodedHeader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EncodedHeader").field("len", &self.len).finish_non_exhaustive()
+    }
+}

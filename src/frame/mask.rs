@@ -1,0 +1,111 @@
+//! Masking (RFC 6455 §5.3): XOR of the payload with a repeated four-byte key.
+//!
+//! Owns the arithmetic only; where keys come from is the business of
+//! [`Connection`](crate::Connection).
+
+use core::fmt;
+
+/// The masking key of one frame, at the phase of the next payload byte (RFC 6455 §5.3).
+///
+/// `Debug` does not show it: a key that is known before its frame is out lets whoever supplies the
+/// payload choose the bytes on the wire (RFC 6455 §10.3).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct MaskKey([u8; 4]);
+
+impl MaskKey {
+    /// The key as it stands in the frame header.
+    #[inline]
+    #[must_use]
+    pub const fn new(bytes: [u8; 4]) -> Self {
+        Self(bytes)
+    }
+
+    /// The four bytes for the frame header.
+    #[inline]
+    #[must_use]
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0
+    }
+
+    /// The key for what follows `count` payload bytes that have been masked with this one.
+    #[inline]
+    #[must_use]
+    pub const fn advanced(self, count: usize) -> Self {
+        let [a, b, c, d] = self.0;
+        match count % 4 {
+            0 => self,
+            1 => Self([b, c, d, a]),
+            2 => Self([c, d, a, b]),
+            _ => Self([d, a, b, c]),
+        }
+    }
+}
+
+impl fmt::Debug for MaskKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MaskKey(..)")
+    }
+}
+
+/// Masks or unmasks `data` in place; the two are the same operation (RFC 6455 §5.3).
+///
+/// For a payload that comes in pieces, use [`MaskKey::advanced`] between them.
+///
+/// ```
+/// use websocket_proto::frame::mask::{self, MaskKey};
+///
+/// let key = MaskKey::new([0x37, 0xfa, 0x21, 0x3d]);
+/// let mut data = *b"Hello";
+/// mask::apply(&mut data, key);
+/// assert_eq!(data, [0x7f, 0x9f, 0x4d, 0x51, 0x58]); // RFC 6455 §5.7
+/// mask::apply(&mut data[..2], key);
+/// mask::apply(&mut data[2..], key.advanced(2));
+/// assert_eq!(&data, b"Hello");
+/// ```
+#[inline]
+pub fn apply(data: &mut [u8], key: MaskKey) {
+    let [a, b, c, d] = key.0;
+    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
+    // Blocks of 64 become vector code; words of 8 keep the tail short, which decides below 128
+    // bytes, the sizes that most messages have.
+    let (blocks, rest) = data.as_chunks_mut::<64>();
+    for block in blocks {
+        for word in block.as_chunks_mut::<8>().0 {
+            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+        }
+    }
+    let (words, tail) = rest.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
+        *byte ^= key;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reference(data: &mut [u8], key: [u8; 4], phase: usize) {
+        for (i, byte) in data.iter_mut().enumerate() {
+            *byte ^= key[(phase + i) % 4];
+        }
+    }
+
+    #[test]
+    fn equals_the_bytewise_definition_at_every_alignment_length_and_phase() {
+        let key = [0x37, 0xfa, 0x21, 0x3d];
+        let source: [u8; 400] = core::array::from_fn(|i| (i * 7 % 251).try_into().unwrap_or(0));
+        for align in 0..64 {
+            for len in (0..80).chain([127, 128, 129, 255, 256, 257]) {
+                for phase in 0..4 {
+                    let (mut ours, mut theirs) = (source, source);
+                    apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));
+                    reference(&mut theirs[align..align + len], key, phase);
+                    assert_eq!(ours, theirs, "align {align} len {len} phase {phase}");
+                }
+            }
+        }
+    }
+}

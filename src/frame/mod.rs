@@ -1,0 +1,15 @@
+//! The frame codec (RFC 6455 §5.2, §5.3), usable alone, without alloc.
+//!
+//! Owns headers, masking and the splitting of a byte stream into frames. Fragmentation, control
+//! frames and every rule that needs more than one header are left to
+//! [`Connection`](crate::Connection).
+
+mod decoder;
+mod header;
+pub mod mask;
+mod opcode;
+
+pub(crate) use decoder::len64;
+pub use decoder::{Decoder, Part};
+pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, Masking, Rsv, Rules};
+pub use opcode::OpCode;

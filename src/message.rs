@@ -1,0 +1,217 @@
+//! Whole messages: lent ([`Message`]) and owned ([`OwnedMessage`]).
+//!
+//! Owns the types only; messages are made by the [`Assembler`](crate::Assembler) and sent by
+//! [`Connection::send`](crate::Connection::send).
+
+#[cfg(feature = "alloc")]
+use alloc::string::String;
+
+use crate::frame::OpCode;
+
+/// What a message carries (RFC 6455 §5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// UTF-8 text.
+    Text,
+    /// Bytes that mean what the application says.
+    Binary,
+}
+
+impl Kind {
+    /// The opcode of the first frame of such a message.
+    #[inline]
+    #[must_use]
+    pub const fn opcode(self) -> OpCode {
+        match self {
+            Self::Text => OpCode::Text,
+            Self::Binary => OpCode::Binary,
+        }
+    }
+}
+
+/// A message, or a part of one, in somebody else's buffer.
+///
+/// ```
+/// use websocket_proto::{Kind, Message};
+///
+/// let message = Message::from("hello");
+/// assert_eq!((message.kind(), message.as_bytes()), (Kind::Text, &b"hello"[..]));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Message<'m> {
+    /// UTF-8 text.
+    Text(&'m str),
+    /// Bytes.
+    Binary(&'m [u8]),
+}
+
+impl<'m> Message<'m> {
+    /// Text or binary.
+    #[inline]
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::Text(_) => Kind::Text,
+            Self::Binary(_) => Kind::Binary,
+        }
+    }
+
+    /// The payload, whichever kind it is.
+    #[inline]
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'m [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The text, or `None` if the message is binary.
+    #[inline]
+    #[must_use]
+    pub const fn as_text(&self) -> Option<&'m str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Binary(_) => None,
+        }
+    }
+
+    /// Copies the payload into one allocation of its exact size.
+    ///
+    /// To take a large message over without a copy, ask the endpoint for it
+    /// ([`Endpoint::take_message`](crate::Endpoint::take_message)).
+    #[cfg(feature = "alloc")]
+    #[must_use]
+    pub fn into_owned(self) -> OwnedMessage {
+        match self {
+            Self::Text(text) => OwnedMessage::Text(text.into()),
+            Self::Binary(bytes) => OwnedMessage::Binary(bytes::Bytes::copy_from_slice(bytes)),
+        }
+    }
+}
+
+impl<'m> From<&'m str> for Message<'m> {
+    fn from(text: &'m str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'m> From<&'m [u8]> for Message<'m> {
+    fn from(bytes: &'m [u8]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+impl<'m, const N: usize> From<&'m [u8; N]> for Message<'m> {
+    fn from(bytes: &'m [u8; N]) -> Self {
+        Self::Binary(bytes)
+    }
+}
+
+#[cfg(feature = "alloc")]
+mod owned {
+    use super::{Kind, Message, String};
+    use alloc::vec::Vec;
+    use bytes::Bytes;
+
+    impl<'m> From<&'m String> for Message<'m> {
+        fn from(text: &'m String) -> Self {
+            Self::Text(text)
+        }
+    }
+
+    impl<'m> From<&'m Vec<u8>> for Message<'m> {
+        fn from(bytes: &'m Vec<u8>) -> Self {
+            Self::Binary(bytes)
+        }
+    }
+
+    impl<'m> From<&'m Bytes> for Message<'m> {
+        fn from(bytes: &'m Bytes) -> Self {
+            Self::Binary(bytes)
+        }
+    }
+
+    impl<'m> From<&'m OwnedMessage> for Message<'m> {
+        fn from(message: &'m OwnedMessage) -> Self {
+            message.as_message()
+        }
+    }
+
+    /// A message that owns its payload.
+    ///
+    /// Text is a `String`: `Bytes` cannot promise UTF-8 without `unsafe` or a second check, and a
+    /// `String` turns into `Bytes` without a copy.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum OwnedMessage {
+        /// UTF-8 text.
+        Text(String),
+        /// Bytes, cheap to clone.
+        Binary(Bytes),
+    }
+
+    impl OwnedMessage {
+        /// Lends it.
+        #[must_use]
+        pub fn as_message(&self) -> Message<'_> {
+            match self {
+                Self::Text(text) => Message::Text(text),
+                Self::Binary(bytes) => Message::Binary(bytes),
+            }
+        }
+
+        /// Text or binary.
+        #[must_use]
+        pub fn kind(&self) -> Kind {
+            self.as_message().kind()
+        }
+
+        /// The payload, whichever kind it is.
+        #[must_use]
+        pub fn as_bytes(&self) -> &[u8] {
+            self.as_message().as_bytes()
+        }
+
+        /// The payload without a copy, whichever kind it is.
+        #[must_use]
+        pub fn into_bytes(self) -> Bytes {
+            match self {
+                Self::Text(text) => Bytes::from(text),
+                Self::Binary(bytes) => bytes,
+            }
+        }
+    }
+
+    impl From<Message<'_>> for OwnedMessage {
+        fn from(message: Message<'_>) -> Self {
+            message.into_owned()
+        }
+    }
+
+    impl From<String> for OwnedMessage {
+        fn from(text: String) -> Self {
+            Self::Text(text)
+        }
+    }
+
+    impl From<&str> for OwnedMessage {
+        fn from(text: &str) -> Self {
+            Self::Text(text.into())
+        }
+    }
+
+    impl From<Bytes> for OwnedMessage {
+        fn from(bytes: Bytes) -> Self {
+            Self::Binary(bytes)
+        }
+    }
+
+    impl From<Vec<u8>> for OwnedMessage {
+        fn from(bytes: Vec<u8>) -> Self {
+            Self::Binary(bytes.into())
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use owned::OwnedMessage;
