@@ -116,7 +116,7 @@ async def set_up():
         ) from error
     shutil.rmtree(VENV, ignore_errors=True)
     await step("python -m venv failed", sys.executable, "-m", "venv", VENV)
-    pip = [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    pip = [PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input"]
     await step(
         "the packages of requirements.txt could not be installed from PyPI",
         *pip, "--use-pep517", "--no-deps", "-r", REQUIREMENTS,
