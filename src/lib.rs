@@ -6,8 +6,12 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(feature = "std")]
+mod adapter;
 #[cfg(feature = "alloc")]
 mod assembler;
+#[cfg(feature = "std")]
+pub mod blocking;
 mod close;
 mod close_code;
 pub mod connection;
@@ -22,6 +26,8 @@ mod message;
 #[cfg(feature = "getrandom")]
 mod random;
 mod timers;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod utf8;
 
 #[cfg(feature = "alloc")]

@@ -590,12 +590,10 @@ impl Connection {
     /// the caller chose and keeps to; `None` if nothing is due.
     ///
     /// The first call starts the clocks. Call it again after receiving or sending: that moves
-    /// deadlines.
+    /// deadlines. Once the connection has ended it is the end of the close timeout, until
+    /// [`is_over`](Self::is_over).
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
-        if self.should_close_transport() {
-            return None;
-        }
-        self.timers.poll(now)
+        if self.is_over() { None } else { self.timers.poll(now) }
     }
 
     /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
@@ -634,20 +632,21 @@ impl Connection {
     /// A server closes first, as soon as both Close frames are out; a client waits for that, until
     /// the close timeout. After an error both close once the Close frame is written. To keep a
     /// reset from destroying that frame, shut the sending side down first and read on, discarding,
-    /// until the transport ends or the next deadline ([`linger_timeout`](Self::linger_timeout)).
+    /// until [`is_over`](Self::is_over).
     #[must_use]
     pub fn should_close_transport(&self) -> bool {
         match self.closing {
             Closing::Open => false,
             Closing::Sent { .. } | Closing::Answering { .. } => self.expired,
-            Closing::Complete { .. } => self.role() == Role::Server || self.eof || self.expired,
-            Closing::Failed { due, .. } => !due || self.eof || self.expired,
+            Closing::Complete { .. } => self.role() == Role::Server || self.is_over(),
+            Closing::Failed { due, .. } => !due || self.is_over(),
         }
     }
 
-    /// Until when the end of the transport may be waited for; `None` once that has passed or the
-    /// peer has ended it.
-    pub fn linger_timeout(&mut self, now: Duration) -> Option<Duration> {
-        if self.eof || self.expired { None } else { self.timers.poll(now) }
+    /// Whether there is nothing left to wait for: the transport has ended on the peer's side, or
+    /// the peer has had the close timeout to do so.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.eof || self.expired
     }
 }
