@@ -11,37 +11,37 @@ use websocket_proto::handshake::{
     ServerHandshake,
 };
 
-pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
-pub const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
-pub const NONCE: [u8; 16] = *b"the sample nonce";
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+pub(crate) const NONCE: [u8; 16] = *b"the sample nonce";
 
 /// Past this length, split positions are sampled: the cost is quadratic.
 const SPLIT_ALL: usize = 1024;
 
 /// What the handshake made of the wire bytes, and the bytes it left.
-pub struct Outcome<M, T> {
-    pub machine: M,
-    pub result: Result<Option<T>, HandshakeError>,
-    pub rest: Vec<u8>,
+pub(crate) struct Outcome<M, T> {
+    pub(crate) machine: M,
+    pub(crate) result: Result<Option<T>, HandshakeError>,
+    pub(crate) rest: Vec<u8>,
 }
 
-pub type Served = Outcome<ServerHandshake, Request>;
-pub type Answered = Outcome<ClientHandshake, Response>;
+pub(crate) type Served = Outcome<ServerHandshake, Request>;
+pub(crate) type Answered = Outcome<ClientHandshake, Response>;
 
-pub fn serve(wire: impl AsRef<[u8]>) -> Served {
+pub(crate) fn serve(wire: impl AsRef<[u8]>) -> Served {
     serve_with(&ServerConfig::default(), wire)
 }
 
-pub fn serve_with(config: &ServerConfig, wire: impl AsRef<[u8]>) -> Served {
+pub(crate) fn serve_with(config: &ServerConfig, wire: impl AsRef<[u8]>) -> Served {
     let new = || ServerHandshake::new(config.clone());
     in_all_pieces(wire.as_ref(), new, ServerHandshake::receive, request_text)
 }
 
-pub fn answer(request: &ClientRequest, wire: impl AsRef<[u8]>) -> Answered {
+pub(crate) fn answer(request: &ClientRequest, wire: impl AsRef<[u8]>) -> Answered {
     answer_with(&ClientConfig::default(), request, wire)
 }
 
-pub fn answer_with(
+pub(crate) fn answer_with(
     config: &ClientConfig,
     request: &ClientRequest,
     wire: impl AsRef<[u8]>,
@@ -107,18 +107,18 @@ fn response_text(response: &Response) -> String {
 
 impl<M, T: Debug> Outcome<M, T> {
     /// The message, which must have come.
-    pub fn message(&self) -> &T {
+    pub(crate) fn message(&self) -> &T {
         self.result.as_ref().expect("no error").as_ref().expect("complete")
     }
 
     /// The error, which must have come.
-    pub fn error(&self) -> HandshakeError {
+    pub(crate) fn error(&self) -> HandshakeError {
         *self.result.as_ref().expect_err("an error")
     }
 }
 
 /// The request of RFC 6455 §1.2 with some lines replaced: a pair names a field and its new lines.
-pub fn request_but(changes: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn request_but(changes: &[(&str, &str)]) -> Vec<u8> {
     let fields = [
         ("Host", "server.example.com"),
         ("Upgrade", "websocket"),
@@ -132,7 +132,7 @@ pub fn request_but(changes: &[(&str, &str)]) -> Vec<u8> {
 }
 
 /// A 101 response to [`KEY`] with some lines replaced.
-pub fn response_but(changes: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn response_but(changes: &[(&str, &str)]) -> Vec<u8> {
     let fields =
         [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", ACCEPT)];
     message("HTTP/1.1 101 Switching Protocols", &fields, changes)
@@ -155,6 +155,6 @@ fn message(start: &str, fields: &[(&str, &str)], changes: &[(&str, &str)]) -> Ve
     (head + "\r\n").into_bytes()
 }
 
-pub fn text(out: &[u8]) -> &str {
+pub(crate) fn text(out: &[u8]) -> &str {
     std::str::from_utf8(out).expect("heads are text")
 }
