@@ -44,6 +44,16 @@ fn key_follows_from_the_nonce() {
     assert_ne!(out, written(&request()));
 }
 
+#[test]
+fn debug_output_hides_credentials() {
+    let request = ClientRequest::new("ws://a/?token=1").expect("valid");
+    let shown = format!("{:?}", request.header("Authorization", "secret").expect("valid"));
+    assert!(!shown.contains("token") && !shown.contains("secret"), "{shown}");
+    let wire = response_but(&[("C", "Set-Cookie: secret\r\n")]);
+    let shown = format!("{:?}", answer(&chat(), wire).message());
+    assert!(!shown.contains("secret"), "{shown}");
+}
+
 // R4.1-35, R4.1-36, W-CT-4
 #[test]
 fn subprotocols_are_unique_tokens() {

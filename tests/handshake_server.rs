@@ -5,8 +5,8 @@ mod handshake_common;
 use handshake_common::{ACCEPT, KEY, request_but, serve, serve_with, text};
 use websocket_proto::Input;
 use websocket_proto::handshake::{
-    Accept, HandshakeError as E, HeaderError, OriginPolicy, Reply, ReplyError, ServerConfig,
-    ServerHandshake,
+    Accept, HandshakeError as E, HeaderError, OriginPolicy, Reply, ReplyError, Scheme,
+    ServerConfig, ServerHandshake,
 };
 
 /// The answer to a request that must have failed.
@@ -456,6 +456,12 @@ fn foreign_origin_is_forbidden() {
     let mut out = Vec::new();
     served.machine.fail(&mut out);
     assert!(out.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
+    config.origins = OriginPolicy::SameOrigin(Scheme::Http);
+    assert_eq!(serve_with(&config, request_but(&[])).error(), E::OriginNotAllowed);
+    for origin in ["", "Origin: http://Server.example.com:80\r\n"] {
+        let served = serve_with(&config, request_but(&[("Origin", origin)]));
+        assert!(served.message().is_upgrade(), "{origin}");
+    }
     // A plain request is not the policy's business.
     assert!(serve_with(&config, request_but(&[("Upgrade", "")])).result.is_ok());
 }
@@ -524,6 +530,9 @@ fn real_clients_are_understood() {
 #[test]
 fn debug_output_hides_credentials() {
     let wire = request_but(&[("", "GET /a?token=1 HTTP/1.1"), ("C", "Cookie: secret\r\n")]);
-    let shown = format!("{:?}", serve(wire).message());
+    let mut shown = format!("{:?}", serve(&wire).message());
+    shown += &format!("{:?}", serve(&wire[..wire.len() - 2]).machine);
+    shown += &format!("{:?}", Accept::new().header("Set-Cookie", "secret"));
+    shown += &format!("{:?}", Reply::new(200).header("Set-Cookie", "secret"));
     assert!(!shown.contains("token") && !shown.contains("secret"), "{shown}");
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::error::{RequestError, UrlError};
 use super::headers::{check_field, is_token};
@@ -36,7 +37,7 @@ const REQUEST_FIELDS: &[&str] = &[
 /// assert_eq!((request.url().host(), request.url().port()), ("example.com", 443));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct ClientRequest {
     url: Url,
@@ -145,6 +146,16 @@ impl ClientRequest {
 
     pub(super) fn offered_extensions(&self) -> Option<String> {
         self.extensions.clone()
+    }
+}
+
+/// Shows whom it goes to only: queries and fields hold credentials.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("authority", &self.url.authority())
+            .field("subprotocols", &self.subprotocols)
+            .finish_non_exhaustive()
     }
 }
 

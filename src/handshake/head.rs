@@ -4,6 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use core::ops::Range;
 use core::str;
@@ -18,7 +19,6 @@ use super::headers::{is_token_byte, parse_digits};
 /// Every byte is looked at once, when it arrives: [`scan`](Self::scan) gets no byte twice, and the
 /// parser behind it runs once, on a head that is complete. Parsing again on every read is quadratic
 /// (CVE-2023-43669 in another library).
-#[derive(Debug)]
 pub(super) struct HeadReader {
     max_head: usize,
     max_headers: usize,
@@ -34,7 +34,6 @@ pub(super) struct HeadReader {
 }
 
 /// A complete head that no parser has seen.
-#[derive(Debug)]
 pub(super) struct RawHead {
     bytes: Box<[u8]>,
     fields: usize,
@@ -123,14 +122,21 @@ impl HeadReader {
     }
 }
 
+/// Shows how much has come only: fields hold credentials.
+impl fmt::Debug for HeadReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadReader").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
 /// Field lines, verbatim and in order.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Head {
     bytes: Box<[u8]>,
     fields: Box<[Field]>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct Field {
     name: Range<usize>,
     value: Range<usize>,

@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use super::error::ReplyError;
 use super::headers::check_field;
@@ -40,7 +40,7 @@ const REPLY_FIELDS: &[&str] = &[
 ///
 /// let reply = Accept::new().subprotocol("chat").header("Set-Cookie", "seen=1");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[must_use]
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
@@ -117,7 +117,7 @@ impl<'a> Accept<'a> {
 ///
 /// let reply = Reply::new(401).header("WWW-Authenticate", "Bearer").text("who are you?\n");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct Reply<'a> {
     status: u16,
@@ -195,6 +195,20 @@ impl<'a> Reply<'a> {
             Content::Omit => {}
         }
         Ok(())
+    }
+}
+
+/// Shows the subprotocol only: fields hold cookies.
+impl fmt::Debug for Accept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept").field("subprotocol", &self.subprotocol).finish_non_exhaustive()
+    }
+}
+
+/// Shows the status only: fields hold cookies.
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
