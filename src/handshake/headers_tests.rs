@@ -27,6 +27,13 @@ fn empty_elements_are_left_out() {
     assert_eq!(list_elements(b" , ,").count(), 0);
 }
 
+// H-3
+#[test]
+fn commas_in_quoted_strings_do_not_separate() {
+    let elements: Vec<_> = list_elements(br#"a="\",b\\", c"#).collect();
+    assert_eq!(elements, [&br#"a="\",b\\""#[..], b"c"]);
+}
+
 // R2.1-1, H-5
 #[test]
 fn elements_compare_in_ascii_case_only() {
