@@ -14,8 +14,8 @@ use crate::connection::Connection;
 use crate::endpoint::{self, Endpoint};
 use crate::error::SendError;
 use crate::handshake::{
-    Accept, ClientConfig, ClientHandshake, ClientRequest, Negotiated, Reply,
-    Request, Response, ServerConfig, ServerHandshake,
+    Accept, ClientConfig, ClientHandshake, ClientRequest, Negotiated, Reply, Request, Response,
+    ServerConfig, ServerHandshake,
 };
 use crate::input::Input;
 use crate::random_keys;
