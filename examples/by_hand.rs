@@ -15,6 +15,9 @@ use websocket_proto::connection::{Config, Connection};
 use websocket_proto::handshake::{Accept, Reply, ServerConfig, ServerHandshake};
 use websocket_proto::{Assembler, Event, Input};
 
+/// Pongs wait while so much is to be written, in bytes.
+const HIGH_WATERMARK: usize = 64 * 1024;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let listen = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
         [] => "127.0.0.1:5000".to_owned(),
@@ -80,6 +83,11 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
                     // Fails only once the connection closes: nothing is to be sent then.
                     let _ = connection.send(message, &mut out);
                 }
+            }
+            // After each event, so that each of several Pings in one read gets its Pong; a flood of
+            // them gets the latest.
+            if out.len() < HIGH_WATERMARK {
+                connection.poll_transmit(&mut out)?;
             }
         }
         connection.poll_transmit(&mut out)?;

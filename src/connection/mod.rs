@@ -218,14 +218,15 @@ impl Connection {
             Incoming::Ping(payload) => {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
                 if matches!(self.closing, Closing::Open) {
-                    self.sender.queue_pong(*payload);
+                    self.sender.queue_answer(*payload);
                 }
                 Ok(Event::Ping(*payload))
             }
             Incoming::Pong(payload) => Ok(Event::Pong(*payload)),
             Incoming::Close(payload) => match CloseFrame::parse(payload) {
                 Ok(frame) => {
-                    self.receive_close(frame.map_or(CloseCode::NO_STATUS, |frame| frame.code()));
+                    let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());
+                    self.receive_close(code, payload);
                     Ok(Event::Close(frame))
                 }
                 Err(error) => Err(self.fail(error)),
@@ -235,15 +236,19 @@ impl Connection {
         }
     }
 
-    fn receive_close(&mut self, received: CloseCode) {
+    fn receive_close(&mut self, received: CloseCode, payload: &ControlPayload) {
+        self.sender.clear_replies();
         self.closing = match self.closing {
-            Closing::Open => Closing::Answering { received },
+            Closing::Open => {
+                // RFC 6455 §5.5.1: the answer echoes the code; the reason comes with it.
+                self.sender.queue_answer(*payload);
+                Closing::Answering { received }
+            }
             Closing::Sent { sent } => {
                 Closing::Complete { initiator: Initiator::Local, sent, received }
             }
             closing => closing,
         };
-        self.sender.clear_replies();
         self.timers.note_closing();
     }
 
@@ -548,9 +553,7 @@ impl Connection {
             Closing::Open => self.sender.poll_reply(),
             Closing::Sent { .. } | Closing::Complete { .. } => Ok(None),
             Closing::Answering { received } => {
-                // RFC 6455 §5.5.1: the answer echoes the code; without one it is empty.
-                let frame = CloseFrame::new(received, "").ok();
-                let encoded = self.close_frame(frame.as_ref())?;
+                let encoded = self.sender.close_answer()?;
                 self.closing =
                     Closing::Complete { initiator: Initiator::Peer, sent: received, received };
                 Ok(Some(encoded))
