@@ -78,11 +78,11 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
     loop {
         // An error stays in the connection, which then has a Close frame to transmit.
         while let Ok(Some(event)) = connection.receive(&mut input) {
-            if let Event::Data(piece) = event {
-                if let Ok(Some(message)) = assembler.push(piece, &mut connection) {
-                    // Fails only once the connection closes: nothing is to be sent then.
-                    let _ = connection.send(message, &mut out);
-                }
+            if let Event::Data(piece) = event
+                && let Ok(Some(message)) = assembler.push(piece, &mut connection)
+            {
+                // Fails only once the connection closes: nothing is to be sent then.
+                let _ = connection.send(message, &mut out);
             }
             // After each event, so that each of several Pings in one read gets its Pong; a flood of
             // them gets the latest.

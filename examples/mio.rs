@@ -27,7 +27,7 @@ enum Stage {
         handshake: ServerHandshake,
         deadline: Instant,
     },
-    Open(Endpoint),
+    Open(Box<Endpoint>),
     /// An answer other than 101 is being written.
     Refusing,
 }
@@ -83,10 +83,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                     poll.registry().register(&mut stream, token, interest)?;
                     clients.insert(token, Client::new(stream));
                 }
-            } else if let Some(client) = clients.get_mut(&token) {
-                if client.drive(&mut server).is_err() {
-                    clients.remove(&token);
-                }
+            } else if let Some(client) = clients.get_mut(&token)
+                && client.drive(&mut server).is_err()
+            {
+                clients.remove(&token);
             }
         }
     }
@@ -149,8 +149,11 @@ impl Client {
         }
     }
 
-    fn is_congested(&self) -> bool {
-        matches!(&self.stage, Stage::Open(endpoint) if endpoint.is_full())
+    fn is_congested(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Open(endpoint) => endpoint.is_congested(),
+            Stage::Opening { .. } | Stage::Refusing => false,
+        }
     }
 
     /// Reads once and uses it up. Says whether there may be more.
@@ -198,7 +201,7 @@ impl Client {
                     let connection = Connection::server(&server.config.connection);
                     let mut endpoint = Endpoint::new(connection, &server.config);
                     endpoint.push_input(input.as_bytes());
-                    Stage::Open(endpoint)
+                    Stage::Open(Box::new(endpoint))
                 }
                 Err(_) => {
                     // The reply is valid and there is a request to answer.
@@ -248,7 +251,7 @@ impl Client {
 fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bool> {
     // Bytes that came behind the handshake are there already.
     echo(endpoint);
-    if endpoint.is_full() {
+    if endpoint.is_congested() {
         return Ok(true);
     }
     let Some(count) = read(stream, endpoint.read_buf())? else { return Ok(false) };
@@ -267,7 +270,7 @@ fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bo
 /// Answers messages while there is room for answers. An error ends the loop and leaves a Close
 /// frame to write.
 fn echo(endpoint: &mut Endpoint) {
-    while !endpoint.is_full() {
+    while !endpoint.is_congested() {
         let Ok(Some(Received { message, mut out })) = endpoint.next() else { return };
         // Fails only once the connection closes: nothing is to be sent then.
         let _ = out.feed(message);

@@ -107,10 +107,10 @@ std::thread_local! {
 
 /// Lends a connection that is about to read a buffer of this thread.
 pub(crate) fn lend_buffer(incoming: &mut Incoming) {
-    if incoming.needs_buffer() {
-        if let Some(buffer) = BUFFERS.with_borrow_mut(Vec::pop) {
-            incoming.supply(buffer);
-        }
+    if incoming.needs_buffer()
+        && let Some(buffer) = BUFFERS.with_borrow_mut(Vec::pop)
+    {
+        incoming.supply(buffer);
     }
 }
 

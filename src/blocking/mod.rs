@@ -71,6 +71,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Unclean`] or [`Error::Io`], and again on
     /// each later call. The Close frame that belongs to the first has been written by then, and
     /// the stream is shut down.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
         let Self { reader, outgoing } = self;
         if !reader.find(outgoing)? {

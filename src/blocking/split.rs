@@ -138,6 +138,7 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
     /// # Errors
     ///
     /// As [`WebSocket::next`].
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { reader, shared } = self;
         if !reader.find(shared)? {

@@ -103,7 +103,6 @@ impl Default for Config {
 
 /// What [`Connection::receive`] found.
 #[derive(Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // Control payloads are inline on purpose: no heap.
 pub enum Event<'b> {
     /// A piece of a message.
     Data(Data<'b>),

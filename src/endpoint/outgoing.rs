@@ -50,6 +50,7 @@ impl Queue {
         }
     }
 
+    #[cfg(feature = "std")]
     fn pop(&mut self) -> Option<Bytes> {
         if self.sealed.is_empty() {
             self.seal();
@@ -155,11 +156,13 @@ impl Outgoing {
         self.connection.time_out(error)
     }
 
+    #[cfg(feature = "std")]
     pub(crate) fn write_timeout(&self) -> Option<Duration> {
         self.write_timeout
     }
 
     /// Takes the first piece of the queued output out of the queue.
+    #[cfg(feature = "std")]
     pub(crate) fn take_chunk(&mut self) -> Option<Bytes> {
         self.stalled_at = None;
         self.queue.pop()

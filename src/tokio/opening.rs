@@ -202,10 +202,10 @@ where
     let mut buffer = vec![0; READ];
     loop {
         let count = check_read(io.read(&mut buffer).await?, READ)?;
-        if count == 0 {
-            if let Some(response) = handshake.receive_eof()? {
-                return Ok((response, Vec::new()));
-            }
+        if count == 0
+            && let Some(response) = handshake.receive_eof()?
+        {
+            return Ok((response, Vec::new()));
         }
         let mut input = Input::new(&mut buffer[..count]);
         if let Some(response) = handshake.receive(&mut input)? {
