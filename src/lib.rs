@@ -146,6 +146,8 @@
 //!   checked again at each use.
 #![no_std]
 #![forbid(unsafe_code)]
+// What is not in an adapter imports from core or alloc, so that it cannot reach a clock or I/O.
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]

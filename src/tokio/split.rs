@@ -6,12 +6,12 @@
 //! with all others: the transport remembers one waker only, and its task may have gone.
 
 use alloc::sync::Arc;
+use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::future::poll_fn;
 use core::mem;
 use core::task::{Context, Poll, Waker};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::Wake;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
