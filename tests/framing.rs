@@ -136,7 +136,9 @@ fn peer_in(state: State, role: Role, message: &[u8]) -> Peer {
     match state {
         State::Idle => {}
         State::InMessage => peer.feed(message),
-        State::CloseSent => drop(peer.connection.close(1000.into(), "").unwrap()),
+        State::CloseSent => {
+            let _ = peer.connection.close(1000.into(), "").unwrap();
+        }
     }
     peer
 }
