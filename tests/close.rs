@@ -246,6 +246,25 @@ fn an_error_queues_one_close_with_its_code_and_stays() {
 }
 
 #[test]
+fn every_error_says_what_it_is_about() {
+    // Defence 39; R7.1.7-2, R7.1.7-4: one line, no Debug output, the section last.
+    let more = [
+        ProtocolError::NonMinimalLength,
+        ProtocolError::LengthOverflow,
+        ProtocolError::MessageTooLong { limit: 9 },
+        ProtocolError::TooManyFrames { frames: 9 },
+    ];
+    for error in ROLES.into_iter().flat_map(errors).map(|(_, error, _)| error).chain(more) {
+        let shown = error.to_string();
+        assert!(shown.starts_with(error.reason()) && !shown.contains(['\n', '{']), "{shown}");
+        assert!(shown.ends_with(&format!(" (RFC 6455 §{})", error.section())), "{shown}");
+        assert!(CloseFrame::new(error.close_code(), error.reason()).is_ok());
+        assert!(size_of_val(&error) <= 24 && !format!("{error:?}").is_empty());
+    }
+    assert!(UncleanClose.to_string().ends_with("§7.1.5)"));
+}
+
+#[test]
 fn an_error_after_our_close_queues_no_second_one() {
     // R5.5.1-8, defence 32.
     for role in ROLES {

@@ -174,8 +174,8 @@ fn all_two_byte_headers_are_judged_at_the_byte_that_decides() {
                 }
                 peer.feed(&[b1]);
                 assert_eq!(peer.error, expected.map(|(_, error)| error), "{what}");
-                if peer.error.is_some() {
-                    assert_eq!(peer.error.unwrap().close_code().0, 1002, "{what}");
+                if let Some(error) = peer.error {
+                    assert_eq!(error.close_code().0, 1002, "{what}");
                     assert!(peer.seen.is_empty(), "{what}");
                     continue;
                 }

@@ -168,11 +168,7 @@ fn binary_is_not_judged() {
 
 #[test]
 fn all_sequences_of_up_to_three_bytes_are_judged_as_std_judges_them() {
-    // R8.1-1, H4. Sequences that a plain byte begins are sequences of two; those that an
-    // impossible byte begins fail there; both are taken with every second byte but few third ones.
-    let few = [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xe1, 0xff];
-    let all: Vec<u8> = (0..=255).collect();
-    let mut checked = 0u32;
+    // R8.1-1, H4: all 16,777,216 of them.
     for a in 0..=255u8 {
         let prefix = [a];
         assert_eq!(pushed(&[&prefix]).is_ok(), std::str::from_utf8(&prefix).is_ok());
@@ -181,22 +177,19 @@ fn all_sequences_of_up_to_three_bytes_are_judged_as_std_judges_them() {
             let alive = validator.push(&[a]).is_ok() && validator.push(&[b]).is_ok();
             assert_eq!(alive, proven_bad(&[a, b]).is_none(), "{a:x} {b:x}");
             assert_eq!(pushed(&[&[a, b]]).is_ok(), std::str::from_utf8(&[a, b]).is_ok());
-            let third = if matches!(a, 0xc2..=0xf4) { &all[..] } else { &few[..] };
-            for c in third {
-                let bytes = [a, b, *c];
+            for c in 0..=255u8 {
+                let bytes = [a, b, c];
                 let valid = std::str::from_utf8(&bytes).is_ok();
                 assert_eq!(validate(&bytes).is_ok(), valid, "{bytes:x?}");
                 if alive {
                     // The state after two bytes is known; go on from there.
                     let mut validator = validator;
-                    let ok = validator.push(&[*c]).is_ok() && validator.is_complete();
+                    let ok = validator.push(&[c]).is_ok() && validator.is_complete();
                     assert_eq!(ok, valid, "{bytes:x?} in three pieces");
                 }
-                checked += 1;
             }
         }
     }
-    assert!(checked > 3_300_000);
 }
 
 #[test]
