@@ -6,7 +6,8 @@ use crate::connection::NoEntropy;
 #[cfg(feature = "std")]
 const POOL: usize = 256;
 
-/// Fills `bytes` from the operating system's random source: a [`KeySource`](crate::KeySource).
+/// Fills `bytes` from the operating system's random source: a
+/// [`KeySource`](crate::connection::KeySource).
 ///
 /// With `std`, short requests come from a pool of 256 bytes a thread, so that a client does not
 /// make a system call for every frame; each byte is given out once.

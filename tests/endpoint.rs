@@ -463,7 +463,7 @@ fn output_may_be_written_in_any_portions() {
 }
 
 #[test]
-fn the_queue_is_full_over_its_high_watermark_and_drained_at_its_low_one() {
+fn the_queue_is_full_over_its_high_watermark() {
     // Defence 30, E3.
     for role in ROLES {
         let mut config = Config::default();
@@ -471,11 +471,8 @@ fn the_queue_is_full_over_its_high_watermark_and_drained_at_its_low_one() {
         config.low_watermark = 40;
         let mut endpoint = endpoint_with(role, &config);
         let head = if role == Role::Client { 6 } else { 2 };
-        assert!(endpoint.is_drained() && !endpoint.is_full());
-        endpoint.send(&vec![0; 40 - head]).unwrap();
-        assert!(endpoint.is_drained() && endpoint.queued() == 40);
-        endpoint.send(&vec![0; 60 - head]).unwrap();
-        assert!(!endpoint.is_drained() && !endpoint.is_full(), "at the watermark, not over it");
+        endpoint.send(&vec![0; 100 - head]).unwrap();
+        assert!(!endpoint.is_full(), "at the watermark, not over it");
         endpoint.send(b"").unwrap();
         let queued = 100 + head;
         assert!(endpoint.is_full() && endpoint.queued() == queued);
@@ -487,30 +484,36 @@ fn the_queue_is_full_over_its_high_watermark_and_drained_at_its_low_one() {
         assert_eq!(endpoint.ping(b""), full);
         assert_eq!(endpoint.queued(), queued, "nothing was queued");
         endpoint.advance_write(head);
-        assert!(!endpoint.is_full() && !endpoint.is_drained());
-        endpoint.advance_write(60);
-        assert!(endpoint.is_drained());
+        assert!(!endpoint.is_full());
         // One message may go beyond, however large; closing is always possible.
         endpoint.send(&vec![0; 1_000]).unwrap();
         endpoint.close(CloseCode::NORMAL, "").unwrap();
-        assert_eq!(parse(&queued_tail(&endpoint)).last().unwrap().b0, 0x88);
+        assert!(endpoint.is_full());
+        endpoint.advance_write(100 - head); // the rest of the first
+        let sent: Vec<_> = parse(&drain(&mut endpoint)).into_iter().map(|frame| frame.b0).collect();
+        assert_eq!(sent, [0x82, 0x82, 0x88]);
     }
 }
 
-/// The queue from its first whole frame on, after 100 + `head` - 60 - `head` bytes were written.
-fn queued_tail(endpoint: &Endpoint) -> Vec<u8> {
-    let head = if endpoint.connection().role() == Role::Client { 6 } else { 2 };
-    queued(endpoint)[40 - head..].to_vec()
-}
-
 #[test]
-fn a_low_watermark_over_the_high_one_is_the_high_one() {
-    let mut config = Config::default();
-    config.high_watermark = 10;
-    config.low_watermark = 1_000;
-    let mut endpoint = endpoint_with(Role::Server, &config);
-    endpoint.send("more than ten bytes").unwrap();
-    assert!(endpoint.is_full() && !endpoint.is_drained());
+fn congestion_lasts_from_the_high_watermark_down_to_the_low_one() {
+    for (low, until) in [(40, 40), (0, 0), (1_000, 100)] {
+        let mut config = Config::default();
+        config.high_watermark = 100;
+        config.low_watermark = low;
+        let mut endpoint = endpoint_with(Role::Server, &config);
+        assert!(!endpoint.is_congested());
+        endpoint.send(&[0; 98]).unwrap();
+        assert!(!endpoint.is_congested(), "at the high watermark");
+        endpoint.send(b"").unwrap();
+        while endpoint.queued() > until {
+            assert!(endpoint.is_congested(), "{} queued", endpoint.queued());
+            endpoint.advance_write(1);
+        }
+        assert!(!endpoint.is_congested());
+        endpoint.send(b"").unwrap();
+        assert!(!endpoint.is_congested() || until == 100);
+    }
 }
 
 #[test]

@@ -141,7 +141,7 @@ fn a_close_inside_a_message_is_answered_and_the_message_is_dropped() {
         let wire = frames(role, &[(0x01, b"never"), (0x88, b"\x03\xe9bye"), (0x80, b"finished")]);
         let peer = receive(role, &wire);
         assert_eq!((peer.error, &peer.seen[..]), (None, &[Seen::close(1001, "bye")][..]));
-        assert_eq!(peer.frames(), [(0x88, b"\x03\xe9".to_vec())]);
+        assert_eq!(peer.frames(), [(0x88, b"\x03\xe9bye".to_vec())]);
         assert!(peer.outcome().unwrap().is_clean());
     }
 }

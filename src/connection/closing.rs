@@ -65,7 +65,7 @@ pub(super) enum Closing {
     Sent {
         sent: CloseCode,
     },
-    /// The peer's Close has come; ours, with the same code, is due.
+    /// The peer's Close has come; ours, with the same body, is due.
     Answering {
         received: CloseCode,
     },

@@ -103,7 +103,6 @@ impl Default for Config {
 
 /// What [`Connection::receive`] found.
 #[derive(Debug, PartialEq, Eq)]
-#[allow(clippy::large_enum_variant)] // Control payloads are inline on purpose: no heap.
 pub enum Event<'b> {
     /// A piece of a message.
     Data(Data<'b>),
@@ -218,14 +217,15 @@ impl Connection {
             Incoming::Ping(payload) => {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
                 if matches!(self.closing, Closing::Open) {
-                    self.sender.queue_pong(*payload);
+                    self.sender.queue_answer(*payload);
                 }
                 Ok(Event::Ping(*payload))
             }
             Incoming::Pong(payload) => Ok(Event::Pong(*payload)),
             Incoming::Close(payload) => match CloseFrame::parse(payload) {
                 Ok(frame) => {
-                    self.receive_close(frame.map_or(CloseCode::NO_STATUS, |frame| frame.code()));
+                    let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());
+                    self.receive_close(code, payload);
                     Ok(Event::Close(frame))
                 }
                 Err(error) => Err(self.fail(error)),
@@ -235,15 +235,19 @@ impl Connection {
         }
     }
 
-    fn receive_close(&mut self, received: CloseCode) {
+    fn receive_close(&mut self, received: CloseCode, payload: &ControlPayload) {
+        self.sender.clear_replies();
         self.closing = match self.closing {
-            Closing::Open => Closing::Answering { received },
+            Closing::Open => {
+                // RFC 6455 §5.5.1: the answer echoes the code; the reason comes with it.
+                self.sender.queue_answer(*payload);
+                Closing::Answering { received }
+            }
             Closing::Sent { sent } => {
                 Closing::Complete { initiator: Initiator::Local, sent, received }
             }
             closing => closing,
         };
-        self.sender.clear_replies();
         self.timers.note_closing();
     }
 
@@ -548,9 +552,7 @@ impl Connection {
             Closing::Open => self.sender.poll_reply(),
             Closing::Sent { .. } | Closing::Complete { .. } => Ok(None),
             Closing::Answering { received } => {
-                // RFC 6455 §5.5.1: the answer echoes the code; without one it is empty.
-                let frame = CloseFrame::new(received, "").ok();
-                let encoded = self.close_frame(frame.as_ref())?;
+                let encoded = self.sender.close_answer()?;
                 self.closing =
                     Closing::Complete { initiator: Initiator::Peer, sent: received, received };
                 Ok(Some(encoded))
@@ -590,12 +592,10 @@ impl Connection {
     /// the caller chose and keeps to; `None` if nothing is due.
     ///
     /// The first call starts the clocks. Call it again after receiving or sending: that moves
-    /// deadlines.
+    /// deadlines. Once the connection has ended it is the end of the close timeout, until
+    /// [`is_over`](Self::is_over).
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
-        if self.should_close_transport() {
-            return None;
-        }
-        self.timers.poll(now)
+        if self.is_over() { None } else { self.timers.poll(now) }
     }
 
     /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
@@ -634,20 +634,21 @@ impl Connection {
     /// A server closes first, as soon as both Close frames are out; a client waits for that, until
     /// the close timeout. After an error both close once the Close frame is written. To keep a
     /// reset from destroying that frame, shut the sending side down first and read on, discarding,
-    /// until the transport ends or the next deadline ([`linger_timeout`](Self::linger_timeout)).
+    /// until [`is_over`](Self::is_over).
     #[must_use]
     pub fn should_close_transport(&self) -> bool {
         match self.closing {
             Closing::Open => false,
             Closing::Sent { .. } | Closing::Answering { .. } => self.expired,
-            Closing::Complete { .. } => self.role() == Role::Server || self.eof || self.expired,
-            Closing::Failed { due, .. } => !due || self.eof || self.expired,
+            Closing::Complete { .. } => self.role() == Role::Server || self.is_over(),
+            Closing::Failed { due, .. } => !due || self.is_over(),
         }
     }
 
-    /// Until when the end of the transport may be waited for; `None` once that has passed or the
-    /// peer has ended it.
-    pub fn linger_timeout(&mut self, now: Duration) -> Option<Duration> {
-        if self.eof || self.expired { None } else { self.timers.poll(now) }
+    /// Whether there is nothing left to wait for: the transport has ended on the peer's side, or
+    /// the peer has had the close timeout to do so.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        self.eof || self.expired
     }
 }

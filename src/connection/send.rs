@@ -88,23 +88,34 @@ pub(super) struct Sender {
     keys: Option<KeySource>,
     /// The message that is being sent in parts.
     parts: Option<Kind>,
-    /// The latest Ping that has not been answered (RFC 6455 §5.5.3: the latest is enough).
-    pong: Option<ControlPayload>,
+    /// The payload of the answer that is due: to the latest Ping (RFC 6455 §5.5.3: the latest is
+    /// enough), or to the peer's Close once that has come.
+    answer: Option<ControlPayload>,
     /// Whether a keep-alive Ping is due.
     ping: bool,
 }
 
 impl Sender {
     pub(super) const fn new(keys: Option<KeySource>) -> Self {
-        Self { keys, parts: None, pong: None, ping: false }
+        Self { keys, parts: None, answer: None, ping: false }
     }
 
     pub(super) const fn is_client(&self) -> bool {
         self.keys.is_some()
     }
 
-    pub(super) fn queue_pong(&mut self, payload: ControlPayload) {
-        self.pong = Some(payload);
+    /// The connection knows from its state what the payload answers.
+    pub(super) fn queue_answer(&mut self, payload: ControlPayload) {
+        self.answer = Some(payload);
+    }
+
+    /// The Close that answers the peer's, with the same code and reason. Without a key it stays
+    /// due.
+    pub(super) fn close_answer(&mut self) -> Result<ControlFrame, SendError> {
+        let payload = self.answer.unwrap_or(ControlPayload::EMPTY);
+        let frame = self.control(OpCode::Close, &payload)?;
+        self.answer = None;
+        Ok(frame)
     }
 
     pub(super) fn queue_ping(&mut self) {
@@ -113,19 +124,19 @@ impl Sender {
 
     /// Drops the automatic replies that have not been transmitted: after a Close nothing follows.
     pub(super) fn clear_replies(&mut self) {
-        self.pong = None;
+        self.answer = None;
         self.ping = false;
     }
 
     pub(super) const fn has_replies(&self) -> bool {
-        self.pong.is_some() || self.ping
+        self.answer.is_some() || self.ping
     }
 
     /// The due Pong or keep-alive Ping. Without a key it stays due.
     pub(super) fn poll_reply(&mut self) -> Result<Option<ControlFrame>, SendError> {
-        if let Some(payload) = self.pong {
+        if let Some(payload) = self.answer {
             let frame = self.control(OpCode::Pong, &payload)?;
-            self.pong = None;
+            self.answer = None;
             return Ok(Some(frame));
         }
         if self.ping {

@@ -186,9 +186,14 @@ impl Incoming {
         Some(mem::take(&mut self.buffer))
     }
 
+    /// Whether there is no read buffer.
+    pub(crate) fn needs_buffer(&self) -> bool {
+        self.buffer.capacity() == 0
+    }
+
     /// Takes a buffer to read into; used as it is up to its length.
     pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
-        if self.buffer.capacity() == 0 {
+        if self.needs_buffer() {
             self.buffer = buffer;
         }
     }

@@ -231,7 +231,7 @@ impl Endpoint {
     ///
     /// [`ProtocolError`], sticky; the Close frame is in the output queue.
     #[inline]
-    #[allow(clippy::should_implement_trait)] // An iterator cannot lend.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         match self.poll()? {
             Status::Message => self.received().map(Some),
@@ -342,10 +342,10 @@ impl Endpoint {
         self.outgoing.is_full()
     }
 
-    /// Whether the queue is at or below its low watermark.
-    #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.outgoing.is_drained()
+    /// Whether to write before anything more is received that would be answered: true from over
+    /// the high watermark until the queue is down to the low one.
+    pub fn is_congested(&mut self) -> bool {
+        self.outgoing.is_congested()
     }
 
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a

@@ -50,6 +50,16 @@ impl Queue {
         }
     }
 
+    #[cfg(feature = "std")]
+    fn pop(&mut self) -> Option<Bytes> {
+        if self.sealed.is_empty() {
+            self.seal();
+        }
+        let front = self.sealed.pop_front()?;
+        self.sealed_len -= front.len();
+        Some(front)
+    }
+
     fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let tail = &self.tail[self.written..];
         self.sealed.iter().map(|bytes| &bytes[..]).chain((!tail.is_empty()).then_some(tail))
@@ -91,6 +101,7 @@ pub(crate) struct Outgoing {
     queue: Queue,
     high: usize,
     low: usize,
+    congested: bool,
     write_timeout: Option<Duration>,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
     stalled_at: Option<Duration>,
@@ -103,6 +114,7 @@ impl Outgoing {
             queue: Queue::default(),
             high: config.high_watermark,
             low: config.low_watermark.min(config.high_watermark),
+            congested: false,
             write_timeout: config.write_timeout,
             stalled_at: None,
         }
@@ -127,6 +139,38 @@ impl Outgoing {
 
     pub(crate) fn is_drained(&self) -> bool {
         self.queued() <= self.low
+    }
+
+    /// Whether output has to be written before the application is given anything to answer: from
+    /// the high watermark down to the low one.
+    pub(crate) fn is_congested(&mut self) -> bool {
+        self.congested = if self.congested { !self.is_drained() } else { self.is_full() };
+        self.congested
+    }
+
+    /// Gives up on a peer that takes nothing: what is queued would never leave, and a Close frame
+    /// behind it would not either.
+    pub(crate) fn give_up(&mut self, error: TimeoutError) -> TimeoutError {
+        self.write_timeout = None;
+        self.abandon();
+        self.connection.time_out(error)
+    }
+
+    #[cfg(feature = "std")]
+    pub(crate) fn write_timeout(&self) -> Option<Duration> {
+        self.write_timeout
+    }
+
+    /// Takes the first piece of the queued output out of the queue.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_chunk(&mut self) -> Option<Bytes> {
+        self.stalled_at = None;
+        self.queue.pop()
+    }
+
+    /// Drops what is queued: the transport takes nothing any more.
+    pub(crate) fn abandon(&mut self) {
+        self.queue = Queue::default();
     }
 
     fn check_room(&self) -> Result<(), SendError> {
@@ -228,10 +272,7 @@ impl Outgoing {
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         if self.write_deadline(now).is_some_and(|at| at <= now) {
-            // What waits would never leave; a Close frame behind it would not either.
-            self.write_timeout = None;
-            self.queue = Queue::default();
-            return Err(self.connection.time_out(TimeoutError::Write));
+            return Err(self.give_up(TimeoutError::Write));
         }
         self.connection.handle_timeout(now)
     }

@@ -1,0 +1,125 @@
+//! The protocol without an adapter: `Connection` on a `TcpStream`, std only, a thread a client.
+//!
+//! ```sh
+//! cargo run --release --example by_hand -- --listen 127.0.0.1:5000
+//! ```
+//!
+//! Echoes on any path. This is the run loop of the crate documentation with a handshake in front.
+
+use std::error::Error;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+
+use websocket_proto::connection::{Config, Connection};
+use websocket_proto::handshake::{Accept, Reply, ServerConfig, ServerHandshake};
+use websocket_proto::{Assembler, Event, Input};
+
+/// Pongs wait while so much is to be written, in bytes.
+const HIGH_WATERMARK: usize = 64 * 1024;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let listen = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => "127.0.0.1:5000".to_owned(),
+        [option, address] if option == "--listen" => address.clone(),
+        _ => return Err("usage: by_hand [--listen ADDR]".into()),
+    };
+    let listener = TcpListener::bind(listen)?;
+    println!("listening on http://{}", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let stream = stream?;
+        std::thread::spawn(move || {
+            if let Err(error) = serve(stream) {
+                eprintln!("{error}");
+            }
+        });
+    }
+    Ok(())
+}
+
+fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
+    stream.set_nodelay(true)?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    let mut buffer = vec![0; 16 * 1024];
+    let mut out = Vec::new();
+
+    // The opening handshake. What follows its head in the buffer is the first frames.
+    let mut handshake = ServerHandshake::new(ServerConfig::default());
+    let rest = loop {
+        let count = stream.read(&mut buffer)?;
+        let mut input = Input::new(&mut buffer[..count]);
+        let received = match count {
+            0 => handshake.receive_eof().map(|()| None),
+            _ => handshake.receive(&mut input),
+        };
+        match received {
+            Ok(None) => {}
+            Ok(Some(request)) if request.is_upgrade() => {
+                handshake.accept(&request, &Accept::new(), &mut out)?;
+                break count - input.len()..count;
+            }
+            Ok(Some(_)) => {
+                handshake
+                    .reject(&Reply::new(426).text("this is a WebSocket endpoint\n"), &mut out)?;
+                return Ok(stream.write_all(&out)?);
+            }
+            Err(error) => {
+                handshake.fail(&mut out);
+                stream.write_all(&out)?;
+                return Err(error.into());
+            }
+        }
+    };
+
+    let mut connection = Connection::server(&Config::default());
+    let mut assembler = Assembler::new();
+    let mut input = Input::new(&mut buffer[rest]);
+    let start = Instant::now();
+    loop {
+        // An error stays in the connection, which then has a Close frame to transmit.
+        while let Ok(Some(event)) = connection.receive(&mut input) {
+            if let Event::Data(piece) = event
+                && let Ok(Some(message)) = assembler.push(piece, &mut connection)
+            {
+                // Fails only once the connection closes: nothing is to be sent then.
+                let _ = connection.send(message, &mut out);
+            }
+            // After each event, so that each of several Pings in one read gets its Pong; a flood of
+            // them gets the latest.
+            if out.len() < HIGH_WATERMARK {
+                connection.poll_transmit(&mut out)?;
+            }
+        }
+        connection.poll_transmit(&mut out)?;
+        stream.write_all(&out)?;
+        out.clear();
+        if connection.should_close_transport() {
+            break;
+        }
+        let deadline = connection.poll_timeout(start.elapsed());
+        let left = deadline.map(|at| at.saturating_sub(start.elapsed()));
+        stream.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
+        let count = match stream.read(&mut buffer) {
+            Ok(0) => {
+                // Without a Close frame before, this is an unclean end.
+                connection.receive_eof()?;
+                0
+            }
+            Ok(count) => count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                // A failure is in the connection as well, and its Close frame is transmitted.
+                let _ = connection.handle_timeout(start.elapsed());
+                0
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
+            Err(error) => return Err(error.into()),
+        };
+        input = Input::new(&mut buffer[..count]);
+    }
+    // Close without losing the Close frame to a reset: end our side, then read to the end of
+    // theirs.
+    stream.shutdown(Shutdown::Write)?;
+    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+    while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    Ok(())
+}

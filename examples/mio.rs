@@ -1,0 +1,301 @@
+//! Many connections on one thread: `Endpoint` in a readiness loop of `mio`.
+//!
+//! ```sh
+//! cargo run --release --example mio -- --listen 127.0.0.1:5000
+//! ```
+//!
+//! Echoes on any path. One read buffer serves all connections: an endpoint borrows it while it
+//! reads and gives it back when the socket has nothing more.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token};
+use websocket_proto::endpoint::{Config, Endpoint, Received};
+use websocket_proto::handshake::{Accept, Reply, ServerConfig, ServerHandshake};
+use websocket_proto::{Connection, Input};
+
+const LISTENER: Token = Token(0);
+
+/// Where a connection is in its life.
+enum Stage {
+    Opening {
+        handshake: ServerHandshake,
+        deadline: Instant,
+    },
+    Open(Box<Endpoint>),
+    /// An answer other than 101 is being written.
+    Refusing,
+}
+
+struct Client {
+    stream: TcpStream,
+    stage: Stage,
+    /// What the handshake has to say.
+    answer: Vec<u8>,
+    shut: bool,
+}
+
+/// What all clients share.
+struct Server {
+    config: Config,
+    start: Instant,
+    buffer: Vec<u8>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let listen = match std::env::args().skip(1).collect::<Vec<_>>().as_slice() {
+        [] => "127.0.0.1:5000".to_owned(),
+        [option, address] if option == "--listen" => address.clone(),
+        _ => return Err("usage: mio [--listen ADDR]".into()),
+    };
+    let mut listener = TcpListener::bind(listen.parse()?)?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let mut poll = Poll::new()?;
+    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+
+    let config = Config::default();
+    let buffer = vec![0; config.read_buffer];
+    let mut server = Server { config, start: Instant::now(), buffer };
+    let mut clients = HashMap::new();
+    let mut events = Events::with_capacity(256);
+    let mut next = 1;
+    loop {
+        let wait = clients.values_mut().filter_map(|it: &mut Client| it.deadline(&server)).min();
+        match poll.poll(&mut events, wait) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            result => result?,
+        }
+        let mut ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
+        // Deadlines are few and far between; a server with many clients would keep a heap of them.
+        let due = clients.iter_mut().filter_map(|(id, it)| it.is_due(&server).then_some(*id));
+        ready.extend(due);
+        for token in ready {
+            if token == LISTENER {
+                while let Ok((mut stream, _)) = listener.accept() {
+                    let token = Token(next);
+                    next += 1;
+                    let interest = Interest::READABLE | Interest::WRITABLE;
+                    poll.registry().register(&mut stream, token, interest)?;
+                    clients.insert(token, Client::new(stream));
+                }
+            } else if let Some(client) = clients.get_mut(&token)
+                && client.drive(&mut server).is_err()
+            {
+                clients.remove(&token);
+            }
+        }
+    }
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> Self {
+        // An answer waits for nothing behind it.
+        let _ = stream.set_nodelay(true);
+        let config = ServerConfig::default();
+        let deadline = Instant::now() + config.timeout;
+        let stage = Stage::Opening { handshake: ServerHandshake::new(config), deadline };
+        Self { stream, stage, answer: Vec::new(), shut: false }
+    }
+
+    fn deadline(&mut self, server: &Server) -> Option<Duration> {
+        match &mut self.stage {
+            Stage::Opening { deadline, .. } => {
+                Some(deadline.saturating_duration_since(Instant::now()))
+            }
+            Stage::Open(endpoint) => {
+                let now = server.start.elapsed();
+                endpoint.poll_timeout(now).map(|at| at.saturating_sub(now))
+            }
+            Stage::Refusing => None,
+        }
+    }
+
+    fn is_due(&mut self, server: &Server) -> bool {
+        self.deadline(server).is_some_and(|left| left.is_zero())
+    }
+
+    /// Does all that can be done without waiting. An error ends the connection.
+    fn drive(&mut self, server: &mut Server) -> io::Result<()> {
+        if self.is_due(server) {
+            self.handle_timeout(server);
+        }
+        loop {
+            let written = self.write()?;
+            if !self.read(server)? {
+                return Ok(());
+            }
+            if !written && self.is_congested() {
+                // Read on when what is queued has gone.
+                return Ok(());
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, server: &Server) {
+        match &mut self.stage {
+            Stage::Opening { handshake, .. } => {
+                let _ = handshake.handle_timeout();
+                handshake.fail(&mut self.answer);
+                self.stage = Stage::Refusing;
+            }
+            // A failure is in the endpoint, with its Close frame.
+            Stage::Open(endpoint) => drop(endpoint.handle_timeout(server.start.elapsed())),
+            Stage::Refusing => {}
+        }
+    }
+
+    fn is_congested(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Open(endpoint) => endpoint.is_congested(),
+            Stage::Opening { .. } | Stage::Refusing => false,
+        }
+    }
+
+    /// Reads once and uses it up. Says whether there may be more.
+    fn read(&mut self, server: &mut Server) -> io::Result<bool> {
+        match &mut self.stage {
+            Stage::Opening { .. } => {
+                let read = read(&mut self.stream, &mut server.buffer)?;
+                let Some(count) = read else { return Ok(false) };
+                self.open(count, server);
+                Ok(true)
+            }
+            Stage::Open(endpoint) => {
+                endpoint.supply(std::mem::take(&mut server.buffer));
+                let more = read_frames(&mut self.stream, endpoint);
+                // Whatever was read has been decoded: the buffer is free for the next client.
+                server.buffer = endpoint.release().unwrap_or_default();
+                // It is kept by a client whose bytes have not all been decoded.
+                server.buffer.resize(server.config.read_buffer, 0);
+                more
+            }
+            Stage::Refusing => {
+                let read = read(&mut self.stream, &mut [0; 1024])?;
+                if read == Some(0) {
+                    Err(ErrorKind::UnexpectedEof.into())
+                } else {
+                    Ok(read.is_some())
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, count: usize, server: &mut Server) {
+        let Stage::Opening { handshake, .. } = &mut self.stage else { return };
+        let mut input = Input::new(&mut server.buffer[..count]);
+        let received = match count {
+            0 => handshake.receive_eof().map(|()| None),
+            _ => handshake.receive(&mut input),
+        };
+        let refusal = Reply::new(426).text("this is a WebSocket endpoint\n");
+        self.stage = match received {
+            Ok(None) => return,
+            Ok(Some(request)) => match handshake.accept(&request, &Accept::new(), &mut self.answer)
+            {
+                Ok(_) => {
+                    let connection = Connection::server(&server.config.connection);
+                    let mut endpoint = Endpoint::new(connection, &server.config);
+                    endpoint.push_input(input.as_bytes());
+                    Stage::Open(Box::new(endpoint))
+                }
+                Err(_) => {
+                    // The reply is valid and there is a request to answer.
+                    let _ = handshake.reject(&refusal, &mut self.answer);
+                    Stage::Refusing
+                }
+            },
+            Err(_) => {
+                handshake.fail(&mut self.answer);
+                Stage::Refusing
+            }
+        };
+    }
+
+    /// Writes what there is. Says whether all of it went.
+    fn write(&mut self) -> io::Result<bool> {
+        while !self.answer.is_empty() {
+            let Some(count) = would_block(retry(|| self.stream.write(&self.answer)))? else {
+                return Ok(false);
+            };
+            self.answer.drain(..count);
+        }
+        let ended = match &mut self.stage {
+            Stage::Opening { .. } => false,
+            Stage::Refusing => true,
+            Stage::Open(endpoint) => {
+                let _ = endpoint.transmit();
+                while endpoint.queued() > 0 {
+                    let slices: Vec<_> = endpoint.chunks().take(16).map(IoSlice::new).collect();
+                    match would_block(retry(|| self.stream.write_vectored(&slices)))? {
+                        Some(count) => endpoint.advance_write(count),
+                        None => return Ok(false),
+                    }
+                }
+                endpoint.should_close_transport()
+            }
+        };
+        if ended && !self.shut {
+            // The peer's end of the stream is waited for, so that no reset destroys our last bytes.
+            self.shut = true;
+            self.stream.shutdown(Shutdown::Write)?;
+        }
+        Ok(true)
+    }
+}
+
+fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bool> {
+    // Bytes that came behind the handshake are there already.
+    echo(endpoint);
+    if endpoint.is_congested() {
+        return Ok(true);
+    }
+    let Some(count) = read(stream, endpoint.read_buf())? else { return Ok(false) };
+    if count == 0 {
+        let _ = endpoint.receive_eof();
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    endpoint.advance_read(count);
+    echo(endpoint);
+    if endpoint.connection().is_over() {
+        return Err(ErrorKind::TimedOut.into());
+    }
+    Ok(true)
+}
+
+/// Answers messages while there is room for answers. An error ends the loop and leaves a Close
+/// frame to write.
+fn echo(endpoint: &mut Endpoint) {
+    while !endpoint.is_congested() {
+        let Ok(Some(Received { message, mut out })) = endpoint.next() else { return };
+        // Fails only once the connection closes: nothing is to be sent then.
+        let _ = out.feed(message);
+    }
+}
+
+/// `None` if the socket has nothing.
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+    would_block(retry(|| stream.read(buffer)))
+}
+
+fn would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Calls again what a signal has interrupted.
+fn retry(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the adapters share: their error, and read buffers that idle connections do not hold.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::fmt;
+use std::io;
+
+use crate::connection::{CloseOutcome, Failure};
+use crate::endpoint::{Incoming, Outgoing};
+use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
+use crate::handshake::{HandshakeError, ReplyError, Response};
+
+/// Why an adapter could not go on. A clean close is not among it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport failed.
+    Io(io::Error),
+    /// The peer broke the opening handshake, or did not complete it in time.
+    Handshake(HandshakeError),
+    /// The server answered something else than 101: a redirect, a refusal, a page.
+    Refused(Box<Response>),
+    /// The answer given to a request is not valid; nothing was written.
+    Reply(ReplyError),
+    /// The peer broke the protocol; it has been sent a Close frame that says so.
+    Protocol(ProtocolError),
+    /// Nobody answered.
+    Timeout(TimeoutError),
+    /// The transport ended without a closing handshake: close code 1006.
+    Unclean(UncleanClose),
+    /// What was to be sent cannot be; the connection goes on.
+    Send(SendError),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "transport: {error}"),
+            Self::Handshake(error) => write!(f, "opening handshake: {error}"),
+            Self::Refused(response) => {
+                write!(f, "the server answered {} {}", response.status(), response.reason())
+            }
+            Self::Reply(error) => error.fmt(f),
+            Self::Protocol(error) => error.fmt(f),
+            Self::Timeout(error) => error.fmt(f),
+            Self::Unclean(error) => error.fmt(f),
+            Self::Send(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            Self::Handshake(error) => Some(error),
+            Self::Refused(_) => None,
+            Self::Reply(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+            Self::Timeout(error) => Some(error),
+            Self::Unclean(error) => Some(error),
+            Self::Send(error) => Some(error),
+        }
+    }
+}
+
+macro_rules! from {
+    ($($variant:ident($error:ty)),*) => {$(
+        impl From<$error> for Error {
+            fn from(error: $error) -> Self {
+                Self::$variant(error)
+            }
+        }
+    )*};
+}
+
+from!(Io(io::Error), Handshake(HandshakeError), Reply(ReplyError), Protocol(ProtocolError));
+from!(Timeout(TimeoutError), Unclean(UncleanClose), Send(SendError));
+
+/// What a connection that has ended means to who asked for the next message.
+pub(crate) fn ended(outgoing: &Outgoing) -> Result<(), Error> {
+    match outgoing.connection.outcome() {
+        Some(CloseOutcome { failure: Some(failure), .. }) => Err(match failure {
+            Failure::Protocol(error) => error.into(),
+            Failure::Timeout(error) => error.into(),
+            Failure::Lost(error) => error.into(),
+        }),
+        Some(CloseOutcome { failure: None, .. }) | None => Ok(()),
+    }
+}
+
+/// A count from a reader is not believed when it is more than was asked for.
+pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
+    if count <= room {
+        return Ok(count);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
+}
+
+/// How many buffers a thread keeps.
+const POOL: usize = 8;
+
+std::thread_local! {
+    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Lends a connection that is about to read a buffer of this thread.
+pub(crate) fn lend_buffer(incoming: &mut Incoming) {
+    if incoming.needs_buffer()
+        && let Some(buffer) = BUFFERS.with_borrow_mut(Vec::pop)
+    {
+        incoming.supply(buffer);
+    }
+}
+
+/// Takes back what a connection that has nothing to read does not need.
+pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+    outgoing.release();
+    if let Some(buffer) = incoming.release() {
+        BUFFERS.with_borrow_mut(|buffers| {
+            if buffers.len() < POOL {
+                buffers.push(buffer);
+            }
+        });
+    }
+}

@@ -1,0 +1,205 @@
+//! WebSocket over any blocking stream: `Read + Write`, one thread a connection.
+//!
+//! Owns the moving of bytes and the waiting; every decision is the [`Endpoint`]'s. Opening a
+//! connection is in [`accept`] and [`connect`], using it from two threads in
+//! [`WebSocket::split`].
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//! use websocket_proto::blocking::{self, Error};
+//! use websocket_proto::endpoint::{Config, Received};
+//! use websocket_proto::handshake::{Accept, ServerConfig};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:5000")?;
+//! for stream in listener.incoming() {
+//!     let accepting = blocking::accept(stream?, ServerConfig::default())?;
+//!     let (mut ws, _) = accepting.accept(&Accept::new(), &Config::default())?;
+//!     while let Some(Received { message, mut out }) = ws.next()? {
+//!         out.feed(message)?; // queued; written before `next` waits again
+//!     }
+//! }
+//! # Ok::<(), Error>(())
+//! ```
+
+mod opening;
+mod reader;
+mod split;
+mod transport;
+
+pub use crate::adapter::Error;
+use crate::adapter::ended;
+use crate::close_code::CloseCode;
+use crate::connection::{CloseOutcome, Fragment};
+use crate::endpoint::{Endpoint, Out, Outgoing, Received};
+use crate::error::SendError;
+use crate::message::Message;
+pub use opening::{Accepting, accept, connect};
+use reader::{Reader, Side, is_wait};
+pub use split::{Receiver, Sender};
+pub use transport::{Plain, Transport};
+
+/// A WebSocket connection over `S`.
+///
+/// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says to
+/// call again, and nothing is lost.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    reader: Reader<S>,
+    outgoing: Outgoing,
+}
+
+impl<S: Transport> WebSocket<S> {
+    /// Drives an endpoint over `io`, after a handshake that was made elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if the stream does not take its timeouts.
+    pub fn new(io: S, endpoint: Endpoint) -> Result<Self, Error> {
+        let Endpoint { incoming, outgoing } = endpoint;
+        let reader = Reader::new(io, incoming, &outgoing)?;
+        Ok(Self { reader, outgoing })
+    }
+
+    /// Waits for the next message and lends it together with the outgoing half. `None` after a
+    /// clean close.
+    ///
+    /// Answers Pings and the peer's Close, keeps the deadlines, and writes what is queued before
+    /// it waits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Unclean`] or [`Error::Io`], and again on
+    /// each later call. The Close frame that belongs to the first has been written by then, and
+    /// the stream is shut down.
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
+        let Self { reader, outgoing } = self;
+        if !reader.find(outgoing)? {
+            return Ok(None);
+        }
+        match reader.incoming.message() {
+            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
+            Err(error) => {
+                outgoing.fail(error);
+                reader.stream.end(outgoing)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Queues a message. It is written by [`flush`](Self::flush), or when [`next`](Self::next)
+    /// waits. Writes itself if more than the high watermark is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`], or [`Error::Io`] while making room.
+    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+        self.make_room()?;
+        Ok(self.outgoing.send(message.into())?)
+    }
+
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As those two.
+    pub fn send<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_part<'p>(
+        &mut self,
+        part: impl Into<Message<'p>>,
+        fragment: Fragment,
+    ) -> Result<(), Error> {
+        self.make_room()?;
+        self.outgoing.send_part(part.into(), fragment)?;
+        self.flush()
+    }
+
+    /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.make_room()?;
+        self.outgoing.ping(payload)?;
+        self.flush()
+    }
+
+    fn make_room(&mut self) -> Result<(), Error> {
+        if self.outgoing.is_congested() { self.flush() } else { Ok(()) }
+    }
+
+    /// Writes everything that is queued.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`]; [`Error::Timeout`] if the peer takes nothing for the write timeout.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.outgoing.write(&mut self.reader.stream)?;
+        ended(&self.outgoing)
+    }
+
+    /// Closes: sends a Close frame unless one was sent, and waits for the end of the closing
+    /// handshake, at most for the close timeout. Messages that still come are dropped.
+    ///
+    /// To go on receiving, close with [`Out::close`] and call [`next`](Self::next) until `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if code or reason are not valid; nothing was sent then. How the connection
+    /// ended is in the outcome.
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseOutcome, Error> {
+        match self.outgoing.close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        loop {
+            match self.reader.find(&mut self.outgoing) {
+                Ok(true) => {}
+                Err(error) if is_wait(&error) => return Err(error),
+                // The loop ends when the connection has.
+                Ok(false) | Err(_) => return self.outcome().ok_or(SendError::Closed.into()),
+            }
+        }
+    }
+
+    /// Takes the connection apart for two threads: one that receives, any number that send.
+    ///
+    /// `writer` is a second handle to the same stream, such as `TcpStream::try_clone` gives.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if `writer` does not take the write timeout.
+    pub fn split<W: Transport>(self, writer: W) -> Result<(Receiver<S, W>, Sender<W>), Error> {
+        split::split(self, writer)
+    }
+
+    /// How the connection ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<CloseOutcome> {
+        self.outgoing.connection.outcome()
+    }
+
+    /// The stream. Reading from it or writing to it breaks the connection.
+    #[must_use]
+    pub fn get_ref(&self) -> &S {
+        &self.reader.stream.io
+    }
+
+    /// Takes the connection apart into the stream and the endpoint, which holds what was read and
+    /// not decoded, and what was queued and not written.
+    #[must_use]
+    pub fn into_parts(self) -> (S, Endpoint) {
+        let Self { reader: Reader { stream, incoming }, outgoing } = self;
+        (stream.io, Endpoint { incoming, outgoing })
+    }
+}

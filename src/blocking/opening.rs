@@ -1,0 +1,204 @@
+//! The opening handshake over a blocking stream, as server and as client.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::io::ErrorKind;
+use std::time::Instant;
+
+use super::reader::would_block;
+use super::{Error, Transport, WebSocket};
+use crate::adapter::check_read;
+use crate::connection::Connection;
+use crate::endpoint::{self, Endpoint};
+use crate::error::SendError;
+use crate::handshake::{
+    Accept, ClientConfig, ClientHandshake, ClientRequest, Negotiated, Reply, Request, Response,
+    ServerConfig, ServerHandshake,
+};
+use crate::input::Input;
+use crate::random_keys;
+
+/// How much of a head is read at once, in bytes.
+const READ: usize = 4 * 1024;
+
+/// How long a refused client may take to end the stream, so that it gets the answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads before `deadline`; `None` once it has passed. Streams without timeouts wait for ever.
+fn read_before<S: Transport>(
+    io: &mut S,
+    buffer: &mut [u8],
+    deadline: Instant,
+) -> Result<Option<usize>, Error> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(None);
+        }
+        let can_wait = io.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        match io.read(buffer) {
+            Ok(count) => return Ok(Some(check_read(count, buffer.len())?)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if can_wait && would_block(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Reads a request and hands it out; [`Accepting`] says yes or no, at any later time.
+///
+/// A request that asks for no WebSocket connection is handed out too, so that one port can serve
+/// pages and sockets. The stream has to block until this returns.
+///
+/// # Errors
+///
+/// [`Error::Handshake`] if the request was malformed, refused by the configuration or too slow;
+/// the client has got the HTTP answer. [`Error::Io`].
+pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting<S>, Error> {
+    let mut handshake = ServerHandshake::new(config);
+    let deadline = Instant::now() + handshake.timeout();
+    let mut buffer = vec![0; READ];
+    let error = loop {
+        let step = match read_before(&mut io, &mut buffer, deadline)? {
+            None => handshake.handle_timeout().map(|()| None),
+            Some(0) => handshake.receive_eof().map(|()| None),
+            Some(count) => {
+                let mut input = Input::new(&mut buffer[..count]);
+                let request = handshake.receive(&mut input);
+                request.map(|it| it.map(|request| (request, input.as_bytes().to_vec())))
+            }
+        };
+        match step {
+            Ok(Some((request, rest))) => return Ok(Accepting { io, handshake, request, rest }),
+            Ok(None) => {}
+            Err(error) => break error,
+        }
+    };
+    let mut out = Vec::new();
+    handshake.fail(&mut out);
+    write_last(&mut io, &out)?;
+    Err(error.into())
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Accepting<S> {
+    io: S,
+    handshake: ServerHandshake,
+    request: Request,
+    rest: Vec<u8>,
+}
+
+impl<S: Transport> Accepting<S> {
+    /// What the client asks for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Opens the WebSocket connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reply`] if the request asks for none or the terms are not valid: the client is
+    /// then answered 500. [`Error::Io`].
+    pub fn accept(
+        mut self,
+        reply: &Accept<'_>,
+        config: &endpoint::Config,
+    ) -> Result<(WebSocket<S>, Negotiated), Error> {
+        let mut out = Vec::new();
+        match self.handshake.accept(&self.request, reply, &mut out) {
+            Ok(negotiated) => {
+                self.io.write_all(&out)?;
+                self.io.flush()?;
+                let connection = Connection::server(&config.connection);
+                let mut endpoint = Endpoint::new(connection, config);
+                endpoint.push_input(&self.rest);
+                Ok((WebSocket::new(self.io, endpoint)?, negotiated))
+            }
+            Err(error) => {
+                self.reject(&Reply::new(500))?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Answers anything else, a page or a refusal, and closes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Io`].
+    pub fn reject(mut self, reply: &Reply<'_>) -> Result<(), Error> {
+        let mut out = Vec::new();
+        self.handshake.reject(reply, &mut out)?;
+        write_last(&mut self.io, &out)
+    }
+
+    /// Takes it apart for another HTTP library: the stream, the request, and the bytes that were
+    /// read behind its head.
+    #[must_use]
+    pub fn into_parts(self) -> (S, Request, Vec<u8>) {
+        (self.io, self.request, self.rest)
+    }
+}
+
+/// Writes the answer after which the connection ends, and lets the client read it.
+fn write_last<S: Transport>(io: &mut S, out: &[u8]) -> Result<(), Error> {
+    io.write_all(out)?;
+    io.flush()?;
+    io.shutdown_write()?;
+    let deadline = Instant::now() + LINGER;
+    if io.set_read_timeout(Some(LINGER))? {
+        while let Ok(Some(1..)) = read_before(io, &mut [0; 1024], deadline) {}
+    }
+    Ok(())
+}
+
+/// Opens a WebSocket connection over a stream that leads to the host of `request`.
+///
+/// The masking keys and the nonce come from the operating system. The stream has to block until
+/// this returns.
+///
+/// # Errors
+///
+/// [`Error::Refused`] with the response if the server answers anything but 101: follow a redirect
+/// or log in, and connect again. [`Error::Handshake`] if its answer breaks the protocol or does not
+/// come in time. [`Error::Io`]. [`Error::Send`] if there is no randomness.
+pub fn connect<S: Transport>(
+    mut io: S,
+    request: &ClientRequest,
+    handshake: ClientConfig,
+    config: &endpoint::Config,
+) -> Result<(WebSocket<S>, Response), Error> {
+    let mut nonce = [0; 16];
+    random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
+    let mut out = Vec::new();
+    let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
+    io.write_all(&out)?;
+    io.flush()?;
+    let deadline = Instant::now() + handshake.timeout();
+    let mut buffer = vec![0; READ];
+    let (response, rest) = loop {
+        let step = match read_before(&mut io, &mut buffer, deadline)? {
+            None => (handshake.handle_timeout()?, Vec::new()),
+            Some(0) => (handshake.receive_eof()?, Vec::new()),
+            Some(count) => {
+                let mut input = Input::new(&mut buffer[..count]);
+                (handshake.receive(&mut input)?, input.as_bytes().to_vec())
+            }
+        };
+        if let (Some(response), rest) = step {
+            break (response, rest);
+        }
+    };
+    if !response.is_switching() {
+        return Err(Error::Refused(Box::new(response)));
+    }
+    let connection = Connection::client(&config.connection, random_keys);
+    let mut endpoint = Endpoint::new(connection, config);
+    endpoint.push_input(&rest);
+    Ok((WebSocket::new(io, endpoint)?, response))
+}

@@ -1,0 +1,218 @@
+//! The loop that drives a blocking connection, whether or not its sending side is shared.
+
+use core::time::Duration;
+use std::io::{self, ErrorKind, IoSlice};
+use std::time::Instant;
+
+use super::{Error, Transport};
+use crate::adapter::{check_read, ended, lend_buffer, take_buffers};
+use crate::endpoint::{Incoming, Outgoing, Status};
+use crate::error::TimeoutError;
+
+/// The sending side, as the loop needs it: owned, or behind a lock.
+pub(super) trait Side<S> {
+    /// The longest time that a read may take, where another thread can bring a new deadline.
+    const TICK: Option<Duration>;
+
+    /// Gives access to the protocol; nothing blocks inside.
+    fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T;
+
+    /// Writes everything that is queued, to `stream` or to a handle of its own.
+    fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error>;
+}
+
+impl<S: Transport> Side<S> for Outgoing {
+    const TICK: Option<Duration> = None;
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
+        act(self)
+    }
+
+    fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
+        self.transmit()?;
+        if self.queued() == 0 {
+            return Ok(());
+        }
+        while self.queued() > 0 {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let mut count = 0;
+            for (slice, chunk) in slices.iter_mut().zip(self.chunks()) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            match stream.io.write_vectored(&slices[..count]) {
+                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+                Ok(count) => self.advance(count),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // The stream has the write timeout: nothing was taken for that long.
+                Err(error) if would_block(&error) && stream.can_wait => {
+                    return Err(self.give_up(TimeoutError::Write).into());
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(stream.io.flush()?)
+    }
+}
+
+/// The handle that is read from, and what is known of its timeouts.
+#[derive(Debug)]
+pub(super) struct Stream<S> {
+    pub(super) io: S,
+    /// The point that the protocol's times count from.
+    start: Instant,
+    /// Whether reads end by themselves when a deadline comes.
+    can_wait: bool,
+    read_timeout: Option<Duration>,
+    /// Whether the sending side of the stream has been shut down.
+    shut: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Reader<S> {
+    pub(super) stream: Stream<S>,
+    pub(super) incoming: Incoming,
+}
+
+impl<S: Transport> Reader<S> {
+    pub(super) fn new(mut io: S, incoming: Incoming, outgoing: &Outgoing) -> Result<Self, Error> {
+        io.set_write_timeout(outgoing.write_timeout())?;
+        let can_wait = io.set_read_timeout(None)?;
+        let start = Instant::now();
+        let stream = Stream { io, start, can_wait, read_timeout: None, shut: false };
+        Ok(Self { stream, incoming })
+    }
+
+    /// Drives everything until there is a message (true) or the connection has ended (false).
+    pub(super) fn find(&mut self, side: &mut impl Side<S>) -> Result<bool, Error> {
+        let Self { stream, incoming } = self;
+        loop {
+            // No message is handed out while its answer would not find room.
+            if side.with(Outgoing::is_congested) {
+                side.write(stream)?;
+            }
+            match side.with(|outgoing| incoming.poll(outgoing)) {
+                Ok(Status::Message) => return Ok(true),
+                Ok(Status::NeedRead) => {}
+                Ok(Status::Closed) | Err(_) => {
+                    stream.end(side)?;
+                    return side.with(|outgoing| ended(outgoing)).map(|()| false);
+                }
+            }
+            match side.write(stream) {
+                Err(error) if is_wait(&error) => return Err(error),
+                // The peer may have said why before it stopped reading: read on to the end.
+                Err(_) => side.with(Outgoing::abandon),
+                Ok(()) => {}
+            }
+            lend_buffer(incoming);
+            let read = match stream.due(side) {
+                Some(timeout) => {
+                    let buffer = side.with(|outgoing| incoming.read_buf(outgoing));
+                    stream.read(buffer, timeout)
+                }
+                None => Ok(None),
+            };
+            match read {
+                Ok(Some(0)) => receive_eof(side),
+                Ok(Some(count)) => incoming.advance_read(count),
+                // A deadline: what it did comes out of the connection.
+                Ok(None) => {}
+                Err(error) if is_wait(&error) => {
+                    side.with(|outgoing| take_buffers(incoming, outgoing));
+                    return Err(error);
+                }
+                Err(error) => {
+                    receive_eof(side);
+                    // After the closing handshake a reset says nothing new.
+                    if side.with(|outgoing| ended(outgoing)).is_err() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl<S: Transport> Stream<S> {
+    /// How long a read may take; `None` if a deadline had passed and was dealt with.
+    fn due<D: Side<S>>(&self, side: &mut D) -> Option<Option<Duration>> {
+        let now = self.start.elapsed();
+        let deadline = side.with(|outgoing| {
+            let deadline = outgoing.poll_timeout(now);
+            if deadline.is_some_and(|at| at <= now) {
+                // A failure is in the connection, and comes out of it.
+                let _ = outgoing.handle_timeout(now);
+            }
+            deadline
+        });
+        match deadline {
+            Some(at) if at <= now => None,
+            Some(at) => Some(Some(D::TICK.map_or(at - now, |tick| tick.min(at - now)))),
+            None => Some(D::TICK),
+        }
+    }
+
+    /// Reads until there is something (0 is the end), or `timeout` has passed (`None`).
+    fn read(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Option<Duration>,
+    ) -> Result<Option<usize>, Error> {
+        // Less than a millisecond would be none on some systems.
+        let timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
+        if self.can_wait && timeout != self.read_timeout {
+            self.io.set_read_timeout(timeout)?;
+            self.read_timeout = timeout;
+        }
+        match self.io.read(buffer) {
+            Ok(count) => Ok(Some(check_read(count, buffer.len())?)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
+            Err(error) if would_block(&error) && timeout.is_some() && self.can_wait => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes what is queued, shuts down, and waits for the peer to end the stream: a reset would
+    /// otherwise destroy the Close frame on its way.
+    pub(super) fn end(&mut self, side: &mut impl Side<S>) -> Result<(), Error> {
+        loop {
+            match side.write(self) {
+                Err(error) if is_wait(&error) => return Err(error),
+                Err(_) => side.with(Outgoing::abandon),
+                Ok(()) => {}
+            }
+            let over = side.with(|outgoing| outgoing.connection.is_over());
+            let close = side.with(|outgoing| outgoing.should_close_transport());
+            if !self.shut && (over || close) {
+                // A stream that is gone already need not be ended.
+                let _ = self.io.shutdown_write();
+                self.shut = true;
+            }
+            // A stream that knows no timeouts could hold a server for ever: it is just dropped.
+            if over || (self.shut && !self.can_wait) {
+                return Ok(());
+            }
+            let Some(timeout) = self.due(side) else { continue };
+            match self.read(&mut [0; 2048], timeout) {
+                Err(error) if is_wait(&error) => return Err(error),
+                Ok(Some(0)) | Err(_) => receive_eof(side),
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+fn receive_eof<S>(side: &mut impl Side<S>) {
+    // What it means is in the outcome.
+    let _ = side.with(|outgoing| outgoing.connection.receive_eof());
+}
+
+/// Whether the stream only says that it would block.
+pub(super) fn is_wait(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if would_block(error))
+}
+
+pub(super) fn would_block(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}

@@ -1,0 +1,235 @@
+//! One connection for several threads: [`Receiver`] and [`Sender`].
+//!
+//! The receiver reads from its own handle without a lock. The protocol is behind one lock that is
+//! never held while anything blocks, the writing handle behind another: who holds it writes for
+//! all, and looks again after letting go, so that nothing stays behind.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+use std::io::ErrorKind;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use super::reader::{Reader, Side, Stream, would_block};
+use super::{Error, Transport, WebSocket};
+use crate::adapter::ended;
+use crate::close_code::CloseCode;
+use crate::connection::CloseOutcome;
+use crate::endpoint::Outgoing;
+use crate::error::{SendError, TimeoutError};
+use crate::message::Message;
+
+#[derive(Debug)]
+struct Shared<W> {
+    outgoing: Mutex<Outgoing>,
+    writer: Mutex<W>,
+}
+
+/// Locks whether or not a thread has panicked: what runs under the locks here leaves nothing half
+/// changed.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<W: Transport> Shared<W> {
+    /// Writes everything that is queued, as soon as nobody else writes.
+    fn write_out(&self) -> Result<(), Error> {
+        let mut writer = lock(&self.writer);
+        loop {
+            self.drain(&mut writer)?;
+            drop(writer);
+            match self.try_writer() {
+                Some(again) => writer = again,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// The writing handle, if there is something to write and nobody else does.
+    fn try_writer(&self) -> Option<MutexGuard<'_, W>> {
+        let outgoing = lock(&self.outgoing);
+        if outgoing.queued() == 0 && !outgoing.connection.wants_transmit() {
+            return None;
+        }
+        drop(outgoing);
+        match self.writer.try_lock() {
+            Ok(writer) => Some(writer),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            // Who holds it looks again after letting go.
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    fn drain(&self, writer: &mut W) -> Result<(), Error> {
+        loop {
+            let chunk = {
+                let mut outgoing = lock(&self.outgoing);
+                outgoing.transmit()?;
+                match outgoing.take_chunk() {
+                    Some(chunk) => chunk,
+                    None => return Ok(()),
+                }
+            };
+            if let Err(error) = write_all(writer, &chunk) {
+                // Part of a frame may be out: nothing can be written after it.
+                let mut outgoing = lock(&self.outgoing);
+                if let Error::Timeout(timeout) = error {
+                    outgoing.give_up(timeout);
+                }
+                outgoing.abandon();
+                return Err(error);
+            }
+        }
+    }
+}
+
+fn write_all<W: Transport>(writer: &mut W, mut bytes: &[u8]) -> Result<(), Error> {
+    while !bytes.is_empty() {
+        match writer.write(bytes) {
+            Ok(0) => return Err(std::io::Error::from(ErrorKind::WriteZero).into()),
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if would_block(&error) => return Err(TimeoutError::Write.into()),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(writer.flush()?)
+}
+
+impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
+    /// A sender that closes cannot wake a read, so a read ends by itself now and then.
+    const TICK: Option<Duration> = Some(Duration::from_secs(1));
+
+    fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
+        act(&mut lock(&self.outgoing))
+    }
+
+    /// Does not wait for a sender that is writing: the peer may have to be read from first.
+    fn write(&mut self, _: &mut Stream<S>) -> Result<(), Error> {
+        while let Some(mut writer) = self.try_writer() {
+            self.drain(&mut writer)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn split<S: Transport, W: Transport>(
+    socket: WebSocket<S>,
+    mut writer: W,
+) -> Result<(Receiver<S, W>, Sender<W>), Error> {
+    let WebSocket { reader, outgoing } = socket;
+    writer.set_write_timeout(outgoing.write_timeout())?;
+    let shared = Arc::new(Shared { outgoing: Mutex::new(outgoing), writer: Mutex::new(writer) });
+    Ok((Receiver { reader, shared: Arc::clone(&shared) }, Sender { shared }))
+}
+
+/// The receiving half of a connection that was [split](WebSocket::split).
+///
+/// Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
+/// the closing handshake.
+#[derive(Debug)]
+pub struct Receiver<S, W> {
+    reader: Reader<S>,
+    shared: Arc<Shared<W>>,
+}
+
+impl<S: Transport, W: Transport> Receiver<S, W> {
+    /// Waits for the next message and lends it. `None` after a clean close.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next`].
+    #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    pub fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
+        let Self { reader, shared } = self;
+        if !reader.find(shared)? {
+            return Ok(None);
+        }
+        match reader.incoming.message() {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => {
+                lock(&shared.outgoing).fail(error);
+                reader.stream.end(shared)?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// How the connection ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<CloseOutcome> {
+        lock(&self.shared.outgoing).connection.outcome()
+    }
+}
+
+/// The sending half of a connection that was [split](WebSocket::split); clones share it.
+#[derive(Debug)]
+pub struct Sender<W> {
+    shared: Arc<Shared<W>>,
+}
+
+impl<W> Clone for Sender<W> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<W: Transport> Sender<W> {
+    /// Queues a message. Writes first if more than the high watermark is queued.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::feed`].
+    pub fn feed<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+        let message = message.into();
+        loop {
+            match lock(&self.shared.outgoing).send(message) {
+                Err(SendError::Full { .. }) => {}
+                result => return Ok(result?),
+            }
+            self.flush()?;
+        }
+    }
+
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    ///
+    /// # Errors
+    ///
+    /// As those two.
+    pub fn send<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
+        lock(&self.shared.outgoing).ping(payload)?;
+        self.flush()
+    }
+
+    /// Writes everything that is queued, by whichever clone.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::flush`].
+    pub fn flush(&self) -> Result<(), Error> {
+        self.shared.write_out()?;
+        ended(&lock(&self.shared.outgoing))
+    }
+
+    /// Starts the closing handshake; the [`Receiver`] sees its end.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::close`]. Nothing happens if the connection is closing already.
+    pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
+        match lock(&self.shared.outgoing).close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        self.flush()
+    }
+}

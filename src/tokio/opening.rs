@@ -1,0 +1,215 @@
+//! The opening handshake over a tokio stream, as server and as client.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::{Error, WebSocket};
+use crate::adapter::check_read;
+use crate::connection::Connection;
+use crate::endpoint::{self, Endpoint};
+use crate::error::SendError;
+use crate::handshake::{
+    Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Negotiated, Reply,
+    Request, Response, ServerConfig, ServerHandshake,
+};
+use crate::input::Input;
+use crate::random_keys;
+
+/// How much of a head is read at once, in bytes.
+const READ: usize = 4 * 1024;
+
+/// How long a refused client may take to end the transport, so that it gets the answer.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Reads a request and hands it out; [`Accepting`] says yes or no, at any later time.
+///
+/// A request that asks for no WebSocket connection is handed out too, so that one port can serve
+/// pages and sockets. Not cancel-safe as a whole: a future that is dropped drops the transport.
+///
+/// # Errors
+///
+/// [`Error::Handshake`] if the request was malformed, refused by the configuration or too slow;
+/// the client has got the HTTP answer. [`Error::Io`].
+pub async fn accept<S>(mut io: S, config: ServerConfig) -> Result<Accepting<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut handshake = ServerHandshake::new(config);
+    match timeout(handshake.timeout(), read_request(&mut io, &mut handshake)).await {
+        Ok(Ok((request, rest))) => return Ok(Accepting { io, handshake, request, rest }),
+        Ok(Err(Error::Handshake(_))) => {}
+        Ok(Err(error)) => return Err(error),
+        // The error is told below.
+        Err(_elapsed) => drop(handshake.handle_timeout()),
+    }
+    let mut out = Vec::new();
+    handshake.fail(&mut out);
+    write_last(&mut io, &out).await?;
+    Err(handshake.receive_eof().err().unwrap_or(HandshakeError::TimedOut).into())
+}
+
+async fn read_request<S>(
+    io: &mut S,
+    handshake: &mut ServerHandshake,
+) -> Result<(Request, Vec<u8>), Error>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut buffer = vec![0; READ];
+    loop {
+        let count = check_read(io.read(&mut buffer).await?, READ)?;
+        if count == 0 {
+            handshake.receive_eof()?;
+        }
+        let mut input = Input::new(&mut buffer[..count]);
+        if let Some(request) = handshake.receive(&mut input)? {
+            return Ok((request, input.as_bytes().to_vec()));
+        }
+    }
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Accepting<S> {
+    io: S,
+    handshake: ServerHandshake,
+    request: Request,
+    rest: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
+    /// What the client asks for.
+    #[must_use]
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Opens the WebSocket connection.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reply`] if the request asks for none or the terms are not valid: the client is
+    /// then answered 500. [`Error::Io`].
+    pub async fn accept(
+        mut self,
+        reply: &Accept<'_>,
+        config: &endpoint::Config,
+    ) -> Result<(WebSocket<S>, Negotiated), Error> {
+        let mut out = Vec::new();
+        match self.handshake.accept(&self.request, reply, &mut out) {
+            Ok(negotiated) => {
+                self.io.write_all(&out).await?;
+                self.io.flush().await?;
+                let connection = Connection::server(&config.connection);
+                let mut endpoint = Endpoint::new(connection, config);
+                endpoint.push_input(&self.rest);
+                Ok((WebSocket::new(self.io, endpoint), negotiated))
+            }
+            Err(error) => {
+                self.reject(&Reply::new(500)).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Answers anything else, a page or a refusal, and closes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Io`].
+    pub async fn reject(mut self, reply: &Reply<'_>) -> Result<(), Error> {
+        let mut out = Vec::new();
+        self.handshake.reject(reply, &mut out)?;
+        write_last(&mut self.io, &out).await
+    }
+
+    /// Takes it apart for another HTTP library: the transport, the request, and the bytes that
+    /// were read behind its head.
+    #[must_use]
+    pub fn into_parts(self) -> (S, Request, Vec<u8>) {
+        (self.io, self.request, self.rest)
+    }
+}
+
+/// Writes the answer after which the connection ends, and lets the client read it.
+async fn write_last<S>(io: &mut S, out: &[u8]) -> Result<(), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    io.write_all(out).await?;
+    io.shutdown().await?;
+    let mut discarded = [0; 1024];
+    let rest = async { while io.read(&mut discarded).await.is_ok_and(|count| count > 0) {} };
+    // A client that does not end the transport has had its time.
+    let _ = timeout(LINGER, rest).await;
+    Ok(())
+}
+
+/// Opens a WebSocket connection over a stream that leads to the host of `request`.
+///
+/// The masking keys and the nonce come from the operating system. Not cancel-safe as a whole: a
+/// future that is dropped drops the transport.
+///
+/// # Errors
+///
+/// [`Error::Refused`] with the response if the server answers anything but 101: follow a redirect
+/// or log in, and connect again. [`Error::Handshake`] if its answer breaks the protocol or does not
+/// come in time. [`Error::Io`]. [`Error::Send`] if there is no randomness.
+pub async fn connect<S>(
+    mut io: S,
+    request: &ClientRequest,
+    handshake: ClientConfig,
+    config: &endpoint::Config,
+) -> Result<(WebSocket<S>, Response), Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut nonce = [0; 16];
+    random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
+    let mut out = Vec::new();
+    let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
+    io.write_all(&out).await?;
+    io.flush().await?;
+    let read = timeout(handshake.timeout(), read_response(&mut io, &mut handshake)).await;
+    let (response, rest) = match read {
+        Ok(result) => result?,
+        Err(_elapsed) => match handshake.handle_timeout()? {
+            Some(response) => (response, Vec::new()),
+            None => return Err(HandshakeError::TimedOut.into()),
+        },
+    };
+    if !response.is_switching() {
+        return Err(Error::Refused(Box::new(response)));
+    }
+    let connection = Connection::client(&config.connection, random_keys);
+    let mut endpoint = Endpoint::new(connection, config);
+    endpoint.push_input(&rest);
+    Ok((WebSocket::new(io, endpoint), response))
+}
+
+async fn read_response<S>(
+    io: &mut S,
+    handshake: &mut ClientHandshake,
+) -> Result<(Response, Vec<u8>), Error>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut buffer = vec![0; READ];
+    loop {
+        let count = check_read(io.read(&mut buffer).await?, READ)?;
+        if count == 0
+            && let Some(response) = handshake.receive_eof()?
+        {
+            return Ok((response, Vec::new()));
+        }
+        let mut input = Input::new(&mut buffer[..count]);
+        if let Some(response) = handshake.receive(&mut input)? {
+            return Ok((response, input.as_bytes().to_vec()));
+        }
+    }
+}
