@@ -1,0 +1,564 @@
+//! Endpoints: buffers lent and given, large frames, the output queue and its watermarks.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use bytes::Bytes;
+use common::*;
+use websocket_proto::connection::{Fragment, Role};
+use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
+use websocket_proto::{CloseCode, Kind, Message, OwnedMessage, ProtocolError, SendError};
+
+fn put(endpoint: &mut Endpoint, bytes: &[u8]) {
+    endpoint.read_buf()[..bytes.len()].copy_from_slice(bytes);
+    endpoint.advance_read(bytes.len());
+}
+
+fn pattern(len: usize) -> Vec<u8> {
+    (0..=250).cycle().take(len).collect()
+}
+
+// ---- receiving ----------------------------------------------------------------------------------
+
+#[test]
+fn messages_are_lent_until_the_next_poll() {
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        put(
+            &mut endpoint,
+            &frames(role, &[(0x81, b"one"), (0x02, b"tw"), (0x80, b"o"), (0x82, b"")]),
+        );
+        assert_eq!(endpoint.poll(), Ok(Status::Message));
+        for _ in 0..2 {
+            assert_eq!(endpoint.received().unwrap().message, Message::Text("one"));
+        }
+        assert_eq!(endpoint.poll(), Ok(Status::Message));
+        assert_eq!(endpoint.received().unwrap().message, Message::Binary(b"two"));
+        assert_eq!(endpoint.received().unwrap().into_owned(), OwnedMessage::from(b"two".to_vec()));
+        assert_eq!(endpoint.poll(), Ok(Status::Message));
+        assert_eq!(endpoint.received().unwrap().message, Message::Binary(b""));
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead), "polling without a read changes nothing");
+        assert_eq!(endpoint.received().unwrap().message, Message::Binary(b""));
+        assert!(endpoint.next().unwrap().is_none());
+    }
+}
+
+#[test]
+fn messages_are_given_whatever_their_size_and_kind() {
+    for role in ROLES {
+        for len in [0, 1, 4_095, 4_096, 4_097, 70_000] {
+            for (b0, split) in [(0x81, false), (0x82, false), (0x01, true), (0x02, true)] {
+                let payload = vec![b'a'; len];
+                let wire = if split {
+                    let (a, b) = payload.split_at(len / 3);
+                    frames(role, &[(b0, a), (0x80, b), (0x81, b"next")])
+                } else {
+                    frames(role, &[(b0, &payload), (0x81, b"next")])
+                };
+                let mut endpoint = endpoint(role);
+                endpoint.push_input(&wire);
+                assert_eq!(endpoint.poll(), Ok(Status::Message));
+                let taken = endpoint.take_message().unwrap();
+                let kind = if b0 & 1 == 1 { Kind::Text } else { Kind::Binary };
+                assert_eq!((taken.kind(), taken.as_bytes()), (kind, &payload[..]));
+                assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("next"));
+                assert_eq!(taken.as_bytes(), payload, "it does not change any more");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_is_answered_while_it_is_borrowed() {
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        put(
+            &mut endpoint,
+            &frames(role, &[(0x81, b"one"), (0x01, b"t"), (0x80, b"wo"), (0x82, b"3")]),
+        );
+        while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+            out.feed(message).unwrap();
+            out.feed_owned(message).unwrap();
+            out.ping(message.as_bytes()).unwrap();
+            if message.as_bytes() == b"3" {
+                out.close(CloseCode::NORMAL, "enough").unwrap();
+                assert_eq!(out.feed("x"), Err(SendError::Closed));
+            }
+        }
+        let sent: Vec<_> = [(0x81, "one"), (0x81, "one"), (0x89, "one")]
+            .into_iter()
+            .chain([(0x81, "two"), (0x81, "two"), (0x89, "two")])
+            .chain([(0x82, "3"), (0x82, "3"), (0x89, "3"), (0x88, "\u{3}")])
+            .map(|(b0, payload)| (b0, payload.as_bytes().to_vec()))
+            .collect();
+        let mut got = sent_by(role, &drain(&mut endpoint));
+        assert_eq!(got.last().unwrap().1, close_body(1000, "enough"));
+        got.last_mut().unwrap().1 = vec![3];
+        assert_eq!(got, sent);
+    }
+}
+
+#[test]
+fn text_that_is_not_utf8_is_told_by_received_and_take() {
+    // R8.1-1: in one piece it is checked when it is lent.
+    for role in ROLES {
+        for take in [false, true] {
+            let mut endpoint = endpoint(role);
+            put(&mut endpoint, &frames(role, &[(0x81, b"\xff"), (0x81, b"x")]));
+            assert_eq!(endpoint.poll(), Ok(Status::Message));
+            let error =
+                if take { endpoint.take_message().err() } else { endpoint.received().err() };
+            assert_eq!(error, Some(ProtocolError::InvalidUtf8));
+            for _ in 0..2 {
+                assert_eq!(endpoint.received().err(), error);
+                assert_eq!(endpoint.take_message().err(), error);
+            }
+            assert_eq!(endpoint.poll().err(), error);
+            let sent = sent_by(role, &drain(&mut endpoint));
+            assert_eq!((sent.len(), &sent[0].1[..2]), (1, &b"\x03\xef"[..]), "1007, once");
+            assert!(endpoint.should_close_transport());
+        }
+    }
+}
+
+#[test]
+fn large_frames_arrive_whole_whatever_the_sizes_of_reads() {
+    // R5.3-6, R6.2-1: read straight into the message, in growing steps; with a tail behind it.
+    for role in ROLES {
+        for b0 in [0x81, 0x82] {
+            let payload: Vec<u8> = (0..90_000u32).map(|i| u8::try_from(i % 127).unwrap()).collect();
+            let wire = frames(role, &[(b0, &payload), (0x89, b"p"), (0x81, b"tail"), (0x88, b"")]);
+            for most in [1, 7, 4_095, 4_096, 4_097, 10_000, 16_384, usize::MAX] {
+                for read_buffer in [1, 14, 5_000, 16_384] {
+                    let mut config = Config::default();
+                    config.read_buffer = read_buffer;
+                    let mut run = Run::new(endpoint_with(role, &config));
+                    run.read(&wire, most);
+                    assert_eq!(run.messages.len(), 2, "reads of {most}, buffer of {read_buffer}");
+                    let message = match &run.messages[0] {
+                        Seen::Text(text) => text.as_bytes(),
+                        Seen::Binary(bytes) => bytes,
+                        other => panic!("{other:?}"),
+                    };
+                    assert!(message == payload, "reads of {most}, buffer of {read_buffer}");
+                    assert_eq!((&run.messages[1], run.closed), (&Seen::text("tail"), true));
+                    let sent = sent_by(role, &drain(&mut run.endpoint));
+                    assert_eq!(sent, [(0x8a, b"p".to_vec()), (0x88, vec![])]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn large_frames_are_read_in_larger_and_larger_steps() {
+    let mut run = Run::new(endpoint(Role::Client));
+    run.read(&header(0x82, 1 << 20, None), 99);
+    let (mut got, mut reads) = (0, 0);
+    while got < 1 << 20 {
+        let room = run.endpoint.read_buf();
+        room.fill(7);
+        let count = room.len();
+        assert!(count > 0 && (got < 4096 || got + count <= 1 << 20));
+        run.endpoint.advance_read(count.min((1 << 20) - got));
+        got += count;
+        reads += 1;
+        run.poll();
+    }
+    assert_eq!(run.messages, [Seen::Binary(vec![7; 1 << 20])]);
+    assert!(reads < 12, "{reads} reads for 1 MiB");
+}
+
+#[test]
+fn a_large_text_is_refused_at_its_first_bad_byte() {
+    // N-8, also where it is read straight into the message.
+    let mut run = Run::new(endpoint(Role::Client));
+    run.read(&header(0x81, 1 << 20, None), 99);
+    run.read(&vec![b'a'; 100_000], 50_000);
+    assert_eq!(run.error, None);
+    run.read(b"\xff", 1);
+    assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
+}
+
+#[test]
+fn more_than_there_was_room_for_counts_as_what_there_was() {
+    // As `advance_read` promises: a reader that lies must not make the endpoint panic (G6).
+    let mut endpoint = endpoint(Role::Client);
+    let room = endpoint.read_buf();
+    let len = room.len();
+    room.fill(0);
+    room[..2].copy_from_slice(b"\x8a\x00"); // a Pong, then empty continuations, which are an error
+    endpoint.advance_read(len + 1);
+    assert_eq!(endpoint.poll(), Err(ProtocolError::UnexpectedContinuation));
+    endpoint.poll().unwrap_err();
+    endpoint.advance_read(usize::MAX);
+    endpoint.poll().unwrap_err();
+}
+
+#[test]
+fn more_than_there_was_room_for_in_a_large_frame_counts_as_what_there_was() {
+    for extra in [1, 1 << 20, usize::MAX >> 1, usize::MAX] {
+        let mut run = Run::new(endpoint(Role::Client));
+        run.read(&header(0x82, 1 << 20, None), 99);
+        run.read(&vec![7; 10_000], 10_000);
+        let room = run.endpoint.read_buf();
+        room.fill(8);
+        let len = room.len();
+        run.endpoint.advance_read(len.saturating_add(extra));
+        run.poll();
+        let remaining = run.endpoint.connection().data_remaining();
+        assert_eq!(remaining, (1 << 20) - 10_000 - u64::try_from(len).unwrap());
+    }
+}
+
+#[test]
+fn more_than_was_queued_counts_as_what_was() {
+    for first in [0, 1] {
+        let mut endpoint = endpoint(Role::Server);
+        endpoint.send("hello").unwrap();
+        endpoint.advance_write(first);
+        endpoint.advance_write(usize::MAX);
+        assert_eq!(endpoint.queued(), 0);
+    }
+}
+
+#[test]
+fn bytes_behind_the_handshake_come_first() {
+    // N-15, B14: in front of what is read, in any portions, larger than the read buffer too.
+    for role in ROLES {
+        let payload = pattern(40_000);
+        let wire = frames(role, &[(0x82, &payload), (0x81, b"next")]);
+        for cut in [0, 1, 5, 13, 20_000, 39_999, wire.len()] {
+            let mut run = Run::new(endpoint(role));
+            run.endpoint.push_input(&wire[..cut / 2]);
+            run.endpoint.push_input(&wire[cut / 2..cut]);
+            run.poll();
+            run.read(&wire[cut..], 10_000);
+            assert_eq!(run.messages, [Seen::Binary(payload.clone()), Seen::text("next")]);
+        }
+    }
+}
+
+#[test]
+fn bytes_may_be_read_behind_those_that_were_pushed() {
+    let mut endpoint = endpoint(Role::Client);
+    endpoint.supply(vec![0; 1000]);
+    endpoint.push_input(b"\x81\x02h");
+    // Either there is room behind them, or there is none until they were polled.
+    if endpoint.read_buf().is_empty() {
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    }
+    put(&mut endpoint, b"i");
+    assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("hi"));
+}
+
+#[test]
+fn after_an_error_there_is_room_to_read_and_discard() {
+    // What a lingering adapter needs: an empty buffer would look like the end of the transport.
+    for role in ROLES {
+        let mut config = Config::default();
+        config.read_buffer = 64;
+        let mut endpoint = endpoint_with(role, &config);
+        let room = endpoint.read_buf();
+        room.fill(0x83); // a reserved opcode, and more of it
+        let len = room.len();
+        endpoint.advance_read(len);
+        assert_eq!(endpoint.poll(), Err(ProtocolError::ReservedOpcode(3)));
+        assert!(!endpoint.read_buf().is_empty());
+    }
+}
+
+// ---- the buffers --------------------------------------------------------------------------------
+
+#[test]
+fn the_read_buffer_goes_to_a_pool_and_comes_back() {
+    for role in ROLES {
+        let mut run = Run::new(endpoint(role));
+        assert!(run.endpoint.release().is_none(), "there is none yet");
+        run.read(&frame(role, 0x81, b"one"), 99);
+        let buffer = run.endpoint.release().unwrap();
+        assert_eq!(buffer.len(), 16 * 1024);
+        assert!(run.endpoint.release().is_none());
+        let place = buffer.as_ptr();
+        run.endpoint.supply(buffer);
+        assert_eq!(run.endpoint.read_buf().as_ptr(), place);
+        run.read(&frame(role, 0x81, b"two"), 99);
+        assert_eq!(run.messages, [Seen::text("one"), Seen::text("two")]);
+        // One that is too short is grown; one more is ignored.
+        run.endpoint.release();
+        run.endpoint.supply(vec![0; 10]);
+        run.endpoint.supply(vec![0; 1 << 20]);
+        assert_eq!(run.endpoint.read_buf().len(), 16 * 1024);
+        run.endpoint.release();
+        // An empty pool gives an empty buffer.
+        run.endpoint.supply(Vec::new());
+        assert_eq!(run.endpoint.read_buf().len(), 16 * 1024);
+    }
+}
+
+#[test]
+fn release_at_any_byte_loses_nothing() {
+    for role in ROLES {
+        let wire = frames(
+            role,
+            &[
+                (0x81, b"a"),
+                (0x01, b"gr\xc3"),
+                (0x89, b"ping"),
+                (0x80, b"\xbcn"),
+                (0x82, &[9; 200]),
+            ],
+        );
+        for cut in 0..=wire.len() {
+            let mut run = Run::new(endpoint(role));
+            run.read(&wire[..cut], usize::MAX);
+            run.endpoint.release();
+            run.read(&wire[cut..], usize::MAX);
+            run.endpoint.release();
+            assert_eq!(
+                run.messages,
+                [Seen::text("a"), Seen::text("grün"), Seen::binary(&[9; 200])]
+            );
+            let sent = sent_by(role, &drain(&mut run.endpoint));
+            assert_eq!(sent, [(0x8a, b"ping".to_vec())]);
+        }
+    }
+}
+
+#[test]
+fn release_keeps_what_was_not_polled() {
+    let mut endpoint = endpoint(Role::Client);
+    put(&mut endpoint, b"\x81\x02hi");
+    assert!(endpoint.release().is_none());
+    assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("hi"));
+}
+
+#[test]
+fn taking_an_endpoint_apart_loses_nothing() {
+    for role in ROLES {
+        let wire = frames(role, &[(0x81, b"seen"), (0x81, b"unseen"), (0x82, b"und")]);
+        let mut endpoint = endpoint(role);
+        endpoint.send("sm").unwrap();
+        endpoint.send_owned(pattern(5000)).unwrap();
+        endpoint.send("all").unwrap();
+        let output = queued(&endpoint);
+        endpoint.advance_write(3);
+        put(&mut endpoint, &wire[..wire.len() - 2]);
+        assert!(endpoint.next().unwrap().is_some());
+        let (connection, unread, unsent) = endpoint.into_parts();
+        assert_eq!(connection.role(), role);
+        assert_eq!(unsent, &output[3..]);
+        // The rest goes on elsewhere.
+        let mut run = Run::new(Endpoint::new(connection, &Config::default()));
+        run.endpoint.push_input(&unread);
+        run.poll();
+        run.read(&wire[wire.len() - 2..], 99);
+        assert_eq!(run.messages, [Seen::text("unseen"), Seen::binary(b"und")]);
+    }
+}
+
+#[test]
+fn taking_an_endpoint_apart_gives_what_was_read_into_a_large_frame() {
+    let mut run = Run::new(endpoint(Role::Server));
+    run.read(&header(0x82, 1 << 20, Some(KEY)), 99);
+    run.read(&vec![7; 10_000], 10_000);
+    let fresh = [1, 2, 3, 4, 5];
+    put(&mut run.endpoint, &fresh);
+    let (connection, unread, _) = run.endpoint.into_parts();
+    assert_eq!(connection.data_remaining(), (1 << 20) - 10_000);
+    assert_eq!(unread, fresh, "read and not decoded");
+}
+
+// ---- the output queue ---------------------------------------------------------------------------
+
+#[test]
+fn small_and_large_messages_leave_in_their_order() {
+    // R6.1-10.
+    for role in ROLES {
+        let large = pattern(10_000);
+        let shared = Bytes::from(pattern(6_000));
+        let text = "ü".repeat(3_000);
+        let mut endpoint = endpoint(role);
+        endpoint.send("one").unwrap();
+        endpoint.send_owned(large.clone()).unwrap();
+        endpoint.send_owned(large.clone()).unwrap();
+        endpoint.send(b"two").unwrap();
+        endpoint.send_owned(shared.clone()).unwrap();
+        endpoint.ping(b"p").unwrap();
+        endpoint.send_owned("small").unwrap();
+        endpoint.send_owned(text.clone()).unwrap();
+        endpoint.send(&large).unwrap();
+        endpoint.send_part("a", Fragment::More).unwrap();
+        assert_eq!(endpoint.send_owned(large.clone()), Err(SendError::UnfinishedMessage));
+        endpoint.send_part("b", Fragment::Last).unwrap();
+        endpoint.close(CloseCode::NORMAL, "").unwrap();
+        assert_eq!(endpoint.send_owned(large.clone()), Err(SendError::Closed));
+        let sent = sent_by(role, &drain(&mut endpoint));
+        let expected: Vec<(u8, Vec<u8>)> = vec![
+            (0x81, b"one".into()),
+            (0x82, large.clone()),
+            (0x82, large.clone()),
+            (0x82, b"two".into()),
+            (0x82, shared.to_vec()),
+            (0x89, b"p".into()),
+            (0x81, b"small".into()),
+            (0x81, text.into()),
+            (0x82, large),
+            (0x01, b"a".into()),
+            (0x80, b"b".into()),
+            (0x88, b"\x03\xe8".into()),
+        ];
+        assert!(sent == expected);
+        assert_eq!(shared, pattern(6_000), "a payload that somebody else holds is not masked");
+    }
+}
+
+#[test]
+fn a_large_payload_is_sent_from_where_it_is() {
+    for role in ROLES {
+        let payload = pattern(5_000);
+        let place = payload.as_ptr();
+        let mut endpoint = endpoint(role);
+        endpoint.send_owned(payload).unwrap();
+        assert!(endpoint.chunks().any(|chunk| chunk.as_ptr() == place), "{role:?}");
+    }
+}
+
+#[test]
+fn output_may_be_written_in_any_portions() {
+    // R6.1-10: partial writes at every position, and sends in between.
+    for role in ROLES {
+        let fill = |endpoint: &mut Endpoint| {
+            endpoint.send("small").unwrap();
+            endpoint.send_owned(pattern(4_100)).unwrap();
+            endpoint.send("another").unwrap();
+        };
+        let mut whole = endpoint(role);
+        fill(&mut whole);
+        let all = queued(&whole);
+        for cut in 0..=all.len() {
+            let mut endpoint = endpoint(role);
+            fill(&mut endpoint);
+            endpoint.advance_write(cut);
+            assert!(queued(&endpoint) == all[cut..], "{cut}");
+        }
+        for step in [1, 2, 3, 1000, 4_099] {
+            let mut endpoint = endpoint(role);
+            fill(&mut endpoint);
+            let (mut written, mut sends) = (Vec::new(), 0);
+            while endpoint.queued() > 0 {
+                let now = queued(&endpoint);
+                let count = step.min(now.len());
+                written.extend_from_slice(&now[..count]);
+                endpoint.advance_write(count);
+                if sends < 3 && written.len() > 100 {
+                    sends += 1;
+                    fill(&mut endpoint);
+                }
+            }
+            assert_eq!(sent_by(role, &written).len(), 12);
+        }
+    }
+}
+
+#[test]
+fn the_queue_is_full_over_its_high_watermark() {
+    // Defence 30, E3.
+    for role in ROLES {
+        let mut config = Config::default();
+        config.high_watermark = 100;
+        config.low_watermark = 40;
+        let mut endpoint = endpoint_with(role, &config);
+        let head = if role == Role::Client { 6 } else { 2 };
+        endpoint.send(&vec![0; 100 - head]).unwrap();
+        assert!(!endpoint.is_full(), "at the watermark, not over it");
+        endpoint.send(b"").unwrap();
+        let queued = 100 + head;
+        assert!(endpoint.is_full() && endpoint.queued() == queued);
+        let full = Err(SendError::Full { queued });
+        assert_eq!(endpoint.send("x"), full);
+        assert_eq!(endpoint.send_owned("x"), full);
+        assert_eq!(endpoint.send_owned(vec![0; 5_000]), full);
+        assert_eq!(endpoint.send_part("x", Fragment::More), full);
+        assert_eq!(endpoint.ping(b""), full);
+        assert_eq!(endpoint.queued(), queued, "nothing was queued");
+        endpoint.advance_write(head);
+        assert!(!endpoint.is_full());
+        // One message may go beyond, however large; closing is always possible.
+        endpoint.send(&vec![0; 1_000]).unwrap();
+        endpoint.close(CloseCode::NORMAL, "").unwrap();
+        assert!(endpoint.is_full());
+        endpoint.advance_write(100 - head); // the rest of the first
+        let sent: Vec<_> = parse(&drain(&mut endpoint)).into_iter().map(|frame| frame.b0).collect();
+        assert_eq!(sent, [0x82, 0x82, 0x88]);
+    }
+}
+
+#[test]
+fn congestion_lasts_from_the_high_watermark_down_to_the_low_one() {
+    for (low, until) in [(40, 40), (0, 0), (1_000, 100)] {
+        let mut config = Config::default();
+        config.high_watermark = 100;
+        config.low_watermark = low;
+        let mut endpoint = endpoint_with(Role::Server, &config);
+        assert!(!endpoint.is_congested());
+        endpoint.send(&[0; 98]).unwrap();
+        assert!(!endpoint.is_congested(), "at the high watermark");
+        endpoint.send(b"").unwrap();
+        while endpoint.queued() > until {
+            assert!(endpoint.is_congested(), "{} queued", endpoint.queued());
+            endpoint.advance_write(1);
+        }
+        assert!(!endpoint.is_congested());
+        endpoint.send(b"").unwrap();
+        assert!(!endpoint.is_congested() || until == 100);
+    }
+}
+
+#[test]
+fn the_transport_is_closed_only_after_everything_is_written() {
+    // R5.5.1-14: after the Close has been flushed.
+    let mut run = Run::new(endpoint(Role::Server));
+    run.endpoint.send("before").unwrap();
+    run.read(&frame(Role::Server, 0x88, b"\x03\xe8"), 99);
+    assert!(run.closed);
+    let len = run.endpoint.queued();
+    for _ in 0..len {
+        assert!(!run.endpoint.should_close_transport());
+        run.endpoint.advance_write(1);
+    }
+    assert!(run.endpoint.should_close_transport());
+}
+
+#[test]
+fn a_reading_loop_alone_answers_pings_and_closes() {
+    // E4: the application never sends anything, and never flushes.
+    for role in ROLES {
+        let mut run = Run::new(endpoint(role));
+        run.read(&frame(role, 0x89, b"p"), 99);
+        assert_eq!(sent_by(role, &drain(&mut run.endpoint)), [(0x8a, b"p".to_vec())]);
+        run.read(&frame(role, 0x88, b"\x03\xe8"), 99);
+        assert!(run.closed);
+        assert_eq!(parse(&drain(&mut run.endpoint))[0].b0, 0x88);
+        assert_eq!(run.endpoint.poll(), Ok(Status::Closed));
+    }
+}
+
+#[test]
+fn debug_of_everything_is_total() {
+    // Defence 39.
+    let mut run = Run::new(endpoint(Role::Server));
+    run.endpoint.send("\n\u{1b}").unwrap();
+    let mut shown = format!("{run:?} {:?}", Config::default());
+    run.read(
+        &frames(Role::Server, &[(0x81, b"x"), (0x01, b"\xc3"), (0x89, b"\xff"), (0x83, b"")]),
+        1,
+    );
+    shown += &format!("{:?} {:#?} {:?}", run.endpoint, run.endpoint.outcome(), run.error);
+    put(&mut run.endpoint, b"\x81");
+    if let Ok(received) = run.endpoint.received() {
+        shown += &format!("{received:?} {:?}", Status::Closed);
+    }
+    assert!(!shown.contains('\u{1b}'));
+}

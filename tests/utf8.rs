@@ -1,0 +1,279 @@
+//! Text (RFC 6455 §5.6, §8.1): the streaming validator equals `std`, and fails at the first bad
+//! byte.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use common::*;
+use proptest::prelude::*;
+use websocket_proto::connection::{Config, Role};
+use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
+use websocket_proto::{Event, Input, ProtocolError};
+
+/// How many bytes it takes to know that no text begins so; `None` if some text does.
+fn proven_bad(bytes: &[u8]) -> Option<usize> {
+    let first = std::str::from_utf8(bytes).err()?;
+    let from = first.valid_up_to();
+    (from + 1..=bytes.len()).find(|end| {
+        let prefix = std::str::from_utf8(&bytes[from..*end]);
+        prefix.is_err_and(|error| error.error_len().is_some())
+    })
+}
+
+fn pushed(pieces: &[&[u8]]) -> Result<(), InvalidUtf8> {
+    let mut validator = Validator::default();
+    for piece in pieces {
+        validator.push(piece)?;
+    }
+    let complete = validator.is_complete();
+    let result = validator.finish();
+    assert_eq!(complete, result.is_ok());
+    result
+}
+
+/// What Autobahn's section 6 and RFC 3629 call valid and invalid.
+const SAMPLES: &[&[u8]] = &[
+    b"",
+    b"plain",
+    "κόσμε".as_bytes(),
+    "Hello-µ@ßöäüàá-UTF-8!!".as_bytes(),
+    "\u{0}\u{7f}\u{80}\u{7ff}\u{800}\u{ffff}".as_bytes(),
+    "\u{10000}\u{10ffff}".as_bytes(),
+    "\u{d7ff}\u{e000}\u{fffd}\u{fffe}\u{feff}".as_bytes(),
+    b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80\x65\x64", // a surrogate inside
+    b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90\x80\x80\x65", // over U+10FFFF
+    b"\xf8\x88\x80\x80\x80",
+    b"\xc0\x80",
+    b"\xe0\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xf0\x80\x80\x80",
+    b"\xf0\x8f\xbf\xbf",
+    b"\xc1\xbf",
+    b"\x80",
+    b"ab\xbfcd",
+    b"\xed\xbf\xbf",
+    b"\xfe",
+    b"\xff",
+    b"\xe2\x82",
+    b"\xf0\x9f\x98",
+    b"\xc3",
+    b"\xc3\xc3\xa4",
+    b"\xe2\x28\xa1",
+    b"\xf0\x9f\x41\x80",
+];
+
+#[test]
+fn samples_are_judged_as_std_judges_them_in_every_split() {
+    // R5.6-1, R8.1-1, H1, H2, defence 38.
+    for sample in SAMPLES {
+        let valid = std::str::from_utf8(sample);
+        assert_eq!(validate(sample).ok(), valid.ok());
+        assert_eq!(pushed(&[sample]).is_ok(), valid.is_ok());
+        let bytes: Vec<_> = sample.chunks(1).collect();
+        assert_eq!(pushed(&bytes).is_ok(), valid.is_ok());
+        // Every subset of the places to cut, for what is short enough.
+        let places = sample.len().saturating_sub(1).min(12);
+        for cuts in 0..1u32 << places {
+            let (mut pieces, mut rest) = (Vec::new(), *sample);
+            let mut taken = 0;
+            for place in 0..places {
+                if cuts & (1 << place) != 0 {
+                    let (piece, after) = rest.split_at(place + 1 - taken);
+                    pieces.push(piece);
+                    pieces.push(b"");
+                    (rest, taken) = (after, place + 1);
+                }
+            }
+            pieces.push(rest);
+            assert_eq!(pushed(&pieces).is_ok(), valid.is_ok(), "{sample:x?} in {pieces:x?}");
+        }
+    }
+}
+
+#[test]
+fn text_is_refused_at_its_first_bad_byte() {
+    // N-8, R8.1-1, H3, defence 38: inside a frame that announces much more, whole or a fragment.
+    for role in ROLES {
+        for sample in SAMPLES {
+            for b0 in [0x81, 0x01] {
+                let mut peer = Peer::new(role);
+                let key = (role == Role::Server).then_some(KEY);
+                peer.feed(&header(b0, 100_000, key));
+                let payload = key.map_or(sample.to_vec(), |key| masked(sample, key));
+                let mut failed_at = None;
+                for (i, byte) in payload.iter().enumerate() {
+                    peer.feed(&[*byte]);
+                    if peer.error.is_some() && failed_at.is_none() {
+                        failed_at = Some(i + 1);
+                    }
+                }
+                assert_eq!(failed_at, proven_bad(sample), "{sample:x?}");
+                if failed_at.is_some() {
+                    assert_eq!(peer.error, Some(ProtocolError::InvalidUtf8));
+                    assert_eq!((peer.close_code(), peer.seen), (Some(1007), vec![]));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn messages_are_judged_as_std_judges_them() {
+    // R5.6-1: whole, in two fragments cut anywhere, and with an empty one at the end.
+    for role in ROLES {
+        for sample in SAMPLES {
+            let expected = std::str::from_utf8(sample);
+            for cut in 0..=sample.len() {
+                let (a, b) = sample.split_at(cut);
+                for list in [
+                    vec![(0x81, *sample)],
+                    vec![(0x01, a), (0x80, b)],
+                    vec![(0x01, a), (0x00, b), (0x80, b"")],
+                ] {
+                    let peer = receive(role, &frames(role, &list));
+                    match expected {
+                        Ok(text) => assert_eq!(peer.seen, [Seen::text(text)]),
+                        Err(_) => {
+                            assert_eq!(peer.error, Some(ProtocolError::InvalidUtf8));
+                            assert_eq!((peer.close_code(), peer.seen), (Some(1007), vec![]));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_character_cut_off_at_the_end_does_not_reach_into_the_next_message() {
+    // H2: the validator starts anew with each message, also after one that was dropped by nothing.
+    let list: [(u8, &[u8]); 4] =
+        [(0x01, b"\xe2\x82"), (0x80, b"\xac"), (0x01, b"x"), (0x80, "ü".as_bytes())];
+    for role in ROLES {
+        let peer = receive(role, &frames(role, &list));
+        assert_eq!(peer.seen, [Seen::text("€"), Seen::text("xü")]);
+    }
+}
+
+#[test]
+fn binary_is_not_judged() {
+    // R5.6-2.
+    for role in ROLES {
+        for sample in SAMPLES {
+            let peer = receive(role, &frames(role, &[(0x82, sample), (0x02, sample), (0x80, b"")]));
+            assert_eq!(peer.seen, [Seen::binary(sample), Seen::binary(sample)]);
+        }
+    }
+}
+
+#[test]
+fn all_sequences_of_up_to_three_bytes_are_judged_as_std_judges_them() {
+    // R8.1-1, H4: all 16,777,216 of them.
+    for a in 0..=255u8 {
+        let prefix = [a];
+        assert_eq!(pushed(&[&prefix]).is_ok(), std::str::from_utf8(&prefix).is_ok());
+        for b in 0..=255u8 {
+            let mut validator = Validator::default();
+            let alive = validator.push(&[a]).is_ok() && validator.push(&[b]).is_ok();
+            assert_eq!(alive, proven_bad(&[a, b]).is_none(), "{a:x} {b:x}");
+            assert_eq!(pushed(&[&[a, b]]).is_ok(), std::str::from_utf8(&[a, b]).is_ok());
+            for c in 0..=255u8 {
+                let bytes = [a, b, c];
+                let valid = std::str::from_utf8(&bytes).is_ok();
+                assert_eq!(validate(&bytes).is_ok(), valid, "{bytes:x?}");
+                if alive {
+                    // The state after two bytes is known; go on from there.
+                    let mut validator = validator;
+                    let ok = validator.push(&[c]).is_ok() && validator.is_complete();
+                    assert_eq!(ok, valid, "{bytes:x?} in three pieces");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn all_leads_of_four_bytes_are_judged_as_std_judges_them() {
+    // R8.1-1, H4: each first and second byte, with the edges of what may follow.
+    let edges = [0x00, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xff];
+    for a in 0xf0..=0xff {
+        for b in 0..=255 {
+            for c in edges {
+                for d in edges {
+                    let bytes = [a, b, c, d];
+                    let valid = std::str::from_utf8(&bytes).is_ok();
+                    assert_eq!(validate(&bytes).is_ok(), valid, "{bytes:x?}");
+                    let pieces: [&[u8]; 4] = [&[a], &[b], &[c], &[d]];
+                    assert_eq!(pushed(&pieces).is_ok(), valid, "{bytes:x?}");
+                    assert_eq!(pushed(&[&[a, b], &[c, d]]).is_ok(), valid, "{bytes:x?}");
+                    assert_eq!(pushed(&[&bytes]).is_ok(), valid, "{bytes:x?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_byte_is_found_wherever_it_stands() {
+    // The vector code works in blocks of 16 to 64 bytes.
+    for len in [1usize, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 300] {
+        for at in 0..len {
+            for bad in [b"\xff".as_slice(), b"\xe2\x82", b"\xed\xa0\x80", b"\xc0\xaf"] {
+                let mut text = vec![b'a'; len];
+                text.splice(at..at, bad.iter().copied());
+                let valid = std::str::from_utf8(&text).is_ok();
+                assert!(!valid && validate(&text).is_err() && pushed(&[&text]).is_err());
+                let (a, b) = text.split_at(at + bad.len() / 2);
+                assert!(pushed(&[a, b]).is_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_finished_validator_is_ready_for_the_next_text() {
+    let mut validator = Validator::default();
+    validator.push(b"\xc3").unwrap();
+    assert_eq!(validator.finish(), Err(InvalidUtf8));
+    validator.push(b"\xc3").unwrap();
+    validator.push(b"\xbc").unwrap();
+    assert_eq!(validator.finish(), Ok(()));
+}
+
+#[test]
+fn pieces_of_text_are_bytes_until_somebody_checks_them() {
+    // The connection alone does not judge text; whoever takes its pieces does.
+    let mut client = websocket_proto::Connection::client(&Config::default(), counting_keys);
+    let mut bytes = frame(Role::Client, 0x81, b"\xff");
+    let event = client.receive(&mut Input::new(&mut bytes)).unwrap();
+    assert!(matches!(event, Some(Event::Data(piece)) if piece.payload == b"\xff"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(500) })]
+
+    #[test]
+    fn any_text_in_any_pieces_is_judged_as_std_judges_it(
+        text in "\\PC{0,60}",
+        hit in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        sizes in prop::collection::vec(1usize..9, 1..5),
+    ) {
+        let mut bytes = text.into_bytes();
+        if let (Some((at, byte)), false) = (hit, bytes.is_empty()) {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        let valid = std::str::from_utf8(&bytes).is_ok();
+        prop_assert_eq!(validate(&bytes).is_ok(), valid);
+        let (mut rest, mut pieces) = (&bytes[..], Vec::new());
+        for size in sizes.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, after) = rest.split_at(rest.len().min(*size));
+            pieces.push(piece);
+            rest = after;
+        }
+        prop_assert_eq!(pushed(&pieces).is_ok(), valid);
+    }
+}
