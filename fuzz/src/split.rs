@@ -1,0 +1,51 @@
+//! How a run of bytes is cut into reads.
+
+/// A way to cut bytes into reads.
+#[derive(Clone, Copy, Debug)]
+pub enum Split {
+    /// All at once.
+    Whole,
+    /// One by one.
+    Bytewise,
+    /// In sizes that follow from a seed: mostly small, some up to 5,000 bytes.
+    Seeded(u64),
+}
+
+impl Split {
+    /// The pieces of `bytes` in order, none of them empty.
+    pub fn pieces<'a>(self, bytes: &'a mut [u8]) -> impl Iterator<Item = &'a mut [u8]> {
+        let mut rest = bytes;
+        let mut sizes = self.sizes();
+        std::iter::from_fn(move || {
+            if rest.is_empty() {
+                return None;
+            }
+            let at = rest.len().min(sizes.next()?);
+            let (piece, left) = std::mem::take(&mut rest).split_at_mut(at);
+            rest = left;
+            Some(piece)
+        })
+    }
+
+    /// An endless row of sizes, each at least 1.
+    pub fn sizes(self) -> impl Iterator<Item = usize> {
+        let mut state = match self {
+            Self::Whole | Self::Bytewise => 0,
+            Self::Seeded(seed) => seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        };
+        std::iter::from_fn(move || {
+            Some(match self {
+                Self::Whole => usize::MAX,
+                Self::Bytewise => 1,
+                Self::Seeded(_) => {
+                    // xorshift64
+                    state ^= state << 13;
+                    state ^= state >> 7;
+                    state ^= state << 17;
+                    let most = [3, 3, 20, 5000][usize::from(state.to_be_bytes()[0] & 3)];
+                    1 + usize::from(u16::from_be_bytes([state.to_be_bytes()[1], 0x7f])) % most
+                }
+            })
+        })
+    }
+}
