@@ -1,0 +1,262 @@
+//! [`ClientHandshake`], the client's side of the opening handshake.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::mem;
+use core::str;
+use core::time::Duration;
+
+use crate::Input;
+
+use super::client_request::ClientRequest;
+use super::config::{ClientConfig, MissingSubprotocol};
+use super::error::HandshakeError;
+use super::head::{Head, HeadReader, RawHead, Version};
+use super::headers::{Extension, any_element, is_token, parse_extensions};
+use super::response::{BodyLength, Response};
+use super::{Negotiated, accept_key};
+
+/// The client's side of one opening handshake: gives a request, then takes one response.
+///
+/// The module documentation draws the flow. Nothing else may be sent before the response has come
+/// (RFC 6455 §4.1). Bytes behind a 101 stay in the input: they are the first frames.
+#[derive(Debug)]
+pub struct ClientHandshake {
+    state: State,
+    offer: Offer,
+    max_body: u64,
+    timeout: Duration,
+}
+
+/// What the response is held against.
+#[derive(Debug)]
+struct Offer {
+    accept: String,
+    subprotocols: Vec<String>,
+    extensions: Option<String>,
+    missing_subprotocol: MissingSubprotocol,
+}
+
+/// `Head` to `Done`, by way of `Body` if the answer is not 101, or to `Failed`.
+#[derive(Debug)]
+enum State {
+    Head(HeadReader),
+    Body { response: Response, length: BodyLength },
+    Done,
+    Failed(HandshakeError),
+}
+
+impl ClientHandshake {
+    /// Appends the request to `out` and waits for the response, with default limits.
+    ///
+    /// The nonce must be random, and drawn anew for each connection (RFC 6455 §4.1).
+    #[must_use]
+    pub fn start(request: &ClientRequest, nonce: [u8; 16], out: &mut Vec<u8>) -> Self {
+        Self::start_with(request, nonce, ClientConfig::default(), out)
+    }
+
+    /// As [`start`](Self::start), with other limits and policies.
+    #[must_use]
+    pub fn start_with(
+        request: &ClientRequest,
+        nonce: [u8; 16],
+        config: ClientConfig,
+        out: &mut Vec<u8>,
+    ) -> Self {
+        let ClientConfig { max_head, max_headers, timeout, max_body, missing_subprotocol } = config;
+        let key = accept_key::encode_key(nonce);
+        request.write(&key, out);
+        let offer = Offer {
+            accept: accept_key(&key),
+            subprotocols: request.offered_subprotocols(),
+            extensions: request.offered_extensions(),
+            missing_subprotocol,
+        };
+        let state = State::Head(HeadReader::new(max_head, max_headers));
+        Self { state, offer, max_body: u64::try_from(max_body).unwrap_or(u64::MAX), timeout }
+    }
+
+    /// How long the response may take; see [`handle_timeout`](Self::handle_timeout).
+    #[must_use]
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Takes the response: of a 101 the head and nothing behind it, of anything else the body as
+    /// well. Interim responses are skipped. `None` if more bytes are needed, and after the response
+    /// has been handed out.
+    ///
+    /// # Errors
+    ///
+    /// If the response is no HTTP/1, exceeds a limit, or is a 101 that breaks one of the rules.
+    /// Close the connection.
+    pub fn receive(&mut self, input: &mut Input<'_>) -> Result<Option<Response>, HandshakeError> {
+        loop {
+            let received = match &mut self.state {
+                State::Head(reader) => match reader.receive(input) {
+                    Ok(None) => return Ok(None),
+                    Ok(Some(raw)) => self.offer.check(raw),
+                    Err(HandshakeError::RequestLineTooLong { limit }) => {
+                        Err(HandshakeError::HeadTooLong { limit })
+                    }
+                    Err(error) => Err(error),
+                },
+                State::Body { response, length } => {
+                    if !receive_body(response, *length, self.max_body, input) {
+                        return Ok(None);
+                    }
+                    return Ok(self.finish());
+                }
+                State::Done => return Ok(None),
+                State::Failed(error) => return Err(*error),
+            };
+            match received {
+                // RFC 9110 §15.2: interim responses precede the final one. They share its limit.
+                Ok(response) if matches!(response.status(), 100 | 102..=199) => {}
+                Ok(response) if response.is_switching() => {
+                    self.state = State::Done;
+                    return Ok(Some(response));
+                }
+                Ok(response) => {
+                    let length = response.body_length();
+                    self.state = State::Body { response, length };
+                }
+                Err(error) => return Err(self.end(error)),
+            }
+        }
+    }
+
+    /// Takes note that the server has closed its side. Returns the response if its body ends with
+    /// the connection.
+    ///
+    /// # Errors
+    ///
+    /// If no head is complete.
+    pub fn receive_eof(&mut self) -> Result<Option<Response>, HandshakeError> {
+        if let State::Body { response, length } = &mut self.state {
+            response.set_body_complete(matches!(length, BodyLength::UntilEof));
+        }
+        self.interrupt(HandshakeError::UnexpectedEof)
+    }
+
+    /// Takes note that [`timeout`](Self::timeout) has passed since the request was written. Returns
+    /// the response if all but its body has come.
+    ///
+    /// # Errors
+    ///
+    /// If no head is complete.
+    pub fn handle_timeout(&mut self) -> Result<Option<Response>, HandshakeError> {
+        if let State::Body { response, .. } = &mut self.state {
+            response.set_body_complete(false);
+        }
+        self.interrupt(HandshakeError::TimedOut)
+    }
+
+    fn interrupt(&mut self, error: HandshakeError) -> Result<Option<Response>, HandshakeError> {
+        match &self.state {
+            State::Head(_) => Err(self.end(error)),
+            State::Body { .. } => Ok(self.finish()),
+            State::Done => Ok(None),
+            State::Failed(error) => Err(*error),
+        }
+    }
+
+    fn end(&mut self, error: HandshakeError) -> HandshakeError {
+        self.state = State::Failed(error);
+        error
+    }
+
+    /// Hands out the response whose body was being received.
+    fn finish(&mut self) -> Option<Response> {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Body { response, .. } => Some(response),
+            State::Head(_) | State::Done | State::Failed(_) => None,
+        }
+    }
+}
+
+/// Takes what belongs to the body. Returns whether no more of it is wanted.
+fn receive_body(
+    response: &mut Response,
+    length: BodyLength,
+    max_body: u64,
+    input: &mut Input<'_>,
+) -> bool {
+    let (wanted, complete) = match length {
+        BodyLength::Known(length) => (length.min(max_body), length <= max_body),
+        BodyLength::UntilEof | BodyLength::Coded => (max_body, false),
+    };
+    let have = u64::try_from(response.body().len()).unwrap_or(u64::MAX);
+    let missing = usize::try_from(wanted.saturating_sub(have)).unwrap_or(usize::MAX);
+    let taken = input.take(missing);
+    response.push_body(taken);
+    response.set_body_complete(complete);
+    taken.len() == missing
+}
+
+impl Offer {
+    /// Parses a head, and checks it if it is a 101.
+    fn check(&self, raw: RawHead) -> Result<Response, HandshakeError> {
+        let (line, head) = Head::parse_response(raw)?;
+        let mut response = Response::new(line, head);
+        // RFC 6455 §4.1: another status is handled by the rules of HTTP, whatever its version.
+        if response.status() == 101 {
+            let negotiated = self.check_switching(&response)?;
+            response.set_negotiated(negotiated);
+        }
+        Ok(response)
+    }
+
+    /// RFC 6455 §4.1: the response by which the server proves that it speaks WebSocket.
+    fn check_switching(&self, response: &Response) -> Result<Negotiated, HandshakeError> {
+        if response.version() != Version::Http11 {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        let head = response.head();
+        if !head.required("Upgrade")?.eq_ignore_ascii_case(b"websocket") {
+            return Err(HandshakeError::UpgradeNotWebSocket);
+        }
+        if !any_element(head.values("Connection"), "upgrade") {
+            return Err(HandshakeError::MissingConnectionUpgrade);
+        }
+        if head.required("Sec-WebSocket-Accept")? != self.accept.as_bytes() {
+            return Err(HandshakeError::AcceptMismatch);
+        }
+        if head.announces_body() {
+            return Err(HandshakeError::BodyOnUpgrade);
+        }
+        self.check_extensions(head)?;
+        self.check_subprotocol(head).map(Negotiated::new)
+    }
+
+    fn check_subprotocol<'a>(&self, head: &'a Head) -> Result<Option<&'a str>, HandshakeError> {
+        const FIELD: &str = "Sec-WebSocket-Protocol";
+        let Some(value) = head.single(FIELD)? else {
+            return match self.missing_subprotocol {
+                MissingSubprotocol::Fail if !self.subprotocols.is_empty() => {
+                    Err(HandshakeError::SubprotocolMissing)
+                }
+                MissingSubprotocol::Fail | MissingSubprotocol::Accept => Ok(None),
+            };
+        };
+        // RFC 6455 §4.3: a single token, which the empty value is not.
+        let name = str::from_utf8(value).map_err(|_| HandshakeError::InvalidField(FIELD))?;
+        if !is_token(value) {
+            return Err(HandshakeError::InvalidField(FIELD));
+        }
+        if self.subprotocols.iter().all(|offer| offer != name) {
+            return Err(HandshakeError::SubprotocolNotOffered);
+        }
+        Ok(Some(name))
+    }
+
+    fn check_extensions(&self, head: &Head) -> Result<(), HandshakeError> {
+        const FIELD: &str = "Sec-WebSocket-Extensions";
+        let parse = parse_extensions(head.values(FIELD));
+        let answers = parse.map_err(|_| HandshakeError::InvalidField(FIELD))?;
+        let offers = parse_extensions(self.extensions.as_deref().map(str::as_bytes));
+        let offers = offers.unwrap_or_default();
+        let offered = |answer: &Extension<'_>| offers.iter().any(|it| it.name() == answer.name());
+        if answers.iter().all(offered) { Ok(()) } else { Err(HandshakeError::ExtensionNotOffered) }
+    }
+}

@@ -1,0 +1,166 @@
+//! [`ClientRequest`], what a client is going to ask.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::error::{RequestError, UrlError};
+use super::headers::{check_field, is_token};
+use super::origin::is_origin;
+use super::reply::push_field;
+use super::url::Url;
+
+/// Fields that only the handshake writes.
+const REQUEST_FIELDS: &[&str] = &[
+    "Host",
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+    "Content-Length",
+    "Transfer-Encoding",
+];
+
+/// A request for a WebSocket connection. Everything in it was checked when it was put in, so that
+/// nothing can inject a line, and writing it cannot fail.
+///
+/// ```
+/// use websocket_proto::handshake::ClientRequest;
+///
+/// let request = ClientRequest::new("wss://example.com/chat")?
+///     .subprotocol("chat.v2")?
+///     .subprotocol("chat.v1")?
+///     .header("Authorization", "Bearer 42")?;
+/// assert_eq!((request.url().host(), request.url().port()), ("example.com", 443));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct ClientRequest {
+    url: Url,
+    subprotocols: Vec<String>,
+    /// The formatted extension offer. Negotiation, which is in this crate, sets it.
+    extensions: Option<String>,
+    headers: Vec<(String, String)>,
+}
+
+impl ClientRequest {
+    /// Asks for the resource at a URL.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no WebSocket URI; see [`Url::parse`].
+    pub fn new(url: &str) -> Result<Self, UrlError> {
+        Url::parse(url).map(Self::from)
+    }
+
+    /// Adds a field behind those of the handshake. Name and order are kept verbatim.
+    ///
+    /// # Errors
+    ///
+    /// If name or value are not valid, or the handshake writes the field itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+        if name.eq_ignore_ascii_case("Origin") {
+            return self.origin(value);
+        }
+        check_field(name, value, REQUEST_FIELDS)?;
+        self.headers.push((name.into(), value.into()));
+        Ok(self)
+    }
+
+    /// Offers a subprotocol. Call it once for each, the favourite first.
+    ///
+    /// # Errors
+    ///
+    /// If the name is no token, or is offered already.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
+        if !is_token(name.as_bytes()) {
+            return Err(RequestError::InvalidSubprotocol);
+        }
+        // RFC 6455 §4.1: the values are unique. Names compare exactly.
+        if self.subprotocols.iter().any(|other| other == name) {
+            return Err(RequestError::RepeatedSubprotocol);
+        }
+        self.subprotocols.push(name.into());
+        Ok(self)
+    }
+
+    /// Says from which origin the request comes. Programs other than browsers need not.
+    ///
+    /// # Errors
+    ///
+    /// If it is not the ASCII serialization of an origin (no path, no slash at the end), or there
+    /// is one already.
+    pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
+        if !is_origin(origin) {
+            return Err(RequestError::InvalidOrigin);
+        }
+        if self.headers.iter().any(|(name, _)| name == "Origin") {
+            return Err(RequestError::RepeatedOrigin);
+        }
+        self.headers.push(("Origin".into(), origin.into()));
+        Ok(self)
+    }
+
+    /// The URL, from which the caller opens the transport.
+    #[must_use]
+    pub fn url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The subprotocols offered, in order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.subprotocols.iter().map(String::as_str)
+    }
+
+    /// Appends the request to `out`.
+    pub(super) fn write(&self, key: &str, out: &mut Vec<u8>) {
+        let mut head = String::from("GET ");
+        head.push_str(self.url.resource_name());
+        head.push_str(" HTTP/1.1\r\n");
+        push_field(&mut head, "Host", self.url.authority());
+        push_field(&mut head, "Upgrade", "websocket");
+        // Some servers compare with exactly this spelling.
+        push_field(&mut head, "Connection", "Upgrade");
+        push_field(&mut head, "Sec-WebSocket-Key", key);
+        push_field(&mut head, "Sec-WebSocket-Version", "13");
+        if !self.subprotocols.is_empty() {
+            push_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+        }
+        if let Some(extensions) = &self.extensions {
+            push_field(&mut head, "Sec-WebSocket-Extensions", extensions);
+        }
+        for (name, value) in &self.headers {
+            push_field(&mut head, name, value);
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+    }
+
+    pub(super) fn offered_subprotocols(&self) -> Vec<String> {
+        self.subprotocols.clone()
+    }
+
+    pub(super) fn offered_extensions(&self) -> Option<String> {
+        self.extensions.clone()
+    }
+}
+
+/// Shows whom it goes to only: queries and fields hold credentials.
+impl fmt::Debug for ClientRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientRequest")
+            .field("authority", &self.url.authority())
+            .field("subprotocols", &self.subprotocols)
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<Url> for ClientRequest {
+    fn from(url: Url) -> Self {
+        Self { url, subprotocols: Vec::new(), extensions: None, headers: Vec::new() }
+    }
+}

@@ -1,0 +1,268 @@
+//! What a server answers: [`Accept`], or any other [`Reply`].
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::{self, Write};
+
+use super::error::ReplyError;
+use super::headers::check_field;
+use super::request::Request;
+use super::{Negotiated, accept_key};
+
+/// Fields of a 101 response that only the handshake writes.
+const SWITCHING_FIELDS: &[&str] = &[
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Extensions",
+    "Sec-WebSocket-Key",
+    "Sec-WebSocket-Protocol",
+    "Sec-WebSocket-Version",
+    // RFC 9110 §8.6, RFC 9112 §6.1: neither in a 1xx response.
+    "Content-Length",
+    "Transfer-Encoding",
+];
+
+/// Fields of another response that only the handshake writes.
+const REPLY_FIELDS: &[&str] = &[
+    "Upgrade",
+    "Connection",
+    "Sec-WebSocket-Accept",
+    "Sec-WebSocket-Version",
+    "Content-Length",
+    "Transfer-Encoding",
+];
+
+/// The terms on which a server accepts a request.
+///
+/// ```
+/// use websocket_proto::handshake::Accept;
+///
+/// let reply = Accept::new().subprotocol("chat").header("Set-Cookie", "seen=1");
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Accept<'a> {
+    subprotocol: Option<&'a str>,
+    /// The formatted answer to an extension offer. Negotiation, which is in this crate, sets it.
+    extensions: Option<&'a str>,
+    headers: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Accept<'a> {
+    /// Accepts without a subprotocol and without further fields.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Chooses one of the subprotocols that the client offered.
+    pub fn subprotocol(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        self.subprotocol = name.into();
+        self
+    }
+
+    /// Adds a field, such as a cookie. It may not be one that the handshake writes.
+    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Writes the 101 response. Nothing is written on an error.
+    pub(super) fn write(
+        &self,
+        request: &Request,
+        out: &mut Vec<u8>,
+    ) -> Result<Negotiated, ReplyError> {
+        let Some(key) = request.key().filter(|_| request.is_upgrade()) else {
+            return Err(ReplyError::NotAnUpgrade);
+        };
+        // RFC 6455 §4.2.2: the subprotocol is one of the client's. Names compare exactly.
+        if self.subprotocol.is_some_and(|name| request.subprotocols().all(|offer| offer != name)) {
+            return Err(ReplyError::SubprotocolNotOffered);
+        }
+        for (name, value) in &self.headers {
+            check_field(name, value, SWITCHING_FIELDS)?;
+        }
+        let mut head = String::new();
+        // RFC 9110 §7.8: a client that expects 100 gets it before the 101.
+        if request.expects_continue() {
+            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
+        push_field(&mut head, "Upgrade", "websocket");
+        push_field(&mut head, "Connection", "Upgrade");
+        push_field(&mut head, "Sec-WebSocket-Accept", &accept_key(key));
+        if let Some(name) = self.subprotocol {
+            push_field(&mut head, "Sec-WebSocket-Protocol", name);
+        }
+        if let Some(extensions) = self.extensions {
+            push_field(&mut head, "Sec-WebSocket-Extensions", extensions);
+        }
+        for (name, value) in &self.headers {
+            push_field(&mut head, name, value);
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        Ok(Negotiated::new(self.subprotocol))
+    }
+}
+
+/// Any answer but 101: a refusal, a redirect, a page.
+///
+/// Content-Length and `Connection: close` are added, `Allow: GET` to a 405, and the fields that RFC
+/// 6455 §4.2.2 and RFC 9110 §15.5.22 ask of it to a 426.
+///
+/// ```
+/// use websocket_proto::handshake::Reply;
+///
+/// let reply = Reply::new(401).header("WWW-Authenticate", "Bearer").text("who are you?\n");
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Reply<'a> {
+    status: u16,
+    headers: Vec<(&'a str, &'a str)>,
+    body: &'a [u8],
+}
+
+impl<'a> Reply<'a> {
+    /// Answers with a status from 200 to 999, without a body.
+    pub fn new(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: &[] }
+    }
+
+    /// Adds a field. It may not be one that the handshake writes.
+    pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+
+    /// Sets the body. Its type is the caller's to say.
+    pub fn body(mut self, body: &'a [u8]) -> Self {
+        self.body = body;
+        self
+    }
+
+    /// Sets a body of plain text, and its Content-Type.
+    pub fn text(self, text: &'a str) -> Self {
+        self.header("Content-Type", "text/plain; charset=utf-8").body(text.as_bytes())
+    }
+
+    /// Writes the response. Nothing is written on an error.
+    pub(super) fn write(&self, content: Content, out: &mut Vec<u8>) -> Result<(), ReplyError> {
+        // RFC 9110 §15: 1xx is not final.
+        if !matches!(self.status, 200..=999) {
+            return Err(ReplyError::InvalidStatus(self.status));
+        }
+        for (name, value) in &self.headers {
+            check_field(name, value, REPLY_FIELDS)?;
+        }
+        let has =
+            |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        let status = self.status;
+        let mut head = String::new();
+        // Writing to a string does not fail.
+        let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
+        match status {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.4: what would have been accepted.
+            426 => {
+                push_field(&mut head, "Upgrade", "websocket");
+                push_field(&mut head, "Connection", "Upgrade, close");
+                push_field(&mut head, "Sec-WebSocket-Version", "13");
+            }
+            _ => push_field(&mut head, "Connection", "close"),
+        }
+        // RFC 9110 §15.5.6: a 405 says what is allowed.
+        if status == 405 && !has("Allow") {
+            push_field(&mut head, "Allow", "GET");
+        }
+        // RFC 9110 §8.6, §15.3.6: no length in a 204, none of a page that is not shown in a 304, and
+        // no content in a 205.
+        let body = match status {
+            204 | 205 | 304 => &[],
+            _ => self.body,
+        };
+        if !matches!(status, 204 | 304) {
+            let _ = write!(head, "Content-Length: {}\r\n", body.len());
+        }
+        for (name, value) in &self.headers {
+            push_field(&mut head, name, value);
+        }
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        match content {
+            Content::Send => out.extend_from_slice(body),
+            Content::Omit => {}
+        }
+        Ok(())
+    }
+}
+
+/// Shows the subprotocol only: fields hold cookies.
+impl fmt::Debug for Accept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept").field("subprotocol", &self.subprotocol).finish_non_exhaustive()
+    }
+}
+
+/// Shows the status only: fields hold cookies.
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+/// Whether the content goes out: RFC 9110 §9.3.2 has a HEAD answered with the head alone.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Content {
+    Send,
+    Omit,
+}
+
+/// Writes a field line.
+pub(super) fn push_field(head: &mut String, name: &str, value: &str) {
+    for part in [name, ": ", value, "\r\n"] {
+        head.push_str(part);
+    }
+}
+
+/// The phrase that RFC 9110 §15 and RFC 6585 give a status, or none: it is for people only.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        205 => "Reset Content",
+        206 => "Partial Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        406 => "Not Acceptable",
+        408 => "Request Timeout",
+        409 => "Conflict",
+        410 => "Gone",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        421 => "Misdirected Request",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}
