@@ -7,11 +7,13 @@
 //! - [`connection`]: any split gives the same, errors are final, output is understood by the peer.
 //! - [`memory`]: what is kept follows the bytes received, whatever lengths were announced.
 //! - [`endpoint`]: any order of calls does what a plain model does.
+//! - [`handshake`]: any split gives the same, and either side understands the other.
 //! - [`differential`]: the verdict of tungstenite, and where RFC 6455 decides against it.
 
 pub mod connection;
 pub mod differential;
 pub mod endpoint;
+pub mod handshake;
 pub mod keys;
 pub mod memory;
 mod split;
@@ -64,6 +66,11 @@ impl Setup {
     /// A split that the input chooses.
     pub fn split(self) -> Split {
         Split::Seeded(u64::from(self.split))
+    }
+
+    /// The third byte, for targets that take other limits.
+    pub fn limits(self) -> usize {
+        usize::from(self.limits)
     }
 
     /// Limits that the input chooses. Flag 8: the keep-alive and idle timers run.

@@ -7,7 +7,8 @@ pub enum Split {
     Whole,
     /// One by one.
     Bytewise,
-    /// In sizes that follow from a seed: mostly small, some up to 5,000 bytes.
+    /// In sizes that follow from a seed: small ones and some up to 5,000 bytes; few are small after
+    /// the first hundred, so that long inputs stay cheap.
     Seeded(u64),
 }
 
@@ -33,7 +34,9 @@ impl Split {
             Self::Whole | Self::Bytewise => 0,
             Self::Seeded(seed) => seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15),
         };
+        let mut given = 0_u64;
         std::iter::from_fn(move || {
+            given += 1;
             Some(match self {
                 Self::Whole => usize::MAX,
                 Self::Bytewise => 1,
@@ -42,8 +45,9 @@ impl Split {
                     state ^= state << 13;
                     state ^= state >> 7;
                     state ^= state << 17;
-                    let most = [3, 3, 20, 5000][usize::from(state.to_be_bytes()[0] & 3)];
-                    1 + usize::from(u16::from_be_bytes([state.to_be_bytes()[1], 0x7f])) % most
+                    let [choice, high, low, ..] = state.to_be_bytes();
+                    let most = if given < 100 { [3, 3, 20, 5000] } else { [3, 5000, 5000, 5000] };
+                    1 + usize::from(u16::from_be_bytes([high, low])) % most[usize::from(choice & 3)]
                 }
             })
         })
