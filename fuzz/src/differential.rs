@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tungstenite::protocol::{Role as TheirRole, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message as TheirMessage, error::ProtocolError as TheirProtocolError};
 use websocket_proto::connection::{Config, Role};
+use websocket_proto::frame::Rsv;
 use websocket_proto::{CloseCode, OwnedMessage, ProtocolError};
 
 use crate::connection::{self, Item, Level};
@@ -25,13 +26,15 @@ enum Verdict {
     Fault(CloseCode),
 }
 
-/// Both give the same messages, control frames, Pongs and verdict.
-pub fn agree(role: Role, config: &Config, wire: &[u8]) {
+/// Both give the same messages, control frames, Pongs and verdict; this crate reads in `split`.
+pub fn agree(role: Role, config: &Config, wire: &[u8], split: Split) {
     let mut config = config.clone();
     // Not in tungstenite: a bound on the number of fragments, and extensions.
     config.frame_allowance = u32::MAX;
-    config.rsv = websocket_proto::frame::Rsv::NONE;
-    let ours = connection::run(connect(role, &config), Level::Messages, wire, Split::Whole);
+    config.rsv = Rsv::NONE;
+    // tungstenite's limit on frames holds for control frames too, which RFC 6455 §5.5 limits anyway.
+    config.max_frame = config.max_frame.max(125);
+    let ours = connection::run(connect(role, &config), Level::Messages, wire, split);
     let (theirs, verdict, output) = run_theirs(role, &config, wire);
 
     let mut their_items = theirs.iter();
@@ -62,7 +65,8 @@ fn excuse(error: ProtocolError, more: &[Item], verdict: &Verdict) -> bool {
     use ProtocolError as E;
     match (error, more, verdict) {
         // §5.2: "the minimal number of bytes MUST be used". tungstenite takes any encoding.
-        (E::NonMinimalLength, _, _) => true,
+        // In a control frame (§5.5: at most 125 bytes) we refuse them at the second byte already.
+        (E::NonMinimalLength | E::ControlTooLong, _, _) => true,
         // §7.4: it takes a Close with a bad code for a Close, and answers with 1002.
         (E::InvalidCloseCode(_), [Item::Close(_)], Verdict::Closed) => true,
         // §5.5.1, §7.4, §8.1: a Close with a bad code and a bad reason: either may be named.
