@@ -33,7 +33,10 @@ fuzz_target!(|data: &[u8]| {
             (None, None) => assert_eq!(validator.finish().is_ok(), expected.is_ok()),
             (Some(failed), Some(bad)) => {
                 assert!(failed >= bad, "no valid text fails");
-                assert!(!matches!(split, Split::Bytewise) || failed == bad, "no later than it must");
+                assert!(
+                    !matches!(split, Split::Bytewise) || failed == bad,
+                    "no later than it must"
+                );
             }
             (failed, bad) => panic!("failed at {failed:?}, impossible from {bad:?}"),
         }

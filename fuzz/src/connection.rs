@@ -10,7 +10,13 @@ use crate::{Split, connect, keys, peer_of};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// Pieces of one message with no other event in between, joined.
-    Piece { kind: Kind, rsv: Rsv, first: bool, last: bool, bytes: Vec<u8> },
+    Piece {
+        kind: Kind,
+        rsv: Rsv,
+        first: bool,
+        last: bool,
+        bytes: Vec<u8>,
+    },
     Message(OwnedMessage),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -76,7 +82,10 @@ pub fn run(mut connection: Connection, level: Level, wire: &[u8], split: Split) 
             };
             assert!(input.len() < before, "an event takes at least a byte");
             assert_eq!(made.error, None, "nothing comes after an error");
-            assert!(!matches!(made.items.last(), Some(Item::Close(_))), "nothing comes after Close");
+            assert!(
+                !matches!(made.items.last(), Some(Item::Close(_))),
+                "nothing comes after Close"
+            );
             match (event, level) {
                 (Event::Data(piece), Level::Messages) => {
                     match assembler.push(piece, &mut connection) {
@@ -187,9 +196,9 @@ fn check_close(connection: &Connection, made: &Transcript, heard: &[Item]) {
         }
         Item::Piece { .. } | Item::Message(_) | Item::Pong(_) => None,
     });
-    let failure = made.error.map(|error| {
-        Item::Close(Some((u16::from(error.close_code()), error.reason().to_owned())))
-    });
+    let failure = made
+        .error
+        .map(|error| Item::Close(Some((u16::from(error.close_code()), error.reason().to_owned()))));
     let expected: Vec<_> = answers.chain(failure).collect();
     assert_eq!(heard, expected);
     assert!(!connection.is_open());

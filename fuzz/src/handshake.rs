@@ -71,8 +71,7 @@ pub fn client(setup: Setup, wire: &[u8]) {
     config.max_body = HEADS[setup.limits() >> 4 & 3];
     let request = ClientRequest::new("ws://example.com/chat").expect("a valid URL");
     let request = request.subprotocol("chat").expect("a token").subprotocol("b").expect("a token");
-    let new =
-        || ClientHandshake::start_with(&request, NONCE, config.clone(), &mut Vec::new());
+    let new = || ClientHandshake::start_with(&request, NONCE, config.clone(), &mut Vec::new());
     let (mut handshake, result, used) =
         in_any_split(wire, setup.split(), new, ClientHandshake::receive, response_text);
     match result {

@@ -14,7 +14,7 @@ pub enum Split {
 
 impl Split {
     /// The pieces of `bytes` in order, none of them empty.
-    pub fn pieces<'a>(self, bytes: &'a mut [u8]) -> impl Iterator<Item = &'a mut [u8]> {
+    pub fn pieces(self, bytes: &mut [u8]) -> impl Iterator<Item = &mut [u8]> {
         let mut rest = bytes;
         let mut sizes = self.sizes();
         std::iter::from_fn(move || {
