@@ -1,0 +1,475 @@
+//! Any order of calls to an [`Endpoint`] does what a plain model does.
+//!
+//! The model has one `Vec` for what was read, one for what is to be written, and a
+//! [`Connection`] with an [`Assembler`]. Every call is made on both, and results, queue and messages
+//! are compared after each. In the end the other role decodes what was written.
+
+use std::time::Duration;
+
+use websocket_proto::connection::{Config as ConnectionConfig, Connection, Event, Fragment, Role};
+use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
+use websocket_proto::{
+    Assembler, CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError,
+    TimeoutError,
+};
+
+use crate::connection::{Item, peer_hears};
+use crate::{Setup, connect, keys};
+
+const READ_BUFFERS: [usize; 4] = [16 * 1024, 1, 100, 5000];
+const WATERMARKS: [usize; 4] = [256 * 1024, 0, 100, 5000];
+const SIZES: [usize; 8] = [0, 1, 125, 126, 4095, 4096, 5000, 65_536];
+
+/// Buffer sizes and timers that the input chooses.
+pub fn config(setup: Setup, choice: u8) -> Config {
+    let mut config = Config::default();
+    config.connection = setup.config();
+    config.read_buffer = READ_BUFFERS[usize::from(choice & 3)];
+    config.high_watermark = WATERMARKS[usize::from(choice >> 2 & 3)];
+    config.low_watermark = config.high_watermark / 4;
+    if choice & 16 != 0 {
+        config.write_timeout = None;
+    }
+    config
+}
+
+/// Plays `calls`, one byte each, while `wire` arrives; then reads and writes what is left.
+pub fn does_what_the_model_does(role: Role, config: &Config, calls: &[u8], wire: &[u8]) {
+    keys::reset();
+    let mut pair = Pair {
+        endpoint: Endpoint::new(connect(role, &config.connection), config),
+        model: Model::new(role, config),
+        wire,
+        now: Duration::ZERO,
+        written: Vec::new(),
+        parts: None,
+        sent: Vec::new(),
+        spare: None,
+        dropped: false,
+    };
+    for &call in calls {
+        pair.call(call & 15, usize::from(call >> 4));
+        if pair.dropped {
+            break;
+        }
+        pair.compare_queues();
+    }
+    keys::set_dry(false);
+    if !pair.dropped {
+        pair.finish();
+    }
+    pair.check_written(role);
+}
+
+struct Pair<'w> {
+    endpoint: Endpoint,
+    model: Model,
+    wire: &'w [u8],
+    now: Duration,
+    written: Vec<u8>,
+    /// The message that is being sent in parts.
+    parts: Option<(Kind, Vec<u8>)>,
+    /// Messages that were taken for sending, in order.
+    sent: Vec<(Kind, Vec<u8>)>,
+    /// A buffer that was released.
+    spare: Option<Vec<u8>>,
+    /// Whether output was dropped because the peer does not read.
+    dropped: bool,
+}
+
+impl Pair<'_> {
+    fn call(&mut self, call: u8, argument: usize) {
+        match call {
+            0 | 1 => self.read([1, 2, 3, 7, 100, 4096, 5000, usize::MAX][argument % 8]),
+            2 => self.poll(argument),
+            3 => self.next(),
+            4 => self.send(argument),
+            5 => self.send_owned(argument),
+            6 => self.send_part(argument),
+            7 => self.ping(argument),
+            8 if argument < 4 => self.close([1000, 4999, 1005, 1016][argument]),
+            8 => self.push_input(argument),
+            9 => self.write([1, 2, 5, 100, 4096, 5000, usize::MAX, usize::MAX][argument % 8]),
+            10 => assert_eq!(self.endpoint.transmit(), self.model.transmit()),
+            11 => {
+                let due = self.model.poll_timeout(self.now);
+                assert_eq!(self.endpoint.poll_timeout(self.now), due);
+            }
+            12 => self.pass([0, 1, 9, 10, 29, 30, 299, 5][argument % 8]),
+            13 => self.release_or_supply(argument),
+            14 => keys::set_dry(argument % 4 == 3),
+            _ => self.eof(argument),
+        }
+    }
+
+    fn read(&mut self, most: usize) {
+        let buffer = self.endpoint.read_buf();
+        self.model.found = None;
+        let count = buffer.len().min(most).min(self.wire.len());
+        let (now, later) = self.wire.split_at(count);
+        buffer[..count].copy_from_slice(now);
+        self.endpoint.advance_read(count);
+        self.model.unread.extend_from_slice(now);
+        self.wire = later;
+    }
+
+    fn push_input(&mut self, count: usize) {
+        let (now, later) = self.wire.split_at(count.min(self.wire.len()));
+        self.endpoint.push_input(now);
+        self.model.unread.extend_from_slice(now);
+        self.wire = later;
+    }
+
+    fn poll(&mut self, argument: usize) {
+        let status = self.model.poll();
+        assert_eq!(self.endpoint.poll(), status);
+        match argument % 4 {
+            0 => self.take(),
+            1 => {}
+            _ => self.received(argument % 4 == 3),
+        }
+    }
+
+    fn take(&mut self) {
+        let expected = self.model.message();
+        assert_eq!(self.endpoint.take_message(), expected);
+        self.model.found = None;
+        // What a second call gives is not laid down, and reading ends the life of a message.
+        self.read(0);
+    }
+
+    fn received(&mut self, echo: bool) {
+        let expected = self.model.message();
+        match self.endpoint.received() {
+            Ok(Received { message, mut out }) => {
+                let expected = expected.expect("as the endpoint");
+                assert_eq!(message, expected.as_message());
+                if echo {
+                    let fed = out.feed(message);
+                    assert_eq!(fed, self.model.send(message));
+                    if fed.is_ok() {
+                        self.sent.push((message.kind(), message.as_bytes().to_vec()));
+                    }
+                }
+            }
+            Err(error) => assert_eq!(Err(error), expected.map(drop)),
+        }
+    }
+
+    fn next(&mut self) {
+        let expected = match self.model.poll() {
+            Ok(Status::Message) => self.model.message().map(Some),
+            Ok(Status::NeedRead | Status::Closed) => Ok(None),
+            Err(error) => Err(error),
+        };
+        assert_eq!(self.endpoint.next().map(|next| next.map(Received::into_owned)), expected);
+    }
+
+    fn send(&mut self, argument: usize) {
+        let message = payload(argument);
+        let result = self.endpoint.send(&message);
+        assert_eq!(result, self.model.send(message.as_message()));
+        if result.is_ok() {
+            self.sent.push((message.kind(), message.as_bytes().to_vec()));
+        }
+    }
+
+    fn send_owned(&mut self, argument: usize) {
+        let message = payload(argument);
+        // A payload that is shared, and one that is not, take different ways.
+        let shared = (argument & 2 != 0).then(|| message.clone());
+        let result = self.endpoint.send_owned(message);
+        let message = shared.unwrap_or_else(|| payload(argument));
+        assert_eq!(message, payload(argument), "a shared payload is left alone");
+        assert_eq!(result, self.model.send(message.as_message()));
+        if result.is_ok() {
+            self.sent.push((message.kind(), message.as_bytes().to_vec()));
+        }
+    }
+
+    fn send_part(&mut self, argument: usize) {
+        let message = payload(argument & !2);
+        let fragment = if argument & 2 == 0 { Fragment::More } else { Fragment::Last };
+        let result = self.endpoint.send_part(&message, fragment);
+        assert_eq!(result, self.model.send_part(message.as_message(), fragment));
+        if result.is_ok() {
+            let (kind, bytes) = self.parts.get_or_insert((message.kind(), Vec::new()));
+            assert_eq!(*kind, message.kind(), "all parts are of one type");
+            bytes.extend_from_slice(message.as_bytes());
+            if fragment == Fragment::Last {
+                self.sent.extend(self.parts.take());
+            }
+        }
+    }
+
+    fn ping(&mut self, argument: usize) {
+        let payload = &[b'p'; 200][..argument * 13];
+        assert_eq!(self.endpoint.ping(payload), self.model.ping(payload));
+    }
+
+    fn close(&mut self, code: u16) {
+        let code = CloseCode(code);
+        assert_eq!(self.endpoint.close(code, "bye"), self.model.close(code, "bye"));
+    }
+
+    fn write(&mut self, most: usize) {
+        let before = self.written.len();
+        for chunk in self.endpoint.chunks() {
+            assert!(!chunk.is_empty());
+            let room = most.saturating_sub(self.written.len() - before);
+            self.written.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        let count = self.written.len() - before;
+        if count > 0 {
+            self.endpoint.advance_write(count);
+            self.model.advance(count);
+        }
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+        let result = self.endpoint.handle_timeout(self.now);
+        assert_eq!(result, self.model.handle_timeout(self.now));
+        self.dropped |= result == Err(TimeoutError::Write);
+        if let Some(next) = self.endpoint.poll_timeout(self.now) {
+            assert!(next > self.now, "what was due has been done");
+        }
+        let _ = self.model.poll_timeout(self.now);
+    }
+
+    fn release_or_supply(&mut self, argument: usize) {
+        if argument < 8 {
+            self.model.found = None;
+            let unread = !self.model.unread.is_empty();
+            let released = self.endpoint.release();
+            assert!(released.is_none() || !unread, "a buffer that holds something stays");
+            self.spare = released.or(self.spare.take());
+        } else if let Some(mut spare) = self.spare.take() {
+            spare.truncate(SIZES[argument % 8]);
+            self.endpoint.supply(spare);
+        }
+    }
+
+    fn eof(&mut self, argument: usize) {
+        if argument == 15 {
+            let expected = self.model.connection.receive_eof();
+            assert_eq!(self.endpoint.receive_eof(), expected);
+        }
+    }
+
+    fn compare_queues(&self) {
+        let (endpoint, model) = (&self.endpoint, &self.model);
+        assert_eq!(endpoint.queued(), model.out.len());
+        let mut rest = &model.out[..];
+        for chunk in endpoint.chunks() {
+            rest = rest.strip_prefix(chunk).expect("the output that the model has");
+        }
+        assert!(rest.is_empty());
+        assert_eq!(endpoint.is_full(), model.out.len() > model.high);
+        assert_eq!(endpoint.is_drained(), model.out.len() <= model.high / 4);
+        assert_eq!(endpoint.outcome(), model.connection.outcome());
+        let should_close = model.out.is_empty() && model.connection.should_close_transport();
+        assert_eq!(endpoint.should_close_transport(), should_close);
+    }
+
+    /// Reads and writes until nothing is left.
+    fn finish(&mut self) {
+        let mut rounds = 2 * self.wire.len() + self.model.unread.len() + 8;
+        while !self.wire.is_empty() || !self.model.unread.is_empty() {
+            rounds = rounds.checked_sub(1).expect("every round reads or finds something");
+            self.read(usize::MAX);
+            self.next();
+            self.write(usize::MAX);
+        }
+        assert_eq!(self.endpoint.transmit(), self.model.transmit());
+        self.compare_queues();
+        self.write(usize::MAX);
+    }
+
+    /// The peer understands what was written, and hears the messages in order: all of them, unless
+    /// the write timeout has passed. After that a Close is of use only behind a whole frame.
+    fn check_written(mut self, role: Role) {
+        let mut closes = false;
+        if self.dropped {
+            self.endpoint.transmit().expect("keys do not run out");
+            closes = self.endpoint.queued() > 0;
+            self.written.extend(self.endpoint.chunks().flatten());
+        }
+        let heard = peer_hears(role, &self.written);
+        let closed = matches!(heard.last(), Some(Item::Close(_)));
+        assert!(closed || !closes, "a Close is written that the peer cannot see");
+        let mut heard = heard.iter().filter_map(|item| match item {
+            Item::Message(message) => Some((message.kind(), message.as_bytes().to_vec())),
+            _ => None,
+        });
+        for (index, message) in self.sent.iter().enumerate() {
+            match heard.next() {
+                Some(heard) => assert_eq!(heard, *message, "message {index}"),
+                None => assert!(self.dropped, "message {index} was not sent"),
+            }
+        }
+        assert_eq!(heard.next(), None);
+    }
+}
+
+/// Bit 0: text or binary; the others: how much.
+fn payload(argument: usize) -> OwnedMessage {
+    let size = SIZES[argument / 2];
+    if argument & 1 == 0 {
+        OwnedMessage::Text("t".repeat(size))
+    } else {
+        OwnedMessage::Binary(vec![0xB1; size].into())
+    }
+}
+
+/// What an endpoint is, without its ways of avoiding copies.
+struct Model {
+    connection: Connection,
+    assembler: Assembler,
+    unread: Vec<u8>,
+    found: Option<Found>,
+    out: Vec<u8>,
+    high: usize,
+    write_timeout: Option<Duration>,
+    waiting_since: Option<Duration>,
+}
+
+enum Found {
+    /// In one frame: its text is checked when it is asked for.
+    Unchecked(Kind, Vec<u8>),
+    Checked(OwnedMessage),
+}
+
+impl Model {
+    fn new(role: Role, config: &Config) -> Self {
+        let connection: &ConnectionConfig = &config.connection;
+        Self {
+            connection: match role {
+                Role::Server => Connection::server(connection),
+                Role::Client => Connection::client(connection, keys::model),
+            },
+            assembler: Assembler::new(),
+            unread: Vec::new(),
+            found: None,
+            out: Vec::new(),
+            high: config.high_watermark,
+            write_timeout: config.write_timeout,
+            waiting_since: None,
+        }
+    }
+
+    fn poll(&mut self) -> Result<Status, ProtocolError> {
+        self.found = None;
+        let mut unread = std::mem::take(&mut self.unread);
+        let mut input = Input::new(&mut unread);
+        let result = loop {
+            let step = self.step(&mut input);
+            let _ = self.transmit();
+            match step {
+                Ok(Some(found)) => {
+                    self.found = found;
+                    if self.found.is_some() {
+                        break Ok(Status::Message);
+                    }
+                }
+                Ok(None) if self.connection.is_receiving() => break Ok(Status::NeedRead),
+                Ok(None) => break Ok(Status::Closed),
+                Err(error) => break Err(error),
+            }
+        };
+        self.unread = input.as_bytes().to_vec();
+        result
+    }
+
+    /// `None` when the input is used up.
+    fn step(&mut self, input: &mut Input<'_>) -> Result<Option<Option<Found>>, ProtocolError> {
+        Ok(match self.connection.receive(input)? {
+            None => None,
+            Some(Event::Data(piece)) if piece.first && piece.last => {
+                Some(Some(Found::Unchecked(piece.kind, piece.payload.to_vec())))
+            }
+            Some(Event::Data(piece)) => {
+                let message = self.assembler.push(piece, &mut self.connection)?;
+                Some(message.map(|message| Found::Checked(message.into_owned())))
+            }
+            Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Some(None),
+        })
+    }
+
+    fn message(&mut self) -> Result<OwnedMessage, ProtocolError> {
+        match &self.found {
+            None => Ok(OwnedMessage::Binary(Default::default())),
+            Some(Found::Checked(message)) => Ok(message.clone()),
+            Some(Found::Unchecked(Kind::Binary, bytes)) => Ok(bytes.clone().into()),
+            Some(Found::Unchecked(Kind::Text, bytes)) => match str::from_utf8(bytes) {
+                Ok(text) => Ok(text.into()),
+                Err(_) => {
+                    let error = self.connection.fail(ProtocolError::InvalidUtf8);
+                    let _ = self.transmit();
+                    Err(error)
+                }
+            },
+        }
+    }
+
+    fn check_room(&self) -> Result<(), SendError> {
+        let queued = self.out.len();
+        if queued > self.high { Err(SendError::Full { queued }) } else { Ok(()) }
+    }
+
+    fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+        self.check_room()?;
+        self.connection.send(message, &mut self.out)
+    }
+
+    fn send_part(&mut self, part: Message<'_>, fragment: Fragment) -> Result<(), SendError> {
+        self.check_room()?;
+        self.connection.send_part(part, fragment, &mut self.out)
+    }
+
+    fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.check_room()?;
+        self.out.extend_from_slice(&self.connection.ping(payload)?);
+        Ok(())
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.transmit()?;
+        self.out.extend_from_slice(&self.connection.close(code, reason)?);
+        Ok(())
+    }
+
+    /// Replies wait while the queue is full; a Close does not.
+    fn transmit(&mut self) -> Result<(), SendError> {
+        if self.connection.is_open() && self.check_room().is_err() {
+            return Ok(());
+        }
+        self.connection.poll_transmit(&mut self.out)
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.out.drain(..count);
+        self.waiting_since = None;
+    }
+
+    fn write_deadline(&mut self, now: Duration) -> Option<Duration> {
+        if self.out.is_empty() {
+            self.waiting_since = None;
+            return None;
+        }
+        self.write_timeout.map(|timeout| *self.waiting_since.get_or_insert(now) + timeout)
+    }
+
+    fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        let protocol = self.connection.poll_timeout(now);
+        self.write_deadline(now).into_iter().chain(protocol).min()
+    }
+
+    fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        if self.write_deadline(now).is_some_and(|at| at <= now) {
+            // What follows is not modelled: a connection cannot be told of it from outside.
+            return Err(TimeoutError::Write);
+        }
+        self.connection.handle_timeout(now)
+    }
+}
