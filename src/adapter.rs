@@ -10,6 +10,7 @@ use crate::connection::{CloseOutcome, Failure};
 use crate::endpoint::{Incoming, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::handshake::{HandshakeError, ReplyError, Response};
+use crate::message::Unsent;
 
 /// Why an adapter could not go on. A clean close is not among it.
 #[derive(Debug)]
@@ -77,6 +78,12 @@ macro_rules! from {
 
 from!(Io(io::Error), Handshake(HandshakeError), Reply(ReplyError), Protocol(ProtocolError));
 from!(Timeout(TimeoutError), Unclean(UncleanClose), Send(SendError));
+
+impl From<Unsent> for Error {
+    fn from(unsent: Unsent) -> Self {
+        Self::Send(unsent.error)
+    }
+}
 
 /// What a connection that has ended means to who asked for the next message.
 pub(crate) fn ended(outgoing: &Outgoing) -> Result<(), Error> {

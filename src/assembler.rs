@@ -4,6 +4,7 @@
 //! checked by the [`Connection`] before a piece arrives here.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::connection::{Connection, Data};
 use crate::error::ProtocolError;
@@ -16,7 +17,7 @@ use crate::utf8::{self, Validator};
 /// are collected in one contiguous buffer that grows with the bytes received, never with what a
 /// header announces. Text is checked as it comes, and the connection is failed at the first bad
 /// byte.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Assembler {
     /// Initialised bytes; those from `len` on are room for the next ones.
     buffer: Vec<u8>,
@@ -108,10 +109,13 @@ impl Assembler {
     /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
     /// received already, so that memory follows what arrives.
     pub(crate) fn room(&mut self, remaining: usize) -> &mut [u8] {
-        let end = self.len + remaining.min(self.len.max(LARGE));
-        if self.buffer.len() < end {
+        // Grown only once the room has been used, so that it doubles and does not creep.
+        if self.buffer.len() - self.len < remaining.min(LARGE) {
+            let end = self.len + remaining.min(self.len.max(LARGE));
+            self.buffer.reserve_exact(end.saturating_sub(self.buffer.len()));
             self.buffer.resize(end, 0);
         }
+        let end = self.buffer.len().min(self.len + remaining);
         &mut self.buffer[self.len..end]
     }
 
@@ -136,6 +140,17 @@ impl Assembler {
         if self.len == 0 {
             self.buffer = Vec::new();
         }
+    }
+}
+
+/// Shows sizes only: payloads do not belong in logs.
+impl fmt::Debug for Assembler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Assembler")
+            .field("kind", &self.kind)
+            .field("len", &self.len)
+            .field("complete", &self.complete)
+            .finish_non_exhaustive()
     }
 }
 

@@ -188,9 +188,9 @@ pub use connection::{Connection, Event};
 pub use endpoint::Endpoint;
 pub use error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 pub use input::Input;
-#[cfg(feature = "alloc")]
-pub use message::OwnedMessage;
 pub use message::{Kind, Message};
+#[cfg(feature = "alloc")]
+pub use message::{OwnedMessage, Unsent};
 #[cfg(feature = "getrandom")]
 pub use random::random_keys;
 

@@ -3,9 +3,6 @@
 //! Owns the types only; messages are made by the [`Assembler`](crate::Assembler) and sent by
 //! [`Connection::send`](crate::Connection::send).
 
-#[cfg(feature = "alloc")]
-use alloc::string::String;
-
 use crate::frame::OpCode;
 
 /// What a message carries (RFC 6455 §5.6).
@@ -110,9 +107,14 @@ impl<'m, const N: usize> From<&'m [u8; N]> for Message<'m> {
 
 #[cfg(feature = "alloc")]
 mod owned {
-    use super::{Kind, Message, String};
+    use alloc::string::String;
     use alloc::vec::Vec;
+    use core::fmt;
+
     use bytes::Bytes;
+
+    use super::{Kind, Message};
+    use crate::error::SendError;
 
     impl<'m> From<&'m String> for Message<'m> {
         fn from(text: &'m String) -> Self {
@@ -182,6 +184,29 @@ mod owned {
         }
     }
 
+    /// A message that was not sent, given back with the reason.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Unsent {
+        /// Why it was not sent.
+        pub error: SendError,
+        /// The message as it was.
+        pub message: OwnedMessage,
+    }
+
+    impl fmt::Display for Unsent {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.error.fmt(f)
+        }
+    }
+
+    impl core::error::Error for Unsent {}
+
+    impl From<Unsent> for SendError {
+        fn from(unsent: Unsent) -> Self {
+            unsent.error
+        }
+    }
+
     impl From<Message<'_>> for OwnedMessage {
         fn from(message: Message<'_>) -> Self {
             message.into_owned()
@@ -214,4 +239,4 @@ mod owned {
 }
 
 #[cfg(feature = "alloc")]
-pub use owned::OwnedMessage;
+pub use owned::{OwnedMessage, Unsent};

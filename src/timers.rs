@@ -131,7 +131,7 @@ impl Timers {
     pub(crate) fn handle(&mut self, now: Duration) -> Result<Due, TimeoutError> {
         let now = nanos(now);
         self.settle(now);
-        if now < self.next() {
+        if now < self.next() || self.next() == NEVER {
             return Ok(Due::Nothing);
         }
         if self.closing {

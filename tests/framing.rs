@@ -6,7 +6,9 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use websocket_proto::connection::{Config, Role};
-use websocket_proto::frame::{Decoder, Header, Masking, OpCode, Part, Rsv, Rules, mask::MaskKey};
+use websocket_proto::frame::{
+    Decoder, Header, Masking, OpCode, Order, Part, Rsv, Rules, mask::MaskKey,
+};
 use websocket_proto::{Event, Input, Kind, ProtocolError};
 
 // ---- RFC 6455 §5.7 (R5.7-1, V-F1 to V-F7) -------------------------------------------------------
@@ -347,7 +349,11 @@ fn lengths_around_every_power_of_two_are_whole_numbers() {
             let (parsed, used) = Header::parse(&head).unwrap().unwrap();
             assert_eq!((parsed.len, used), (len, head.len()));
             assert_eq!(&*parsed.encode(), head);
-            let mut decoder = Decoder::new(Rules { masking: Masking::Required, rsv: Rsv::NONE });
+            let mut decoder = Decoder::new(Rules {
+                masking: Masking::Required,
+                rsv: Rsv::NONE,
+                order: Order::Either,
+            });
             let mut bytes = [&head[..], b"abc"].concat();
             let mut input = Input::new(&mut bytes);
             assert!(matches!(decoder.decode(&mut input), Ok(Some(Part::Header(_)))));

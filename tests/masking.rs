@@ -221,7 +221,8 @@ fn without_a_key_an_endpoint_keeps_its_replies_due() {
     assert_eq!(run.endpoint.queued(), 0);
     assert_eq!(run.endpoint.transmit(), Err(SendError::NoEntropy));
     assert_eq!(run.endpoint.send("x"), Err(SendError::NoEntropy));
-    assert_eq!(run.endpoint.send_owned(vec![0; 5000]), Err(SendError::NoEntropy));
+    let unsent = run.endpoint.send_owned(vec![0; 5000]).unwrap_err();
+    assert_eq!((unsent.error, unsent.message.as_bytes()), (SendError::NoEntropy, &[0; 5000][..]));
     assert_eq!(run.endpoint.close(CloseCode::NORMAL, ""), Err(SendError::NoEntropy));
     set_dry(false);
     run.endpoint.transmit().unwrap();

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use websocket_proto::connection::Role;
-use websocket_proto::frame::{Decoder, Header, Masking, Part, Rsv, Rules};
+use websocket_proto::frame::{Decoder, Header, Masking, Order, Part, Rsv, Rules};
 use websocket_proto::{Input, ProtocolError};
 use websocket_proto_fuzz::{Setup, Split};
 
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         Role::Server => Masking::Required,
         Role::Client => Masking::Forbidden,
     };
-    let rules = Rules { masking, rsv: Rsv::NONE };
+    let rules = Rules { masking, rsv: Rsv::NONE, order: Order::Either };
     let expected = reference(&wire, rules);
     for split in [Split::Whole, Split::Bytewise, setup.split()] {
         assert_eq!(decode(&wire, rules, split), expected, "{split:?}");

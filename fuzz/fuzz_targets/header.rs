@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use websocket_proto::frame::{Header, Masking, Rsv, Rules};
+use websocket_proto::frame::{Header, Masking, Order, Rsv, Rules};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&choice, bytes)) = data.split_first() else { return };
@@ -14,6 +14,7 @@ fuzz_target!(|data: &[u8]| {
         choice => Rules {
             masking: masking[usize::from(choice % 3)],
             rsv: if choice < 3 { Rsv::NONE } else { Rsv::RSV1 },
+            order: [Order::Either, Order::First, Order::Continuation][usize::from(bytes.len() % 3)],
         },
     };
     let verdict = Header::parse_with(bytes, rules);

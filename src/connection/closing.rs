@@ -74,10 +74,11 @@ pub(super) enum Closing {
         sent: CloseCode,
         received: CloseCode,
     },
-    /// `due`: a Close frame with the code of the failure has to be sent first.
+    /// `due`: a Close frame with the code of the failure has to be sent first. `received` is 1006 unless the peer's Close could not be answered.
     Failed {
         failure: Failure,
         sent: Option<CloseCode>,
+        received: CloseCode,
         due: bool,
     },
 }
@@ -85,14 +86,26 @@ pub(super) enum Closing {
 impl Closing {
     /// Ends in failure, unless the end has come already. Says whether it was new.
     pub(super) fn fail(&mut self, failure: Failure) -> bool {
-        let can_tell = !matches!(failure, Failure::Lost(_));
+        // A peer that takes nothing is not told: part of a frame may be out, and a Close frame
+        // behind it would be taken for the rest of it.
+        let can_tell = !matches!(failure, Failure::Lost(_) | Failure::Timeout(TimeoutError::Write));
+        let received = CloseCode::ABNORMAL;
         *self = match *self {
-            Self::Open => Self::Failed { failure, sent: None, due: can_tell },
-            Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), due: false },
+            Self::Open => Self::Failed { failure, sent: None, received, due: can_tell },
+            Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), received, due: false },
             // The peer has said all it had to say; its Close is answered as it would have been.
             Self::Answering { .. } | Self::Complete { .. } | Self::Failed { .. } => return false,
         };
         true
+    }
+
+    /// Ends what is not complete: the peer, or whoever should have written, has had its time.
+    pub(super) fn expire(&mut self) {
+        self.fail(Failure::Lost(UncleanClose));
+        if let Self::Answering { received } = *self {
+            let failure = Failure::Lost(UncleanClose);
+            *self = Self::Failed { failure, sent: None, received, due: false };
+        }
     }
 
     pub(super) const fn outcome(&self) -> Option<CloseOutcome> {
@@ -101,12 +114,11 @@ impl Closing {
             Self::Complete { initiator, sent, received } => {
                 Some(CloseOutcome { initiator, sent: Some(sent), received, failure: None })
             }
-            Self::Failed { failure, sent, .. } => {
+            Self::Failed { failure, sent, received, .. } => {
                 let initiator = match (failure, sent) {
                     (Failure::Lost(_), None) => Initiator::Peer,
                     _ => Initiator::Local,
                 };
-                let received = CloseCode::ABNORMAL;
                 Some(CloseOutcome { initiator, sent, received, failure: Some(failure) })
             }
         }

@@ -206,13 +206,20 @@ impl Connection {
                 self.timers.note_active();
                 Ok(Some(Event::Data(data)))
             }
-            Ok(Some(incoming)) => self.receive_control(&incoming).map(Some),
-            Err(error) => Err(self.fail(error)),
+            Ok(Some(incoming)) => self.receive_control(&incoming, input).map(Some),
+            Err(error) => {
+                input.take(usize::MAX);
+                Err(self.fail(error))
+            }
         }
     }
 
     #[cold]
-    fn receive_control<'b>(&mut self, incoming: &Incoming<'_>) -> Result<Event<'b>, ProtocolError> {
+    fn receive_control<'b>(
+        &mut self,
+        incoming: &Incoming<'_>,
+        input: &mut Input<'_>,
+    ) -> Result<Event<'b>, ProtocolError> {
         match incoming {
             Incoming::Ping(payload) => {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
@@ -228,7 +235,10 @@ impl Connection {
                     self.receive_close(code, payload);
                     Ok(Event::Close(frame))
                 }
-                Err(error) => Err(self.fail(error)),
+                Err(error) => {
+                    input.take(usize::MAX);
+                    Err(self.fail(error))
+                }
             },
             // `receive` has dealt with data.
             Incoming::Data(_) => Err(self.fail(ProtocolError::UnexpectedContinuation)),
@@ -237,12 +247,11 @@ impl Connection {
 
     fn receive_close(&mut self, received: CloseCode, payload: &ControlPayload) {
         self.sender.clear_replies();
+        // RFC 6455 §5.5.1: the answer echoes the code; the reason comes with it. It is kept for
+        // `received_close` in any case.
+        self.sender.queue_answer(*payload);
         self.closing = match self.closing {
-            Closing::Open => {
-                // RFC 6455 §5.5.1: the answer echoes the code; the reason comes with it.
-                self.sender.queue_answer(*payload);
-                Closing::Answering { received }
-            }
+            Closing::Open => Closing::Answering { received },
             Closing::Sent { sent } => {
                 Closing::Complete { initiator: Initiator::Local, sent, received }
             }
@@ -259,6 +268,7 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
         self.eof = true;
         self.closing.fail(Failure::Lost(UncleanClose));
+        self.timers.note_closing();
         match self.closing {
             Closing::Failed { failure: Failure::Lost(error), .. } => Err(error),
             _ => Ok(()),
@@ -302,6 +312,17 @@ impl Connection {
         self.closing.outcome()
     }
 
+    /// The body of the peer's Close frame, if one came and was not empty.
+    #[must_use]
+    pub fn received_close(&self) -> Option<CloseFrame> {
+        let has_come = match self.closing {
+            Closing::Answering { .. } | Closing::Complete { .. } => true,
+            Closing::Open | Closing::Sent { .. } | Closing::Failed { .. } => false,
+        };
+        // It was checked when it came.
+        if has_come { CloseFrame::parse(self.sender.answer()).ok().flatten() } else { None }
+    }
+
     /// How many bytes of the data frame under way have not arrived; 0 between frames.
     ///
     /// For callers who read large frames straight into the place where they want them.
@@ -330,17 +351,6 @@ impl Connection {
     ) -> Result<(), SendError> {
         let message = message.into();
         self.send_data(message.kind(), message.as_bytes(), None, out)
-    }
-
-    /// As [`send`](Self::send), with text that is known to be UTF-8.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn send_bytes(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.send_data(kind, payload, None, out)
     }
 
     /// Appends the next part of a message to `out`, as one fragment (RFC 6455 §5.4).
@@ -531,6 +541,8 @@ impl Connection {
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         match self.closing {
+            // The peer has had its time, and part of a frame may be out.
+            _ if self.expired => false,
             Closing::Open => self.sender.has_replies(),
             Closing::Answering { .. } => true,
             Closing::Failed { due, .. } => due,
@@ -548,6 +560,9 @@ impl Connection {
     ///
     /// [`SendError::NoEntropy`]: the frame stays due.
     pub fn poll_control(&mut self) -> Result<Option<ControlFrame>, SendError> {
+        if !self.wants_transmit() {
+            return Ok(None);
+        }
         match self.closing {
             Closing::Open => self.sender.poll_reply(),
             Closing::Sent { .. } | Closing::Complete { .. } => Ok(None),
@@ -566,7 +581,12 @@ impl Connection {
                 };
                 // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
                 let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
-                self.closing = Closing::Failed { failure, sent: Some(code), due: false };
+                self.closing = Closing::Failed {
+                    failure,
+                    sent: Some(code),
+                    due: false,
+                    received: CloseCode::ABNORMAL,
+                };
                 Ok(Some(encoded))
             }
         }
@@ -615,7 +635,7 @@ impl Connection {
             }
             Ok(Due::CloseTransport) => {
                 self.expired = true;
-                self.closing.fail(Failure::Lost(UncleanClose));
+                self.closing.expire();
                 Ok(())
             }
             Err(error) => Err(self.time_out(error)),

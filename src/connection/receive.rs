@@ -15,7 +15,7 @@ use core::ops::Deref;
 
 use super::Config;
 use crate::error::ProtocolError;
-use crate::frame::{Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Part, Rsv, Rules};
+use crate::frame::{Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Rsv, Rules};
 use crate::input::Input;
 use crate::message::Kind;
 
@@ -133,7 +133,7 @@ pub(super) struct Receiver {
 impl Receiver {
     pub(super) fn new(config: &Config, masking: Masking) -> Self {
         Self {
-            decoder: Decoder::new(Rules { masking, rsv: config.rsv }),
+            decoder: Decoder::new(Rules { masking, rsv: config.rsv, order: Order::First }),
             frame: Frame::Data { fin: true },
             message: None,
             control: ControlPayload::EMPTY,
@@ -189,17 +189,12 @@ impl Receiver {
             OpCode::Text => Some(Kind::Text),
             OpCode::Binary => Some(Kind::Binary),
         };
-        match (kind, &self.message) {
-            (Some(kind), None) => {
-                self.message = Some(InProgress { kind, rsv: header.rsv, begun: false });
-                self.frames = 0;
-                self.announced = 0;
-            }
-            (None, Some(_)) => {}
-            // RFC 6455 §5.4: a continuation needs a message that it continues.
-            (None, None) => return Err(ProtocolError::UnexpectedContinuation),
-            // RFC 6455 §5.4: fragments of messages are not interleaved.
-            (Some(_), Some(_)) => return Err(ProtocolError::UnfinishedMessage),
+        // The decoder has seen to it that the first frame of a message has a kind, and no other.
+        if let Some(kind) = kind {
+            self.decoder.expect(Order::Continuation);
+            self.message = Some(InProgress { kind, rsv: header.rsv, begun: false });
+            self.frames = 0;
+            self.announced = 0;
         }
         self.frame = Frame::Data { fin: header.fin };
         self.check_limits(header.len)
@@ -239,6 +234,7 @@ impl Receiver {
                 let (kind, rsv) = (message.kind, message.rsv);
                 if last {
                     self.message = None;
+                    self.decoder.expect(Order::First);
                 }
                 Some(Incoming::Data(Data { kind, rsv, first, last, payload: bytes }))
             }

@@ -113,9 +113,12 @@ impl Sender {
     /// due.
     pub(super) fn close_answer(&mut self) -> Result<ControlFrame, SendError> {
         let payload = self.answer.unwrap_or(ControlPayload::EMPTY);
-        let frame = self.control(OpCode::Close, &payload)?;
-        self.answer = None;
-        Ok(frame)
+        self.control(OpCode::Close, &payload)
+    }
+
+    /// The payload that was queued last; it stays after a Close was answered.
+    pub(super) fn answer(&self) -> &[u8] {
+        self.answer.as_deref().unwrap_or_default()
     }
 
     pub(super) fn queue_ping(&mut self) {

@@ -1,6 +1,7 @@
 //! The receiving side of an endpoint: the read buffer and the message that was found in it.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use core::ops::Range;
 
@@ -22,7 +23,6 @@ enum Found {
     Assembled,
 }
 
-#[derive(Debug)]
 pub(crate) struct Incoming {
     /// Initialised throughout; empty while nothing is read.
     buffer: Vec<u8>,
@@ -34,6 +34,8 @@ pub(crate) struct Incoming {
     direct: usize,
     /// Whether the last [`read_buf`](Self::read_buf) gave that room.
     reads_direct: bool,
+    /// How long that room was.
+    room: usize,
     found: Found,
 }
 
@@ -46,6 +48,7 @@ impl Incoming {
             assembler: Assembler::new(),
             direct: 0,
             reads_direct: false,
+            room: 0,
             found: Found::Nothing,
         }
     }
@@ -61,8 +64,11 @@ impl Incoming {
         !self.unread.is_empty() || self.direct > 0
     }
 
-    pub(crate) fn unread(&self) -> &[u8] {
-        &self.buffer[self.unread.clone()]
+    /// What has been read and not decoded.
+    pub(crate) fn into_unread(mut self) -> Vec<u8> {
+        let mut unread = self.assembler.written(self.direct).to_vec();
+        unread.extend_from_slice(&self.buffer[self.unread]);
+        unread
     }
 
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
@@ -72,7 +78,9 @@ impl Incoming {
             && self.assembler.collected() >= LARGE
             && remaining >= assembler::LARGE_U64;
         if self.reads_direct {
-            return self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
+            let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
+            self.room = room.len();
+            return room;
         }
         if self.unread.is_empty() {
             self.unread = 0..0;
@@ -80,23 +88,28 @@ impl Incoming {
                 self.buffer.resize(self.read_size, 0);
             }
         }
-        self.found = Found::Nothing;
+        self.forget();
         &mut self.buffer[self.unread.end..]
     }
 
     pub(crate) fn advance_read(&mut self, count: usize) {
         if self.reads_direct {
-            self.direct += count;
+            self.direct += count.min(self.room - self.direct);
         } else {
-            self.unread.end = self.buffer.len().min(self.unread.end + count);
+            self.unread.end += count.min(self.buffer.len() - self.unread.end);
+        }
+    }
+
+    /// Ends the life of the message that was found.
+    fn forget(&mut self) {
+        if let Found::Assembled = mem::replace(&mut self.found, Found::Nothing) {
+            self.assembler.clear();
         }
     }
 
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        if let Found::Assembled = mem::replace(&mut self.found, Found::Nothing) {
-            self.assembler.clear();
-        }
+        self.forget();
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -166,18 +179,19 @@ impl Incoming {
 
     /// As [`message`](Self::message), owned; a large one is not copied.
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
-        match mem::replace(&mut self.found, Found::Nothing) {
+        let owned = match self.found {
             Found::Assembled => self.assembler.take(),
-            found => {
-                self.found = found;
-                self.message().map(Message::into_owned)
-            }
+            Found::InReadBuffer(..) | Found::Nothing => self.message().map(Message::into_owned),
+        };
+        if owned.is_ok() {
+            self.found = Found::Nothing;
         }
+        owned
     }
 
     /// Gives back the buffers that hold nothing.
     pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
-        self.found = Found::Nothing;
+        self.forget();
         self.assembler.release();
         if self.has_unread() || self.buffer.capacity() == 0 {
             return None;
@@ -196,6 +210,17 @@ impl Incoming {
         if self.needs_buffer() {
             self.buffer = buffer;
         }
+    }
+}
+
+/// Shows sizes only: payloads do not belong in logs.
+impl fmt::Debug for Incoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Incoming")
+            .field("unread", &(self.unread.len() + self.direct))
+            .field("assembler", &self.assembler)
+            .field("found", &self.found)
+            .finish_non_exhaustive()
     }
 }
 

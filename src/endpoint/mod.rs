@@ -23,7 +23,7 @@ pub(crate) use outgoing::Outgoing;
 use crate::close_code::CloseCode;
 use crate::connection::{self, CloseOutcome, Connection, Fragment};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-use crate::message::{Message, OwnedMessage};
+use crate::message::{Message, OwnedMessage, Unsent};
 
 /// Buffer sizes, beside the limits and deadlines of the connection.
 #[derive(Clone, Debug)]
@@ -113,8 +113,8 @@ impl<'m> Out<'m> {
     ///
     /// # Errors
     ///
-    /// As [`Endpoint::send`].
-    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), SendError> {
+    /// As [`Endpoint::send_owned`].
+    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
         self.outgoing.send_owned(message.into())
     }
 
@@ -240,7 +240,7 @@ impl Endpoint {
     }
 
     /// Takes the message that [`poll`](Self::poll) found: a small one in an allocation of its
-    /// size, a large binary one without a copy.
+    /// size, a large binary one without a copy. An empty one if there is none, or it was taken.
     ///
     /// # Errors
     ///
@@ -250,7 +250,8 @@ impl Endpoint {
         incoming.take_message().map_err(|error| outgoing.fail(error))
     }
 
-    /// Takes note that the transport has ended.
+    /// Takes note that the transport has ended. Poll what was read before: nothing is decoded
+    /// afterwards.
     ///
     /// # Errors
     ///
@@ -271,12 +272,12 @@ impl Endpoint {
     }
 
     /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
-    /// sends it from where it is, a client masks it there if nobody else holds it.
+    /// sends it from where it is, a client masks it there if it is binary and nobody else holds it.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
-    pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), SendError> {
+    /// As [`send`](Self::send), with the message.
+    pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
         self.outgoing.send_owned(message.into())
     }
 
@@ -386,7 +387,8 @@ impl Endpoint {
         self.outgoing.should_close_transport()
     }
 
-    /// How the connection ended, once it has.
+    /// How the connection ended, once it has. The peer's close reason is in
+    /// [`Connection::received_close`].
     #[must_use]
     pub fn outcome(&self) -> Option<CloseOutcome> {
         self.outgoing.connection.outcome()
@@ -399,10 +401,10 @@ impl Endpoint {
     }
 
     /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
-    /// queued and not written.
+    /// queued and not written. What had been put together of an unfinished message is lost.
     #[must_use]
     pub fn into_parts(self) -> (Connection, Vec<u8>, Vec<u8>) {
-        let unread = self.incoming.unread().to_vec();
+        let unread = self.incoming.into_unread();
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)
     }

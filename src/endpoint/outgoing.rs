@@ -2,6 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 use core::mem;
 use core::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
 use crate::error::{ProtocolError, SendError, TimeoutError};
-use crate::message::{Message, OwnedMessage};
+use crate::message::{Message, OwnedMessage, Unsent};
 
 /// The largest buffer that is kept for the next frames, in bytes.
 const KEEP: usize = 64 * 1024;
@@ -21,7 +22,7 @@ const KEEP: usize = 64 * 1024;
 ///
 /// Small frames share `tail`, so that many messages leave in one write. A large payload stays
 /// where it is: the tail so far is sealed in front of it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Queue {
     sealed: VecDeque<Bytes>,
     sealed_len: usize,
@@ -76,13 +77,17 @@ impl Queue {
             }
             self.sealed.pop_front();
         }
-        self.written = self.tail.len().min(self.written + count);
+        self.written += count.min(self.tail.len() - self.written);
         if self.written == self.tail.len() {
             self.written = 0;
             self.tail.clear();
             if self.tail.capacity() > KEEP {
                 self.tail = Vec::new();
             }
+        } else if self.written > KEEP && self.written >= self.tail.len() / 2 {
+            // A queue that is never quite empty must not keep all that it ever held.
+            self.tail.drain(..self.written);
+            self.written = 0;
         }
     }
 
@@ -91,6 +96,13 @@ impl Queue {
             self.tail = Vec::new();
             self.sealed = VecDeque::new();
         }
+    }
+}
+
+/// Shows its length only: a masking key must not be seen before its frame is out.
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -148,8 +160,7 @@ impl Outgoing {
         self.congested
     }
 
-    /// Gives up on a peer that takes nothing: what is queued would never leave, and a Close frame
-    /// behind it would not either.
+    /// Gives up on a peer that takes nothing: what is queued would never leave.
     pub(crate) fn give_up(&mut self, error: TimeoutError) -> TimeoutError {
         self.write_timeout = None;
         self.abandon();
@@ -192,32 +203,42 @@ impl Outgoing {
         self.connection.send_part(part, fragment, &mut self.queue.tail)
     }
 
-    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), SendError> {
+    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
         let kind = message.kind();
-        if message.as_bytes().len() < LARGE {
-            return self.send(message.as_message());
+        if message.as_bytes().len() < LARGE || self.is_full() {
+            let result = self.send(message.as_message());
+            return result.map_err(|error| Unsent { error, message });
         }
-        self.check_room()?;
-        let payload = message.into_bytes();
-        match self.connection.role() {
-            Role::Server => {
-                let head = self.connection.unmasked_header(kind, payload.len())?;
-                self.queue.tail.extend_from_slice(&head);
-                self.queue.push(payload);
+        let sent = match (self.connection.role(), message) {
+            (Role::Server, message) => {
+                match self.connection.unmasked_header(kind, message.as_bytes().len()) {
+                    Ok(head) => Ok((head, message.into_bytes())),
+                    Err(error) => Err(Unsent { error, message }),
+                }
             }
-            // A payload that nobody else holds is masked where it is; a shared one while it is
-            // copied.
-            Role::Client => match payload.try_into_mut() {
-                Ok(mut unique) => {
-                    let head = self.connection.send_in_place_trusted(kind, &mut unique)?;
-                    self.queue.tail.extend_from_slice(&head);
-                    self.queue.push(unique.freeze());
+            // Text is masked while it is copied: it would have to be checked again to be given
+            // back as text.
+            (Role::Client, OwnedMessage::Text(text)) => {
+                let result = self.send(Message::Text(&text));
+                return result.map_err(|error| Unsent { error, message: text.into() });
+            }
+            // A payload that nobody else holds is masked where it is.
+            (Role::Client, OwnedMessage::Binary(payload)) => match payload.try_into_mut() {
+                Ok(mut payload) => {
+                    match self.connection.send_in_place_trusted(kind, &mut payload) {
+                        Ok(head) => Ok((head, payload.freeze())),
+                        Err(error) => Err(Unsent { error, message: payload.freeze().into() }),
+                    }
                 }
                 Err(shared) => {
-                    self.connection.send_bytes(kind, &shared, &mut self.queue.tail)?;
+                    let result = self.send(Message::Binary(&shared));
+                    return result.map_err(|error| Unsent { error, message: shared.into() });
                 }
             },
-        }
+        };
+        let (head, payload) = sent?;
+        self.queue.tail.extend_from_slice(&head);
+        self.queue.push(payload);
         Ok(())
     }
 
@@ -248,8 +269,10 @@ impl Outgoing {
     }
 
     pub(crate) fn advance(&mut self, count: usize) {
+        if count > 0 {
+            self.stalled_at = None;
+        }
         self.queue.advance(count);
-        self.stalled_at = None;
     }
 
     pub(crate) fn release(&mut self) {
@@ -271,10 +294,14 @@ impl Outgoing {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
-        if self.write_deadline(now).is_some_and(|at| at <= now) {
-            return Err(self.give_up(TimeoutError::Write));
+        let late = self.write_deadline(now).is_some_and(|at| at <= now);
+        let stuck = late.then(|| self.give_up(TimeoutError::Write));
+        let result = self.connection.handle_timeout(now);
+        if self.connection.is_over() {
+            // The peer has had its time: nobody waits for it to take the rest.
+            self.abandon();
         }
-        self.connection.handle_timeout(now)
+        stuck.map_or(result, Err)
     }
 
     pub(crate) fn should_close_transport(&self) -> bool {

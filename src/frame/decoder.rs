@@ -1,6 +1,8 @@
 //! [`Decoder`]: bytes in any split to headers and payload pieces, unmasked in place.
 
-use super::header::{Header, Rules};
+use core::fmt;
+
+use super::header::{Header, Order, Rules};
 use super::mask::{self, MaskKey};
 use crate::error::ProtocolError;
 use crate::input::Input;
@@ -34,9 +36,10 @@ pub enum Part<'b> {
 ///
 /// ```
 /// use websocket_proto::Input;
-/// use websocket_proto::frame::{Decoder, Masking, Part, Rsv, Rules};
+/// use websocket_proto::frame::{Decoder, Masking, Order, Part, Rsv, Rules};
 ///
-/// let mut decoder = Decoder::new(Rules { masking: Masking::Required, rsv: Rsv::NONE });
+/// let rules = Rules { masking: Masking::Required, rsv: Rsv::NONE, order: Order::Either };
+/// let mut decoder = Decoder::new(rules);
 /// let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455 §5.7
 /// let mut input = Input::new(&mut bytes);
 /// assert!(matches!(decoder.decode(&mut input)?, Some(Part::Header(header)) if header.len == 5));
@@ -45,7 +48,7 @@ pub enum Part<'b> {
 /// assert!(decoder.decode(&mut input)?.is_none());
 /// # Ok::<(), websocket_proto::ProtocolError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Decoder {
     /// Payload bytes of the current frame that have not arrived; 0 while a header is awaited.
     remaining: u64,
@@ -68,6 +71,12 @@ impl Decoder {
     #[must_use]
     pub const fn remaining(&self) -> u64 {
         self.remaining
+    }
+
+    /// Says which data frame may come next.
+    #[inline]
+    pub fn expect(&mut self, order: Order) {
+        self.rules.order = order;
     }
 
     /// Takes the next part out of `input`, or `None` when `input` is used up.
@@ -128,6 +137,17 @@ impl Decoder {
             }
         }
         Ok(None)
+    }
+}
+
+/// Leaves the bytes of an unfinished header out: there may be a masking key among them.
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field("remaining", &self.remaining)
+            .field("have", &self.have)
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
     }
 }
 

@@ -68,6 +68,17 @@ pub enum Masking {
     Either,
 }
 
+/// Which data frame may come next (RFC 6455 §5.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The first of a message: none is in progress.
+    First,
+    /// A continuation: a message is in progress.
+    Continuation,
+    /// Either, for tools that look at single frames.
+    Either,
+}
+
 /// What the header of a frame must keep to besides the fixed rules of RFC 6455 §5.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
@@ -75,11 +86,15 @@ pub struct Rules {
     pub masking: Masking,
     /// The reserved bits that a negotiated extension has given a meaning on data frames.
     pub rsv: Rsv,
+    /// Which data frame may come. A [`Decoder`](super::Decoder) leaves it as it was given:
+    /// [`Decoder::expect`](super::Decoder::expect) changes it.
+    pub order: Order,
 }
 
 impl Rules {
     /// Anything that is well-formed.
-    pub const LENIENT: Self = Self { masking: Masking::Either, rsv: Rsv(Rsv::ALL) };
+    pub const LENIENT: Self =
+        Self { masking: Masking::Either, rsv: Rsv(Rsv::ALL), order: Order::Either };
 }
 
 /// The header of one frame (RFC 6455 §5.2).
@@ -129,7 +144,8 @@ impl Header {
     /// # Errors
     ///
     /// Besides those of [`parse`](Self::parse): a masking key where none may be or none where one
-    /// must be (RFC 6455 §5.1), and a reserved bit that was not negotiated (RFC 6455 §5.2).
+    /// must be (RFC 6455 §5.1), a reserved bit that was not negotiated (RFC 6455 §5.2), and a data
+    /// frame out of order (RFC 6455 §5.4).
     #[inline]
     pub fn parse_with(bytes: &[u8], rules: Rules) -> Result<Option<(Self, usize)>, ProtocolError> {
         let (b0, b1, rest) = match bytes {
@@ -249,7 +265,15 @@ fn first_byte(b0: u8, rules: Rules) -> Result<OpCode, ProtocolError> {
     if opcode.is_control() && b0 & FIN == 0 {
         return Err(ProtocolError::FragmentedControl);
     }
-    Ok(opcode)
+    match (opcode, rules.order) {
+        // RFC 6455 §5.4: a continuation needs a message that it continues.
+        (OpCode::Continuation, Order::First) => Err(ProtocolError::UnexpectedContinuation),
+        // RFC 6455 §5.4: fragments of messages are not interleaved.
+        (OpCode::Text | OpCode::Binary, Order::Continuation) => {
+            Err(ProtocolError::UnfinishedMessage)
+        }
+        _ => Ok(opcode),
+    }
 }
 
 /// A frame header as it goes to the wire: 2 to 14 bytes on the stack; dereferences to `[u8]`.

@@ -11,5 +11,5 @@ mod opcode;
 
 pub(crate) use decoder::len64;
 pub use decoder::{Decoder, Part};
-pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, Masking, Rsv, Rules};
+pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, Masking, Order, Rsv, Rules};
 pub use opcode::OpCode;
