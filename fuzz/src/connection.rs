@@ -191,9 +191,7 @@ pub fn peer_hears(role: Role, output: &[u8]) -> Vec<Item> {
 fn check_close(connection: &Connection, made: &Transcript, heard: &[Item]) {
     let answers = made.items.iter().filter_map(|item| match item {
         Item::Ping(payload) => Some(Item::Pong(payload.clone())),
-        Item::Close(frame) => {
-            Some(Item::Close(frame.as_ref().map(|(code, _)| (*code, String::new()))))
-        }
+        Item::Close(frame) => Some(Item::Close(frame.clone())),
         Item::Piece { .. } | Item::Message(_) | Item::Pong(_) => None,
     });
     let failure = made

@@ -11,51 +11,23 @@
 //!   write <-- chunks <-- output queue <----- send
 //! ```
 
+mod config;
 mod incoming;
 mod outgoing;
+mod received;
 
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
+pub use received::{Out, Received};
 
 use crate::close_code::CloseCode;
-use crate::connection::{self, CloseOutcome, Connection, Fragment};
+use crate::connection::{CloseOutcome, Connection, Fragment};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::message::{Message, OwnedMessage, Unsent};
-
-/// Buffer sizes, beside the limits and deadlines of the connection.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// Limits and deadlines.
-    pub connection: connection::Config,
-    /// How much is read at once, in bytes; 16 KiB by default, which stays in the first-level
-    /// cache. Frames that are larger are read straight into their message, in growing steps.
-    pub read_buffer: usize,
-    /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
-    /// message may go beyond it.
-    pub high_watermark: usize,
-    /// Once over the high watermark, adapters wait until no more than this is queued, in bytes;
-    /// 64 KiB by default.
-    pub low_watermark: usize,
-    /// How long queued output may wait without a byte being written, before the peer is taken for
-    /// one that does not read; 30 seconds by default.
-    pub write_timeout: Option<Duration>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            connection: connection::Config::default(),
-            read_buffer: 16 * 1024,
-            high_watermark: 256 * 1024,
-            low_watermark: 64 * 1024,
-            write_timeout: Some(Duration::from_secs(30)),
-        }
-    }
-}
 
 /// What [`Endpoint::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,75 +38,6 @@ pub enum Status {
     NeedRead,
     /// No message will come any more: the peer's Close has come, or the connection has ended.
     Closed,
-}
-
-/// A message lent together with the outgoing half, so that it can be answered while it is
-/// borrowed.
-///
-/// The two are disjoint; take them apart: `let Received { message, mut out } = received;`.
-#[derive(Debug)]
-pub struct Received<'m> {
-    /// The message, in the read buffer or in the buffer that it was put together in.
-    pub message: Message<'m>,
-    /// Where answers go.
-    pub out: Out<'m>,
-}
-
-impl<'m> Received<'m> {
-    /// Copies the message, so that it can be kept.
-    #[must_use]
-    pub fn into_owned(self) -> OwnedMessage {
-        self.message.into_owned()
-    }
-}
-
-/// The outgoing half of an [`Endpoint`]: queues, never writes.
-#[derive(Debug)]
-pub struct Out<'m> {
-    outgoing: &'m mut Outgoing,
-}
-
-impl<'m> Out<'m> {
-    pub(crate) fn new(outgoing: &'m mut Outgoing) -> Self {
-        Self { outgoing }
-    }
-
-    /// Queues a message; its payload is copied once, into the output.
-    ///
-    /// # Errors
-    ///
-    /// As [`Endpoint::send`].
-    #[inline]
-    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
-        self.outgoing.send(message.into())
-    }
-
-    /// Queues a message that is given away; a large payload is not copied.
-    ///
-    /// # Errors
-    ///
-    /// As [`Endpoint::send_owned`].
-    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
-        self.outgoing.send_owned(message.into())
-    }
-
-    /// Queues a Ping (RFC 6455 §5.5.2).
-    ///
-    /// # Errors
-    ///
-    /// As [`Endpoint::ping`].
-    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
-        self.outgoing.ping(payload)
-    }
-
-    /// Queues a Close frame: starts the closing handshake (RFC 6455 §7.1.2).
-    ///
-    /// # Errors
-    ///
-    /// As [`Endpoint::close`].
-    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        self.outgoing.close(code, reason)
-    }
 }
 
 /// A connection with read buffer, message assembly and output queue.

@@ -15,7 +15,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Error, Half, WebSocket};
+use super::half::Half;
+use super::{Error, WebSocket};
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Incoming;

@@ -1,0 +1,67 @@
+//! [`Config`]: limits and deadlines; [`Role`].
+
+use core::time::Duration;
+
+use crate::frame::Rsv;
+
+/// Which end of the connection this is (RFC 6455 §5.1: the client masks, the server does not).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The end that opened the connection.
+    Client,
+    /// The end that accepted it.
+    Server,
+}
+
+/// Limits and deadlines of a [`Connection`](super::Connection).
+///
+/// ```
+/// use core::time::Duration;
+/// use websocket_proto::connection::Config;
+///
+/// let mut config = Config::default();
+/// config.max_message = 64 * 1024;
+/// config.ping_interval = Some(Duration::from_secs(30));
+/// config.pong_timeout = Some(Duration::from_secs(10));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The longest data frame that is taken, in bytes; 16 MiB by default. Longer ones fail the
+    /// connection with 1009 at their header (RFC 6455 §10.4).
+    pub max_frame: u64,
+    /// The longest message that is taken, in bytes over all its frames; 16 MiB by default.
+    pub max_message: u64,
+    /// How many data frames a message may have beyond one for each 16 bytes; 1,024 by default,
+    /// `u32::MAX` for no bound. Fragments are cheap to send and not free to take; more of them
+    /// fail the connection with 1008.
+    pub frame_allowance: u32,
+    /// The reserved bits that a negotiated extension has given a meaning; none by default.
+    pub rsv: Rsv,
+    /// After how long without a byte from the peer a Ping is sent; off by default.
+    pub ping_interval: Option<Duration>,
+    /// How long after such a Ping something must have come, or the peer is taken for gone; off by
+    /// default. Any byte counts, not only the Pong.
+    pub pong_timeout: Option<Duration>,
+    /// How long a connection may be without a message in either direction; off by default. Pings
+    /// do not count.
+    pub idle_timeout: Option<Duration>,
+    /// How long the peer has to complete the closing handshake, and then to end the transport;
+    /// 5 seconds by default.
+    pub close_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            max_frame: 16 * 1024 * 1024,
+            max_message: 16 * 1024 * 1024,
+            frame_allowance: 1024,
+            rsv: Rsv::NONE,
+            ping_interval: None,
+            pong_timeout: None,
+            idle_timeout: None,
+            close_timeout: Duration::from_secs(5),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! [`Config`]: buffer sizes, beside the limits and deadlines of the connection.
+
+use core::time::Duration;
+
+use crate::connection;
+
+/// Buffer sizes, beside the limits and deadlines of the connection.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Limits and deadlines.
+    pub connection: connection::Config,
+    /// How much is read at once, in bytes; 16 KiB by default, which stays in the first-level
+    /// cache. Frames that are larger are read straight into their message, in growing steps.
+    pub read_buffer: usize,
+    /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
+    /// message may go beyond it.
+    pub high_watermark: usize,
+    /// Once over the high watermark, adapters wait until no more than this is queued, in bytes;
+    /// 64 KiB by default.
+    pub low_watermark: usize,
+    /// How long queued output may wait without a byte being written, before the peer is taken for
+    /// one that does not read; 30 seconds by default.
+    pub write_timeout: Option<Duration>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            connection: connection::Config::default(),
+            read_buffer: 16 * 1024,
+            high_watermark: 256 * 1024,
+            low_watermark: 64 * 1024,
+            write_timeout: Some(Duration::from_secs(30)),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! [`Received`]: a message, and where its answer goes.
+
+use super::outgoing::Outgoing;
+use crate::close_code::CloseCode;
+use crate::error::SendError;
+use crate::message::{Message, OwnedMessage, Unsent};
+
+/// A message lent together with the outgoing half, so that it can be answered while it is
+/// borrowed.
+///
+/// The two are disjoint; take them apart: `let Received { message, mut out } = received;`.
+#[derive(Debug)]
+pub struct Received<'m> {
+    /// The message, in the read buffer or in the buffer that it was put together in.
+    pub message: Message<'m>,
+    /// Where answers go.
+    pub out: Out<'m>,
+}
+
+impl<'m> Received<'m> {
+    /// Copies the message, so that it can be kept.
+    #[must_use]
+    pub fn into_owned(self) -> OwnedMessage {
+        self.message.into_owned()
+    }
+}
+
+/// The outgoing half of an [`Endpoint`](super::Endpoint): queues, never writes.
+#[derive(Debug)]
+pub struct Out<'m> {
+    outgoing: &'m mut Outgoing,
+}
+
+impl<'m> Out<'m> {
+    pub(crate) fn new(outgoing: &'m mut Outgoing) -> Self {
+        Self { outgoing }
+    }
+
+    /// Queues a message; its payload is copied once, into the output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::send`](super::Endpoint::send).
+    #[inline]
+    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
+        self.outgoing.send(message.into())
+    }
+
+    /// Queues a message that is given away; a large payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::send_owned`](super::Endpoint::send_owned).
+    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
+        self.outgoing.send_owned(message.into())
+    }
+
+    /// Queues a Ping (RFC 6455 §5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::ping`](super::Endpoint::ping).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
+        self.outgoing.ping(payload)
+    }
+
+    /// Queues a Close frame: starts the closing handshake (RFC 6455 §7.1.2).
+    ///
+    /// # Errors
+    ///
+    /// As [`Endpoint::close`](super::Endpoint::close).
+    pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.outgoing.close(code, reason)
+    }
+}
