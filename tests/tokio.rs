@@ -1364,7 +1364,7 @@ async fn client_waits_for_the_server_to_end_the_transport() {
 
 #[tokio::test(start_paused = true)]
 async fn stream_forwards_into_its_own_sink() {
-    let (near, far) = pair(64, &Config::default());
+    let (near, far) = pair(1000, &Config::default());
     let serving = tokio::spawn(async move {
         let (sink, stream) = StreamExt::split(far);
         // Ends when the stream does, and closes.
@@ -1387,7 +1387,7 @@ async fn stream_forwards_into_its_own_sink() {
 
 #[tokio::test(start_paused = true)]
 async fn sink_and_stream_echo_owned_messages() {
-    let (mut near, mut far) = pair(64, &Config::default());
+    let (mut near, mut far) = pair(1000, &Config::default());
     let serve = async {
         while let Some(message) = StreamExt::next(&mut far).await {
             SinkExt::send(&mut far, message?).await?;
