@@ -1,0 +1,826 @@
+//! The blocking adapter: opening, echo loops, closing, faults of the stream, two threads.
+
+mod io;
+
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use io::{
+    BINARY, CLOSE, Fault, Mock, PING, PONG, TEXT, answers, client, conversation, frame,
+    is_torn_off, masked, opcodes, server,
+};
+use websocket_proto::blocking::{
+    Error, Plain, Receiver, Sender, Transport, WebSocket, accept, connect,
+};
+use websocket_proto::connection::{Failure, Fragment, Initiator};
+use websocket_proto::endpoint::{Config, Received};
+use websocket_proto::handshake::{
+    Accept, ClientConfig, ClientRequest, HandshakeError, Reply, ReplyError, ServerConfig,
+};
+use websocket_proto::{CloseCode, Message, ProtocolError, SendError, TimeoutError, UncleanClose};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs what must end in a thread of its own, so that a hang is a failure.
+fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || done.send(run()));
+    wait.recv_timeout(PATIENCE).expect("hangs or panics")
+}
+
+fn fault(fault: Option<Fault>) -> std::io::Result<()> {
+    match fault {
+        None => Ok(()),
+        Some(Fault::Error(kind)) => Err(kind.into()),
+        Some(Fault::Pending) => Err(ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl Read for Mock {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let mut state = self.lock();
+        fault(state.call())?;
+        let bytes = state.read(buffer.len()).unwrap_or(Err(ErrorKind::WouldBlock.into()))?;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Mock {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        let mut state = self.lock();
+        fault(state.call())?;
+        state.write(slices).unwrap_or(Err(ErrorKind::WouldBlock.into()))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let mut state = self.lock();
+        fault(state.call())?;
+        state.flush();
+        Ok(())
+    }
+}
+
+impl Transport for Mock {
+    fn shutdown_write(&mut self) -> std::io::Result<()> {
+        self.lock().shut = true;
+        Ok(())
+    }
+}
+
+fn over(mock: &Mock) -> WebSocket<Mock> {
+    over_with(mock, &Config::default())
+}
+
+fn over_with(mock: &Mock, config: &Config) -> WebSocket<Mock> {
+    WebSocket::new(mock.clone(), server(config)).expect("no timeouts to set")
+}
+
+/// A server, and the raw stream of its client.
+fn served(config: &Config) -> (WebSocket<UnixStream>, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    far.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    (WebSocket::new(near, server(config)).expect("a socket"), far)
+}
+
+fn pair(config: &Config) -> (WebSocket<UnixStream>, WebSocket<UnixStream>) {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let near = WebSocket::new(near, client(config)).expect("a socket");
+    (near, WebSocket::new(far, server(config)).expect("a socket"))
+}
+
+/// Receives and echoes until the end, and calls again what would block.
+fn echo(ws: &mut WebSocket<Mock>) -> (Vec<String>, Result<(), Error>) {
+    let mut messages = Vec::new();
+    loop {
+        match ws.next() {
+            Ok(Some(Received { message, mut out })) => {
+                messages.push(message.as_text().expect("text").to_owned());
+                let _ = out.feed(message);
+            }
+            Ok(None) => return (messages, Ok(())),
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return (messages, Err(error)),
+        }
+    }
+}
+
+fn echo_all<S: Transport>(mut ws: WebSocket<S>) -> Result<WebSocket<S>, Error> {
+    while let Some(Received { message, mut out }) = ws.next()? {
+        out.feed(message)?;
+    }
+    Ok(ws)
+}
+
+fn would_block<T: std::fmt::Debug>(result: Result<T, Error>) {
+    match result {
+        Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+// --- opening ---
+
+fn request() -> ClientRequest {
+    ClientRequest::new("ws://example.org/chat").expect("valid")
+}
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+#[test]
+fn subprotocol_is_agreed_on_end_to_end() {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let serving = thread::spawn(move || {
+        let accepting = accept(far, ServerConfig::default())?;
+        let reply = Accept::new().subprotocol("soap");
+        let (ws, negotiated) = accepting.accept(&reply, &Config::default())?;
+        assert_eq!(negotiated.subprotocol(), Some("soap"));
+        echo_all(ws).map(|ws| ws.outcome().expect("ended"))
+    });
+    let request = request().subprotocol("chat").expect("valid").subprotocol("soap").expect("valid");
+    let (mut ws, response) =
+        connect(near, &request, ClientConfig::default(), &Config::default()).expect("connected");
+    assert_eq!(response.negotiated().and_then(|it| it.subprotocol()), Some("soap"));
+    ws.send("hello").expect("open");
+    assert_eq!(ws.next().expect("open").expect("a message").message, Message::Text("hello"));
+    let closed = ws.close(CloseCode::NORMAL, "bye").expect("valid");
+    let served = serving.join().expect("no panic").expect("clean");
+    assert!(closed.is_clean() && served.is_clean());
+    assert_eq!((served.initiator, closed.initiator), (Initiator::Peer, Initiator::Local));
+}
+
+#[test]
+fn refusal_reaches_the_client_with_status_headers_and_body() {
+    for status in [302, 403, 404, 426, 503] {
+        let (near, far) = UnixStream::pair().expect("sockets");
+        let serving = thread::spawn(move || {
+            let accepting = accept(far, ServerConfig::default())?;
+            accepting.reject(&Reply::new(status).header("X-Y", "z").text("no\n"))
+        });
+        let called = connect(near, &request(), ClientConfig::default(), &Config::default());
+        let Err(Error::Refused(response)) = called else { panic!("{called:?}") };
+        assert_eq!((response.status(), response.body()), (status, &b"no\n"[..]));
+        assert_eq!(response.header("x-y"), Some("z"));
+        serving.join().expect("no panic").expect("written");
+    }
+}
+
+#[test]
+fn bad_request_is_answered_with_its_status() {
+    let mut config = ServerConfig::default();
+    config.max_head = 512;
+    config.timeout = Duration::from_millis(50);
+    let big = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(600));
+    let late = "GET / HTTP/1.1\r\nHost: a\r\n".to_owned();
+    for (wire, status) in [("\x16\x03\x01".to_owned(), 400), (big, 431), (late, 408)] {
+        let (mut near, far) = UnixStream::pair().expect("sockets");
+        near.write_all(wire.as_bytes()).expect("room");
+        let config = config.clone();
+        let serving = thread::spawn(move || accept(far, config).expect_err("an error"));
+        let mut answer = String::new();
+        near.read_to_string(&mut answer).expect("text");
+        drop(near);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        let error = serving.join().expect("no panic");
+        assert!(matches!(error, Error::Handshake(error) if error.status() == status), "{error}");
+    }
+}
+
+#[test]
+fn accepting_what_asks_for_no_connection_is_answered_500() {
+    let mock = Mock::ending("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let accepting = accept(mock.clone(), ServerConfig::default()).expect("a request");
+    let accepted = accepting.accept(&Accept::new(), &Config::default());
+    assert!(matches!(accepted, Err(Error::Reply(ReplyError::NotAnUpgrade))));
+    assert!(mock.written().starts_with(b"HTTP/1.1 500 "));
+    assert!(mock.lock().shut);
+}
+
+#[test]
+fn eof_and_interruption_inside_the_request_are_told_apart() {
+    for end in 0..UPGRADE.len() {
+        let mock = Mock::ending(&UPGRADE[..end]);
+        mock.lock().faults = vec![(0, Fault::Error(ErrorKind::Interrupted))];
+        let error = accept(mock, ServerConfig::default()).expect_err("an error");
+        assert!(matches!(error, Error::Handshake(HandshakeError::UnexpectedEof)), "{error}");
+    }
+}
+
+#[test]
+fn frames_glued_to_the_request_are_received() {
+    for step in [1, 7, usize::MAX] {
+        let mock = Mock::new([UPGRADE.as_bytes(), &masked(TEXT, b"early")].concat());
+        mock.lock().step = step;
+        let accepting = accept(mock, ServerConfig::default()).expect("a request");
+        let (mut ws, _) = accepting.accept(&Accept::new(), &Config::default()).expect("accepted");
+        assert_eq!(ws.next().expect("open").expect("a message").message, Message::Text("early"));
+    }
+}
+
+#[test]
+fn stream_handed_on_blocks_as_before() {
+    let (mut near, far) = UnixStream::pair().expect("sockets");
+    near.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("room");
+    let accepting = accept(far, ServerConfig::default()).expect("a request");
+    let (stream, request, rest) = accepting.into_parts();
+    assert_eq!((request.path(), rest.len()), ("/", 0));
+    assert_eq!(stream.read_timeout().expect("a socket"), None);
+}
+
+#[test]
+fn connect_gives_up_on_a_server_that_does_not_answer() {
+    let (near, _far) = UnixStream::pair().expect("sockets");
+    let mut config = ClientConfig::default();
+    config.timeout = Duration::from_millis(50);
+    let called = connect(near, &request(), config, &Config::default());
+    assert!(matches!(called, Err(Error::Handshake(HandshakeError::TimedOut))), "{called:?}");
+}
+
+// --- echo loops ---
+
+#[test]
+fn messages_read_together_are_answered_by_one_write() {
+    let mock = Mock::new(masked(TEXT, b"hi").repeat(10));
+    let mut ws = over(&mock);
+    for _ in 0..10 {
+        let Ok(Some(Received { message, mut out })) = ws.next() else { panic!() };
+        out.feed(message).expect("room");
+    }
+    assert_eq!(mock.lock().writes, 0);
+    would_block(ws.next());
+    assert_eq!(mock.lock().writes, 1);
+    assert_eq!(mock.written(), frame(TEXT, b"hi").repeat(10));
+}
+
+#[test]
+fn feed_queues_and_send_flushes() {
+    let mock = Mock::new([]);
+    let mut ws = over(&mock);
+    ws.feed("a").expect("open");
+    ws.feed(b"b").expect("open");
+    assert_eq!(mock.lock().calls, 0);
+    ws.send("c").expect("open");
+    ws.ping(b"?").expect("open");
+    ws.send_part("x", Fragment::More).expect("open");
+    ws.send_part("y", Fragment::Last).expect("open");
+    assert_eq!(mock.written(), b"\x81\x01a\x82\x01b\x81\x01c\x89\x01?\x01\x01x\x80\x01y");
+    assert_eq!(mock.lock().writes, 4);
+}
+
+#[test]
+fn large_messages_go_both_ways() {
+    for len in [1 << 20, 16 << 20] {
+        let (mut near, far) = pair(&Config::default());
+        let serving = thread::spawn(move || echo_all(far).map(drop));
+        let bytes: Vec<u8> = (0..len).map(|at: usize| at.to_le_bytes()[1]).collect();
+        near.send(&bytes).expect("open");
+        let received = near.next().expect("open").expect("a message");
+        assert!(received.message.as_bytes() == bytes);
+        assert!(near.close(CloseCode::NORMAL, "").expect("valid").is_clean());
+        serving.join().expect("no panic").expect("clean");
+    }
+}
+
+#[test]
+fn short_reads_and_writes_change_nothing() {
+    let (wire, messages) = conversation();
+    for step in [1, 2, 3, 5, usize::MAX] {
+        for stutter in [false, true] {
+            let mock = Mock::ending(&wire);
+            mock.lock().step = step;
+            mock.lock().stutter = stutter;
+            let (came, end) = echo(&mut over(&mock));
+            end.expect("clean");
+            assert_eq!(came, messages.iter().map(|(_, text)| *text).collect::<Vec<_>>());
+            assert_eq!(mock.written(), answers());
+            assert!(mock.lock().shut);
+        }
+    }
+}
+
+// --- faults of the stream ---
+
+#[test]
+fn stream_that_fails_at_any_call_ends_the_connection() {
+    let (wire, messages) = conversation();
+    let run = |fault: Option<(usize, ErrorKind)>| {
+        let mock = Mock::ending(&wire);
+        mock.lock().step = 3;
+        mock.lock().faults = fault.map(|(at, kind)| (at, Fault::Error(kind))).into_iter().collect();
+        let mut ws = over(&mock);
+        let (came, end) = echo(&mut ws);
+        assert!(came.len() <= messages.len());
+        assert!(is_torn_off(&answers(), &mock.written()), "{fault:?}: writes behind a torn frame");
+        assert!(ws.outcome().is_some());
+        assert_eq!(echo(&mut ws).1.is_err(), end.is_err());
+        (mock.lock().calls, end)
+    };
+    let (calls, _) = run(None);
+    assert!(calls > 20);
+    for at in 0..calls {
+        let (_, end) = run(Some((at, ErrorKind::Interrupted)));
+        end.unwrap_or_else(|error| panic!("call {at}: {error}"));
+        run(Some((at, ErrorKind::ConnectionReset))).1.err();
+    }
+}
+
+#[test]
+fn stream_that_would_block_at_any_call_changes_nothing() {
+    let (wire, messages) = conversation();
+    for buffering in [false, true] {
+        for at in 0..60 {
+            let mock = Mock::ending(&wire);
+            mock.lock().step = 3;
+            mock.lock().buffering = buffering;
+            mock.lock().faults = vec![(at, Fault::Pending)];
+            let (came, end) = echo(&mut over(&mock));
+            end.expect("clean");
+            assert_eq!(came.len(), messages.len());
+            assert_eq!(mock.written(), answers(), "call {at}");
+        }
+    }
+}
+
+#[test]
+fn flush_that_would_block_is_called_again() {
+    for kind in [ErrorKind::WouldBlock, ErrorKind::Interrupted] {
+        let mock = Mock::new(masked(PING, b"p"));
+        mock.lock().buffering = true;
+        // Read, write, flush.
+        mock.lock().faults = vec![(2, Fault::Error(kind))];
+        let mut ws = over(&mock);
+        for _ in 0..3 {
+            would_block(ws.next());
+        }
+        assert_eq!(mock.written(), frame(PONG, b"p"), "{kind}: it stays in the stream's buffer");
+    }
+}
+
+#[test]
+fn eof_at_any_offset_gives_one_answer_for_good() {
+    let (wire, messages) = conversation();
+    for end in 0..=wire.len() {
+        let mock = Mock::ending(&wire[..end]);
+        let mut ws = over(&mock);
+        let (came, result) = echo(&mut ws);
+        assert_eq!(came.len(), messages.iter().filter(|(at, _)| *at <= end).count());
+        for result in [result, echo(&mut ws).1, echo(&mut ws).1] {
+            match result {
+                Ok(()) => assert_eq!(end, wire.len()),
+                Err(Error::Unclean(UncleanClose)) => assert!(end < wire.len()),
+                Err(error) => panic!("offset {end}: {error}"),
+            }
+        }
+        assert_eq!(ws.outcome().expect("ended").is_clean(), end == wire.len());
+        assert!(mock.lock().shut);
+    }
+}
+
+#[test]
+fn reader_that_claims_more_than_it_was_asked_for_is_an_error() {
+    #[derive(Debug)]
+    struct Liar;
+    impl Read for Liar {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            Ok(buffer.len() + 1)
+        }
+    }
+    impl Write for Liar {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            // It lies here as well.
+            Ok(bytes.len() + 1)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut ws = WebSocket::new(Plain(Liar), server(&Config::default())).expect("plain");
+    ws.send("hello").expect("taken for written");
+    let end = ws.next().map(|it| it.is_some());
+    assert!(matches!(&end, Err(Error::Io(e)) if e.kind() == ErrorKind::InvalidData), "{end:?}");
+    let accepted = accept(Plain(Liar), ServerConfig::default());
+    assert!(matches!(&accepted, Err(Error::Io(e)) if e.kind() == ErrorKind::InvalidData));
+}
+
+#[test]
+fn stream_that_takes_no_bytes_is_an_error() {
+    #[derive(Debug)]
+    struct Full;
+    impl Read for Full {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Ok(0)
+        }
+    }
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Ok(0)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut ws = WebSocket::new(Plain(Full), server(&Config::default())).expect("plain");
+    let sent = ws.send("hello");
+    assert!(matches!(&sent, Err(Error::Io(e)) if e.kind() == ErrorKind::WriteZero), "{sent:?}");
+    assert!(matches!(ws.next().map(|it| it.is_some()), Err(Error::Unclean(_))));
+}
+
+#[test]
+fn error_after_the_closing_handshake_is_none() {
+    for faults in [vec![], vec![(1, Fault::Error(ErrorKind::BrokenPipe))]] {
+        let mock = Mock::new(masked(CLOSE, b"\x03\xe8"));
+        mock.lock().read_error = Some(ErrorKind::ConnectionReset);
+        mock.lock().faults = faults;
+        let mut ws = over(&mock);
+        assert!(ws.next().expect("clean").is_none());
+        assert_eq!(ws.outcome().expect("ended").received, CloseCode::NORMAL);
+    }
+}
+
+#[test]
+fn peers_close_is_received_although_writing_fails_over_the_high_watermark() {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (4, 0);
+    let mock = Mock::ending(masked(CLOSE, b"\x03\xe9"));
+    let mut ws = over_with(&mock, &config);
+    ws.feed("more than four").expect("one goes beyond");
+    // Every call but the reads of the Close and of the end.
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    let _ = ws.next();
+    let outcome = ws.close(CloseCode::NORMAL, "").expect("valid");
+    assert_eq!(outcome.received, CloseCode::GOING_AWAY);
+}
+
+#[test]
+fn socket_that_does_not_block_is_no_socket_that_has_timed_out() {
+    let (mut ws, mut far) = served(&Config::default());
+    ws.get_ref().set_nonblocking(true).expect("a socket");
+    would_block(ws.next());
+    let big = vec![7; 4 << 20];
+    would_block(ws.send(&big));
+    let mut bytes = vec![0; big.len() + 10];
+    let reading = thread::spawn(move || far.read_exact(&mut bytes).map(|()| bytes));
+    while let Err(error) = ws.flush() {
+        would_block(Err::<(), _>(error));
+        thread::yield_now();
+    }
+    assert!(reading.join().expect("no panic").expect("all of it") == frame(BINARY, &big));
+}
+
+// --- replies and deadlines ---
+
+#[test]
+fn reader_flushes_pong_and_close_after_a_write_that_would_have_blocked() {
+    let mock = Mock::new(masked(PING, b"p"));
+    mock.lock().room = 0;
+    let mut ws = over(&mock);
+    would_block(ws.next());
+    mock.allow(100);
+    would_block(ws.next());
+    assert_eq!(mock.written(), frame(PONG, b"p"));
+    mock.lock().room = 0;
+    mock.push(masked(CLOSE, b""));
+    would_block(ws.next());
+    mock.allow(100);
+    // Over a stream without timeouts nothing is waited for.
+    assert!(ws.next().expect("clean").is_none());
+    assert_eq!(opcodes(&mock.written()), [PONG, CLOSE]);
+    assert!(mock.lock().shut);
+}
+
+#[test]
+fn flood_of_pings_from_a_peer_that_does_not_read_makes_nothing_grow() {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let mock = Mock::new(masked(PING, b"ping").repeat(10_000));
+    mock.lock().room = 0;
+    let mut ws = over_with(&mock, &config);
+    for _ in 0..1000 {
+        would_block(ws.next());
+    }
+    let (_, endpoint) = ws.into_parts();
+    assert!(endpoint.queued() <= 1000 + 131, "{}", endpoint.queued());
+}
+
+#[test]
+fn peer_that_does_not_read_is_given_up() {
+    for receives in [false, true] {
+        let mut config = Config::default();
+        config.write_timeout = Some(Duration::from_millis(50));
+        config.connection.close_timeout = Duration::from_millis(50);
+        let (mut ws, _far) = served(&config);
+        let (end, outcome) = ends(move || {
+            let big = vec![7; 4 << 20];
+            let end = if receives {
+                ws.feed(&big).expect("one goes beyond");
+                ws.next().map(|_| ())
+            } else {
+                ws.send(&big)
+            };
+            (end, ws.outcome())
+        });
+        assert!(matches!(end, Err(Error::Timeout(TimeoutError::Write))), "{end:?}");
+        assert_eq!(outcome.expect("ended").failure, Some(Failure::Timeout(TimeoutError::Write)));
+    }
+}
+
+#[test]
+fn silent_peer_is_pinged_and_then_taken_for_gone() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_millis(50));
+    config.connection.pong_timeout = Some(Duration::from_millis(50));
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (mut ws, mut far) = served(&config);
+    let (first, again) = ends(move || {
+        let mut end = || ws.next().map(|it| it.is_some());
+        (end(), end())
+    });
+    for end in [first, again] {
+        assert!(matches!(end, Err(Error::Timeout(TimeoutError::Pong))), "{end:?}");
+    }
+    let mut written = Vec::new();
+    far.read_to_end(&mut written).expect("shut down");
+    assert_eq!(opcodes(&written), [PING, CLOSE]);
+}
+
+#[test]
+fn connection_without_messages_ends_with_1001() {
+    let mut config = Config::default();
+    config.connection.idle_timeout = Some(Duration::from_millis(50));
+    let (mut ws, mut far) = served(&config);
+    let ending = thread::spawn(move || ws.next().map(|it| it.is_some()));
+    let mut written = Vec::new();
+    far.read_to_end(&mut written).expect("shut down");
+    drop(far);
+    assert_eq!(written[2..4], *b"\x03\xe9");
+    let end = ending.join().expect("no panic");
+    assert!(matches!(end, Err(Error::Timeout(TimeoutError::Idle))), "{end:?}");
+}
+
+#[test]
+fn peer_that_never_answers_a_close_has_the_close_timeout() {
+    let mut config = Config::default();
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (mut ws, _far) = served(&config);
+    let outcome = ends(move || ws.close(CloseCode::NORMAL, "")).expect("valid");
+    assert_eq!(outcome.sent, Some(CloseCode::NORMAL));
+    assert!(!outcome.is_clean());
+}
+
+// --- failing and closing ---
+
+#[test]
+fn close_frame_with_the_right_code_goes_out_before_the_error() {
+    for (wire, error, code) in [
+        (frame(TEXT, b"x"), ProtocolError::UnmaskedFrame, CloseCode::PROTOCOL_ERROR),
+        (masked(TEXT, b"\xff"), ProtocolError::InvalidUtf8, CloseCode::INVALID_PAYLOAD),
+        (
+            [masked(0x01, b"\xc3"), masked(0x80, b"x")].concat(),
+            ProtocolError::InvalidUtf8,
+            CloseCode::INVALID_PAYLOAD,
+        ),
+    ] {
+        // A big rest that nobody reads would make the socket reset.
+        let (mut ws, mut far) = served(&Config::default());
+        let sending = thread::spawn(move || {
+            far.write_all(&[wire, vec![0xff; 1 << 20]].concat()).expect("read to the end");
+            let mut written = Vec::new();
+            far.read_to_end(&mut written).expect("no reset");
+            written
+        });
+        let first = ws.next().map(|it| it.is_some());
+        let again = ws.next().map(|it| it.is_some());
+        for end in [first, again] {
+            assert!(matches!(end, Err(Error::Protocol(got)) if got == error), "{end:?}");
+        }
+        let written = sending.join().expect("no panic");
+        assert_eq!(opcodes(&written), [CLOSE]);
+        assert_eq!(written[2..4], u16::from(code).to_be_bytes());
+    }
+}
+
+#[test]
+fn crossing_closes_are_clean() {
+    let (mut near, mut far) = pair(&Config::default());
+    let far = thread::spawn(move || far.close(CloseCode(4002), "b"));
+    let near = near.close(CloseCode(4001), "a").expect("valid");
+    let far = far.join().expect("no panic").expect("valid");
+    assert!(near.is_clean() && far.is_clean());
+}
+
+#[test]
+fn messages_come_after_the_own_close_until_the_peers() {
+    let mock = Mock::new(masked(TEXT, b"first"));
+    let mut ws = over(&mock);
+    let Ok(Some(Received { mut out, .. })) = ws.next() else { panic!() };
+    out.close(CloseCode::NORMAL, "").expect("valid");
+    assert_eq!(out.feed("late"), Err(SendError::Closed));
+    mock.push([masked(TEXT, b"second"), masked(PING, b"p"), masked(CLOSE, b"\x03\xe8")].concat());
+    assert_eq!(ws.next().expect("open").expect("a message").message, Message::Text("second"));
+    assert!(ws.next().expect("clean").is_none());
+    assert!(ws.next().expect("clean").is_none());
+    assert_eq!(mock.written(), frame(CLOSE, b"\x03\xe8"), "nothing follows a Close frame");
+    assert!(matches!(ws.send("x"), Err(Error::Send(SendError::Closed))));
+    assert!(ws.close(CloseCode::NORMAL, "").expect("closed").is_clean());
+}
+
+#[test]
+fn taking_apart_loses_nothing() {
+    let (wire, messages) = conversation();
+    for step in [1, 4, usize::MAX] {
+        let mock = Mock::ending(&wire);
+        mock.lock().step = step;
+        let mut ws = over(&mock);
+        let mut came = 0;
+        while let Some(Received { message, mut out }) = ws.next().expect("clean") {
+            came += 1;
+            let _ = out.feed(message);
+            let (io, endpoint) = ws.into_parts();
+            ws = WebSocket::new(io, endpoint).expect("no timeouts to set");
+        }
+        assert_eq!(came, messages.len());
+        assert_eq!(mock.written(), answers());
+    }
+}
+
+// --- split ---
+
+type Halves = (Receiver<UnixStream, UnixStream>, Sender<UnixStream>);
+
+fn split(ws: WebSocket<UnixStream>) -> Halves {
+    let writer = ws.get_ref().try_clone().expect("a socket");
+    ws.split(writer).expect("a socket")
+}
+
+#[test]
+fn halves_of_several_threads_exchange_many_messages() {
+    let (near, far) = pair(&Config::default());
+    let serving = thread::spawn(move || echo_all(far).map(|ws| ws.outcome().expect("ended")));
+    let (mut receiver, sender) = split(near);
+    let senders: Vec<_> = (0..4_u8)
+        .map(|id| {
+            let sender = sender.clone();
+            thread::spawn(move || (0..200).try_for_each(|_| sender.send(&[id; 300])))
+        })
+        .collect();
+    let counts = ends(move || {
+        let mut counts = [0; 4];
+        for _ in 0..800 {
+            let message = receiver.next().expect("open").expect("a message");
+            let id = message.as_bytes()[0];
+            assert_eq!(message.as_bytes(), [id; 300], "messages mix");
+            counts[usize::from(id)] += 1;
+        }
+        sender.close(CloseCode::NORMAL, "").expect("open");
+        assert!(receiver.next().expect("clean").is_none());
+        counts
+    });
+    assert_eq!(counts, [200; 4]);
+    senders.into_iter().for_each(|it| it.join().expect("no panic").expect("open"));
+    assert!(serving.join().expect("no panic").expect("clean").is_clean());
+}
+
+#[test]
+fn sender_that_closes_ends_a_receiver_that_waits() {
+    let mut config = Config::default();
+    config.connection.close_timeout = Duration::from_millis(100);
+    let (ws, _far) = served(&config);
+    let (mut receiver, sender) = split(ws);
+    let receiving = thread::spawn(move || (receiver.next().map(|_| ()), receiver.outcome()));
+    sender.close(CloseCode::NORMAL, "").expect("valid");
+    let (end, outcome) = ends(move || receiving.join().expect("no panic"));
+    assert!(matches!(end, Err(Error::Unclean(_))), "{end:?}");
+    assert_eq!(outcome.expect("ended").sent, Some(CloseCode::NORMAL));
+}
+
+#[test]
+fn close_of_the_peer_does_not_cut_off_what_a_sender_is_writing() {
+    let (ws, mut far) = served(&Config::default());
+    let (mut receiver, sender) = split(ws);
+    let big = vec![7; 4 << 20];
+    let expected = [frame(BINARY, &big), frame(CLOSE, b"\x03\xe8")].concat();
+    // In one piece: the message, and the Close frame behind it.
+    sender.feed(&big).expect("one goes beyond");
+    let sending = thread::spawn(move || sender.close(CloseCode::NORMAL, ""));
+    let mut first = [0; 1];
+    far.read_exact(&mut first).expect("it writes");
+    // The peer closes as well, and only then reads on.
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+    let (peer, peer_reads) = mpsc::channel();
+    let receiving = thread::spawn(move || {
+        // Ready when the receiver has seen the Close; it goes on to its end from there.
+        let end = receiver.next().map(|it| it.is_some());
+        let _ = peer.send(());
+        end
+    });
+    // The receiver waits for the sender, so there is nothing that says when; it has had its time.
+    let _ = peer_reads.recv_timeout(Duration::from_millis(300));
+    let mut written = first.to_vec();
+    far.read_to_end(&mut written).expect("no reset");
+    drop(far);
+    assert_eq!(written.len(), expected.len(), "cut off");
+    assert!(written == expected);
+    sending.join().expect("no panic").expect("written");
+    assert!(!receiving.join().expect("no panic").expect("clean"));
+}
+
+/// Takes 1,000 bytes at a time, slowly.
+#[derive(Debug)]
+struct Slow(UnixStream);
+
+impl Read for Slow {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let until = Instant::now() + Duration::from_millis(20);
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            thread::park_timeout(left);
+        }
+        self.0.write(&bytes[..bytes.len().min(1000)])
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Transport for Slow {}
+
+#[test]
+fn peer_that_takes_a_large_message_slowly_is_not_given_up() {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_millis(200));
+    let (ws, mut far) = served(&config);
+    let writer = Slow(ws.get_ref().try_clone().expect("a socket"));
+    let (mut receiver, sender) = ws.split(writer).expect("a socket");
+    // The answer to this waits behind the message.
+    let sending = thread::spawn(move || sender.send(&[7; 50_000]));
+    let receiving = thread::spawn(move || receiver.next().map(|it| it.is_some()));
+    let mut first = [0; 1];
+    far.read_exact(&mut first).expect("it writes");
+    far.write_all(&masked(PING, b"p")).expect("room");
+    let mut rest = vec![0; 50_004 - 1 + 3];
+    let read = far.read_exact(&mut rest);
+    drop(far);
+    let sent = sending.join().expect("no panic");
+    let received = receiving.join().expect("no panic");
+    assert!(read.is_ok() && sent.is_ok(), "{sent:?}, {received:?}");
+    assert!(rest.ends_with(&frame(PONG, b"p")));
+}
+
+#[test]
+fn ping_of_a_sender_waits_for_room_as_a_message_does() {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (4, 0);
+    let (ws, _far) = served(&config);
+    let (_receiver, sender) = split(ws);
+    sender.feed("more than four").expect("one goes beyond");
+    sender.ping(b"?").expect("there is room after a flush");
+}
+
+#[test]
+fn senders_blocked_on_a_peer_that_does_not_read_are_given_up() {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_millis(50));
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (ws, _far) = served(&config);
+    let (mut receiver, sender) = split(ws);
+    let receiving = thread::spawn(move || receiver.next().map(|it| it.is_some()));
+    let senders: Vec<_> = (0..3)
+        .map(|_| {
+            let sender = sender.clone();
+            thread::spawn(move || sender.send(&vec![7; 4 << 20]))
+        })
+        .collect();
+    ends(move || {
+        for sending in senders {
+            let sent = sending.join().expect("no panic");
+            assert!(sent.is_err());
+        }
+        let end = receiving.join().expect("no panic");
+        assert!(matches!(end, Err(Error::Timeout(TimeoutError::Write))), "{end:?}");
+    });
+}
+
+#[test]
+fn halves_can_be_sent_to_other_threads() {
+    fn sends<T: Send>() {}
+    fn shares<T: Sync>() {}
+    sends::<WebSocket<UnixStream>>();
+    sends::<Receiver<UnixStream, UnixStream>>();
+    sends::<Sender<UnixStream>>();
+    shares::<Sender<UnixStream>>();
+    sends::<Error>();
+}
