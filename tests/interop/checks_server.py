@@ -8,7 +8,7 @@ import shutil
 import time
 
 from cases import CASES, CLOSE
-from harness import ARTIFACTS, lines_of, our_server, started
+from harness import lines_of, our_server, started
 
 GOOD, BAD = "http://good.example", "http://bad.example"
 CLOSED = f"closed {CLOSE[0]} {CLOSE[1]}"
@@ -123,6 +123,26 @@ async def vanished_client(report):
 
 
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+async def unread_body(report):
+    """A refusal is not lost to a reset when more of the request comes than the server reads."""
+    for name, options, path in SERVERS:
+        async with our_server(name, *options) as (address, _):
+            reader, writer = await asyncio.open_connection(*address.split(":"))
+            head = f"POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: 60000\r\n\r\n"
+            writer.write(head.encode() + bytes(20_000))
+            try:
+                for _ in range(2):
+                    await asyncio.sleep(0.1)
+                    writer.write(bytes(20_000))
+                    await writer.drain()
+                answer = await asyncio.wait_for(reader.read(-1), 10)
+                problem = None if answer.startswith(b"HTTP/1.1 426 ") else repr(answer)
+            except (OSError, asyncio.TimeoutError) as error:
+                problem = repr(error)
+            writer.close()
+        report.check(f"slow POST -> {name}: answered", problem)
+
+
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", KEY]
 ASKED = ["Upgrade: websocket", "Connection: Upgrade, close", "Sec-WebSocket-Version: 13"]
 
@@ -149,10 +169,6 @@ async def plain_http(report):
 
     old = [option for field in [*UPGRADE, "Sec-WebSocket-Version: 8"] for option in ("-H", field)]
     html = ["Content-Type: text/html; charset=utf-8", "Connection: close"]
-    # More than the socket buffers take: the answer must not be lost to a reset.
-    much = ARTIFACTS / "much"
-    much.write_bytes(bytes(3_000_000))
-    large = ["--data-binary", f"@{much}", "-H", "Expect:"]
     async with our_server("echo") as (address, _):
         root, socket = f"http://{address}/", f"http://{address}/ws"
         await get("echo: GET /", root, status=200, headers=html, body="<!DOCTYPE html>")
@@ -161,12 +177,10 @@ async def plain_http(report):
         await get("echo: GET /nothing", f"{root}nothing", status=404, body="nothing here")
         await get("echo: GET /ws", socket, status=426, headers=ASKED, body="this is")
         await get("echo: POST /", root, "-d", "data", status=405, body="only GET")
-        await get("echo: POST of much", root, *large, status=405, body="only GET")
         await get("echo: POST /ws", socket, "-d", "data", status=426, headers=ASKED)
         await get("echo: version 8", socket, *old, status=426, headers=ASKED)
     for name, options, path in SERVERS[1:]:
         async with our_server(name, *options) as (address, _):
             url = f"http://{address}{path}"
             await get(f"{name}: GET", url, status=426, headers=ASKED)
-            await get(f"{name}: POST of much", url, *large, status=426, headers=ASKED)
             await get(f"{name}: version 8", url, *old, status=426, headers=ASKED)

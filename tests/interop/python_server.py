@@ -1,9 +1,9 @@
 """A Python WebSocket server to test our client against: `python_server.py websockets|aiohttp`.
 
 It prints "listening PORT", then "closed CODE" for each connection that ends. By path: /echo echoes
-and speaks the subprotocol "chat"; /close answers the first message with Close 4001 "enough"; /vanish
-ends the TCP stream at the first message, without Close; /401 and /302 are answers of HTTP; anything
-else is 404.
+and speaks the subprotocol "chat"; /close answers the first message with Close 4001 "enough";
+/vanish ends the TCP stream at the first message, without Close; /401 and /302 are answers of HTTP;
+anything else is 404.
 """
 
 import asyncio
