@@ -89,6 +89,12 @@ impl Timers {
         self.closing = true;
     }
 
+    /// Times count from another point: every clock starts anew.
+    pub(crate) fn restart(&mut self) {
+        (self.heard, self.active) = (true, true);
+        self.close_at = NEVER;
+    }
+
     fn settle(&mut self, now: Nanos) {
         if core::mem::take(&mut self.heard) {
             self.heard_at = now;

@@ -55,7 +55,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// [`Error::Io`] if the stream does not take its timeouts.
     pub fn new(io: S, endpoint: Endpoint) -> Result<Self, Error> {
-        let Endpoint { incoming, outgoing } = endpoint;
+        let Endpoint { incoming, mut outgoing } = endpoint;
+        outgoing.connection.restart_clocks();
         let reader = Reader::new(io, incoming, &outgoing)?;
         Ok(Self { reader, outgoing })
     }
@@ -200,6 +201,6 @@ impl<S: Transport> WebSocket<S> {
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
-        (stream.io, Endpoint { incoming, outgoing })
+        (stream.into_io(), Endpoint { incoming, outgoing })
     }
 }

@@ -58,6 +58,7 @@ fn read_before<S: Transport>(
 /// the client has got the HTTP answer. [`Error::Io`].
 pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting<S>, Error> {
     let mut handshake = ServerHandshake::new(config);
+    io.set_write_timeout(Some(handshake.timeout()))?;
     let deadline = Instant::now() + handshake.timeout();
     let mut buffer = vec![0; READ];
     let error = loop {
@@ -140,7 +141,10 @@ impl<S: Transport> Accepting<S> {
     /// Takes it apart for another HTTP library: the stream, the request, and the bytes that were
     /// read behind its head.
     #[must_use]
-    pub fn into_parts(self) -> (S, Request, Vec<u8>) {
+    pub fn into_parts(mut self) -> (S, Request, Vec<u8>) {
+        // The timeouts of the handshake are not for who comes next.
+        let _ = self.io.set_read_timeout(None);
+        let _ = self.io.set_write_timeout(None);
         (self.io, self.request, self.rest)
     }
 }
@@ -177,6 +181,7 @@ pub fn connect<S: Transport>(
     random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
     let mut out = Vec::new();
     let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
+    io.set_write_timeout(Some(handshake.timeout()))?;
     io.write_all(&out)?;
     io.flush()?;
     let deadline = Instant::now() + handshake.timeout();

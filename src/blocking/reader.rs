@@ -30,9 +30,6 @@ impl<S: Transport> Side<S> for Outgoing {
 
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
-        if self.queued() == 0 {
-            return Ok(());
-        }
         while self.queued() > 0 {
             let mut slices = [IoSlice::new(&[]); 16];
             let mut count = 0;
@@ -40,18 +37,28 @@ impl<S: Transport> Side<S> for Outgoing {
                 *slice = IoSlice::new(chunk);
                 count += 1;
             }
+            let begun = Instant::now();
             match stream.io.write_vectored(&slices[..count]) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
                 Ok(count) => self.advance(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // The stream has the write timeout: nothing was taken for that long.
-                Err(error) if would_block(&error) && stream.can_wait => {
+                Err(error)
+                    if stream.can_wait && has_waited(&error, begun, self.write_timeout()) =>
+                {
                     return Err(self.give_up(TimeoutError::Write).into());
                 }
                 Err(error) => return Err(error.into()),
             }
+            stream.unflushed = true;
         }
-        Ok(stream.io.flush()?)
+        while stream.unflushed {
+            match stream.io.flush() {
+                Ok(()) => stream.unflushed = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 }
 
@@ -64,6 +71,8 @@ pub(super) struct Stream<S> {
     /// Whether reads end by themselves when a deadline comes.
     can_wait: bool,
     read_timeout: Option<Duration>,
+    /// Whether something was written that the stream has not been told to flush.
+    unflushed: bool,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
 }
@@ -79,7 +88,8 @@ impl<S: Transport> Reader<S> {
         io.set_write_timeout(outgoing.write_timeout())?;
         let can_wait = io.set_read_timeout(None)?;
         let start = Instant::now();
-        let stream = Stream { io, start, can_wait, read_timeout: None, shut: false };
+        let stream =
+            Stream { io, start, can_wait, read_timeout: None, unflushed: false, shut: false };
         Ok(Self { stream, incoming })
     }
 
@@ -88,10 +98,12 @@ impl<S: Transport> Reader<S> {
         let Self { stream, incoming } = self;
         loop {
             // No message is handed out while its answer would not find room.
-            if side.with(Outgoing::is_congested) {
-                side.write(stream)?;
-            }
-            match side.with(|outgoing| incoming.poll(outgoing)) {
+            let congested = side.with(Outgoing::is_congested);
+            let status = match congested {
+                true => Ok(Status::NeedRead),
+                false => side.with(|outgoing| incoming.poll(outgoing)),
+            };
+            match status {
                 Ok(Status::Message) => return Ok(true),
                 Ok(Status::NeedRead) => {}
                 Ok(Status::Closed) | Err(_) => {
@@ -100,19 +112,19 @@ impl<S: Transport> Reader<S> {
                 }
             }
             match side.write(stream) {
-                Err(error) if is_wait(&error) => return Err(error),
+                Err(error) if is_wait(&error) || matches!(error, Error::Send(_)) => {
+                    return Err(error);
+                }
                 // The peer may have said why before it stopped reading: read on to the end.
                 Err(_) => side.with(Outgoing::abandon),
                 Ok(()) => {}
             }
+            if congested {
+                continue;
+            }
             lend_buffer(incoming);
-            let read = match stream.due(side) {
-                Some(timeout) => {
-                    let buffer = side.with(|outgoing| incoming.read_buf(outgoing));
-                    stream.read(buffer, timeout)
-                }
-                None => Ok(None),
-            };
+            let buffer = side.with(|outgoing| incoming.read_buf(outgoing));
+            let read = stream.wait(buffer, side);
             match read {
                 Ok(Some(0)) => receive_eof(side),
                 Ok(Some(count)) => incoming.advance_read(count),
@@ -135,22 +147,33 @@ impl<S: Transport> Reader<S> {
 }
 
 impl<S: Transport> Stream<S> {
-    /// How long a read may take; `None` if a deadline had passed and was dealt with.
-    fn due<D: Side<S>>(&self, side: &mut D) -> Option<Option<Duration>> {
+    /// Reads until there is something (0 is the end), or the next deadline: `None`, once that has
+    /// been dealt with.
+    ///
+    /// A deadline that has passed is dealt with after a read all the same: what proves that the
+    /// peer lives may be there.
+    fn wait<D: Side<S>>(
+        &mut self,
+        buffer: &mut [u8],
+        side: &mut D,
+    ) -> Result<Option<usize>, Error> {
         let now = self.start.elapsed();
-        let deadline = side.with(|outgoing| {
-            let deadline = outgoing.poll_timeout(now);
-            if deadline.is_some_and(|at| at <= now) {
+        let deadline = side.with(|outgoing| outgoing.poll_timeout(now));
+        let left = deadline.map(|at| at.saturating_sub(now));
+        let timeout = left.map_or(D::TICK, |left| Some(D::TICK.map_or(left, |it| it.min(left))));
+        let read = match left {
+            Some(Duration::ZERO) if !self.can_wait => None,
+            _ => self.read(buffer, timeout)?,
+        };
+        // A peer that goes on sending does not put off the end of a close.
+        let now = self.start.elapsed();
+        side.with(|outgoing| {
+            if read.is_none() || !outgoing.connection.is_open() {
                 // A failure is in the connection, and comes out of it.
                 let _ = outgoing.handle_timeout(now);
             }
-            deadline
         });
-        match deadline {
-            Some(at) if at <= now => None,
-            Some(at) => Some(Some(D::TICK.map_or(at - now, |tick| tick.min(at - now)))),
-            None => Some(D::TICK),
-        }
+        Ok(read)
     }
 
     /// Reads until there is something (0 is the end), or `timeout` has passed (`None`).
@@ -165,12 +188,21 @@ impl<S: Transport> Stream<S> {
             self.io.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
         }
+        let begun = Instant::now();
         match self.io.read(buffer) {
             Ok(count) => Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-            Err(error) if would_block(&error) && timeout.is_some() && self.can_wait => Ok(None),
+            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Takes the timeouts off the stream again, for whoever uses it next.
+    pub(super) fn into_io(mut self) -> S {
+        // A stream that does not take them had none.
+        let _ = self.io.set_read_timeout(None);
+        let _ = self.io.set_write_timeout(None);
+        self.io
     }
 
     /// Writes what is queued, shuts down, and waits for the peer to end the stream: a reset would
@@ -193,8 +225,7 @@ impl<S: Transport> Stream<S> {
             if over || (self.shut && !self.can_wait) {
                 return Ok(());
             }
-            let Some(timeout) = self.due(side) else { continue };
-            match self.read(&mut [0; 2048], timeout) {
+            match self.wait(&mut [0; 2048], side) {
                 Err(error) if is_wait(&error) => return Err(error),
                 Ok(Some(0)) | Err(_) => receive_eof(side),
                 Ok(_) => {}
@@ -211,6 +242,11 @@ fn receive_eof<S>(side: &mut impl Side<S>) {
 /// Whether the stream only says that it would block.
 pub(super) fn is_wait(error: &Error) -> bool {
     matches!(error, Error::Io(error) if would_block(error))
+}
+
+/// Whether a stream has waited for its timeout, and not said at once that it would block.
+fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
+    would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
 }
 
 pub(super) fn would_block(error: &io::Error) -> bool {

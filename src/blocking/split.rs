@@ -6,7 +6,7 @@
 
 use alloc::sync::Arc;
 use core::time::Duration;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use super::reader::{Reader, Side, Stream, would_block};
@@ -60,39 +60,39 @@ impl<W: Transport> Shared<W> {
     }
 
     fn drain(&self, writer: &mut W) -> Result<(), Error> {
+        let mut written = false;
         loop {
             let chunk = {
                 let mut outgoing = lock(&self.outgoing);
                 outgoing.transmit()?;
-                match outgoing.take_chunk() {
-                    Some(chunk) => chunk,
-                    None => return Ok(()),
-                }
+                outgoing.first_chunk()
             };
-            if let Err(error) = write_all(writer, &chunk) {
-                // Part of a frame may be out: nothing can be written after it.
-                let mut outgoing = lock(&self.outgoing);
-                if let Error::Timeout(timeout) = error {
-                    outgoing.give_up(timeout);
-                }
-                outgoing.abandon();
-                return Err(error);
+            let step = match &chunk {
+                Some(chunk) => writer.write(chunk),
+                None if written => writer.flush().map(|()| 0),
+                None => return Ok(()),
+            };
+            match step {
+                Ok(count) if chunk.is_some() && count > 0 => lock(&self.outgoing).advance(count),
+                Ok(_) if chunk.is_none() => return Ok(()),
+                Ok(_) => return Err(self.break_off(ErrorKind::WriteZero.into())),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.break_off(error)),
             }
+            written = true;
         }
     }
-}
 
-fn write_all<W: Transport>(writer: &mut W, mut bytes: &[u8]) -> Result<(), Error> {
-    while !bytes.is_empty() {
-        match writer.write(bytes) {
-            Ok(0) => return Err(std::io::Error::from(ErrorKind::WriteZero).into()),
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if would_block(&error) => return Err(TimeoutError::Write.into()),
-            Err(error) => return Err(error.into()),
+    /// Part of a frame may be out: nothing can be written after it.
+    fn break_off(&self, error: io::Error) -> Error {
+        let mut outgoing = lock(&self.outgoing);
+        if would_block(&error) {
+            // The handle has the write timeout: nothing was taken for that long.
+            return outgoing.give_up(TimeoutError::Write).into();
         }
+        outgoing.abandon();
+        error.into()
     }
-    Ok(writer.flush()?)
 }
 
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
@@ -181,8 +181,15 @@ impl<W: Transport> Sender<W> {
     /// As [`WebSocket::feed`].
     pub fn feed<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
         let message = message.into();
+        self.queue(|outgoing| outgoing.send(message))
+    }
+
+    fn queue(
+        &self,
+        mut send: impl FnMut(&mut Outgoing) -> Result<(), SendError>,
+    ) -> Result<(), Error> {
         loop {
-            match lock(&self.shared.outgoing).send(message) {
+            match send(&mut lock(&self.shared.outgoing)) {
                 Err(SendError::Full { .. }) => {}
                 result => return Ok(result?),
             }
@@ -206,7 +213,7 @@ impl<W: Transport> Sender<W> {
     ///
     /// As [`send`](Self::send).
     pub fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        lock(&self.shared.outgoing).ping(payload)?;
+        self.queue(|outgoing| outgoing.ping(payload))?;
         self.flush()
     }
 

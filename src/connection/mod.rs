@@ -373,6 +373,16 @@ impl Connection {
         }
     }
 
+    /// Takes note that times count from another point now.
+    pub(crate) fn restart_clocks(&mut self) {
+        self.timers.restart();
+    }
+
+    /// Takes note that the peer has taken output while more waits: a Ping may be behind it.
+    pub(crate) fn note_progress(&mut self) {
+        self.timers.note_heard();
+    }
+
     /// Fails the connection because of a deadline that is kept above it.
     pub(crate) fn time_out(&mut self, error: TimeoutError) -> TimeoutError {
         self.fail_with(Failure::Timeout(error));

@@ -52,13 +52,11 @@ impl Queue {
     }
 
     #[cfg(feature = "std")]
-    fn pop(&mut self) -> Option<Bytes> {
+    fn first(&mut self) -> Option<Bytes> {
         if self.sealed.is_empty() {
             self.seal();
         }
-        let front = self.sealed.pop_front()?;
-        self.sealed_len -= front.len();
-        Some(front)
+        self.sealed.front().cloned()
     }
 
     fn chunks(&self) -> impl Iterator<Item = &[u8]> {
@@ -114,6 +112,8 @@ pub(crate) struct Outgoing {
     high: usize,
     low: usize,
     congested: bool,
+    /// Whether the transport takes nothing any more.
+    abandoned: bool,
     write_timeout: Option<Duration>,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
     stalled_at: Option<Duration>,
@@ -127,6 +127,7 @@ impl Outgoing {
             high: config.high_watermark,
             low: config.low_watermark.min(config.high_watermark),
             congested: false,
+            abandoned: false,
             write_timeout: config.write_timeout,
             stalled_at: None,
         }
@@ -172,19 +173,23 @@ impl Outgoing {
         self.write_timeout
     }
 
-    /// Takes the first piece of the queued output out of the queue.
+    /// The first piece of the queued output, by reference count.
     #[cfg(feature = "std")]
-    pub(crate) fn take_chunk(&mut self) -> Option<Bytes> {
-        self.stalled_at = None;
-        self.queue.pop()
+    pub(crate) fn first_chunk(&mut self) -> Option<Bytes> {
+        self.queue.first()
     }
 
-    /// Drops what is queued: the transport takes nothing any more.
+    /// Drops what is queued and queues nothing more: part of a frame may be out, and what came
+    /// behind it would be taken for the rest of that frame.
     pub(crate) fn abandon(&mut self) {
         self.queue = Queue::default();
+        self.abandoned = true;
     }
 
     fn check_room(&self) -> Result<(), SendError> {
+        if self.abandoned {
+            return Err(SendError::Closed);
+        }
         if self.is_full() { Err(SendError::Full { queued: self.queued() }) } else { Ok(()) }
     }
 
@@ -250,6 +255,9 @@ impl Outgoing {
 
     /// Not bound by the watermark: closing must always be possible.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        if self.abandoned {
+            return Err(SendError::Closed);
+        }
         self.transmit()?;
         self.queue.tail.extend_from_slice(&self.connection.close(code, reason)?);
         Ok(())
@@ -258,7 +266,10 @@ impl Outgoing {
     /// Queues what the protocol itself has to send. Pongs wait in their slot while the queue is
     /// over its high watermark, so that a flood of Pings cannot make it grow.
     pub(crate) fn transmit(&mut self) -> Result<(), SendError> {
-        if self.connection.wants_transmit() && !(self.connection.is_open() && self.is_full()) {
+        if self.connection.wants_transmit()
+            && !self.abandoned
+            && !(self.connection.is_open() && self.is_full())
+        {
             self.connection.poll_transmit(&mut self.queue.tail)?;
         }
         Ok(())
@@ -269,10 +280,13 @@ impl Outgoing {
     }
 
     pub(crate) fn advance(&mut self, count: usize) {
+        self.queue.advance(count);
         if count > 0 {
             self.stalled_at = None;
+            if self.queue.len() > 0 {
+                self.connection.note_progress();
+            }
         }
-        self.queue.advance(count);
     }
 
     pub(crate) fn release(&mut self) {
@@ -281,10 +295,11 @@ impl Outgoing {
 
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         let protocol = self.connection.poll_timeout(now);
-        [protocol, self.write_deadline(now)].into_iter().flatten().min()
+        [protocol, self.poll_write_timeout(now)].into_iter().flatten().min()
     }
 
-    fn write_deadline(&mut self, now: Duration) -> Option<Duration> {
+    /// The deadline of the write timeout alone.
+    pub(crate) fn poll_write_timeout(&mut self, now: Duration) -> Option<Duration> {
         let timeout = self.write_timeout?;
         if self.queue.len() == 0 {
             self.stalled_at = None;
@@ -294,14 +309,20 @@ impl Outgoing {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
-        let late = self.write_deadline(now).is_some_and(|at| at <= now);
-        let stuck = late.then(|| self.give_up(TimeoutError::Write));
+        let stuck = self.handle_write_timeout(now);
         let result = self.connection.handle_timeout(now);
         if self.connection.is_over() {
             // The peer has had its time: nobody waits for it to take the rest.
             self.abandon();
         }
-        stuck.map_or(result, Err)
+        stuck.and(result)
+    }
+
+    pub(crate) fn handle_write_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        match self.poll_write_timeout(now) {
+            Some(at) if at <= now => Err(self.give_up(TimeoutError::Write)),
+            _ => Ok(()),
+        }
     }
 
     pub(crate) fn should_close_transport(&self) -> bool {

@@ -5,14 +5,16 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
 use std::io::{self, IoSlice};
-use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, lend_buffer, take_buffers};
+use crate::adapter::{LAST_WORDS, check_read, ended, lend_buffer, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
+
+/// A deadline later than this is none: thirty years.
+const FAR: Duration = Duration::from_secs(946_080_000);
 
 /// Everything but the read buffer: the transport, the sending side, the clock.
 #[derive(Debug)]
@@ -26,11 +28,42 @@ pub(super) struct Half<S> {
     unflushed: bool,
     /// Whether the sending side of the transport has been shut down.
     shut: bool,
+    /// Until when a connection that is over may still write.
+    last_words_by: Option<Instant>,
+    /// The task that receives, where others send: it keeps the deadlines.
+    reader: Option<Waker>,
+    /// Whether the connection, used as a stream, has had its last item.
+    pub(super) stream_ended: bool,
+}
+
+impl<S> Half<S> {
+    /// From here on nobody receives: who sends keeps the write deadline.
+    pub(super) fn forget_reader(&mut self) {
+        self.reader = None;
+    }
+
+    /// Wakes the task that receives: there may be a new deadline for it to keep.
+    pub(super) fn tell_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
-    pub(super) fn new(io: S, outgoing: Outgoing) -> Self {
-        Self { io, outgoing, start: Instant::now(), sleep: None, unflushed: false, shut: false }
+    pub(super) fn new(io: S, mut outgoing: Outgoing) -> Self {
+        outgoing.connection.restart_clocks();
+        Self {
+            io,
+            outgoing,
+            start: Instant::now(),
+            sleep: None,
+            unflushed: false,
+            shut: false,
+            last_words_by: None,
+            reader: None,
+            stream_ended: false,
+        }
     }
 
     /// Whether the transport has yet to take something.
@@ -38,8 +71,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         self.unflushed || self.outgoing.queued() > 0
     }
 
-    pub(super) fn is_finished(&self) -> bool {
-        self.shut && self.outgoing.connection.is_over()
+    /// Whether there is an earlier deadline than the one that is waited for.
+    fn has_new_deadline(&mut self) -> bool {
+        let deadline = self.outgoing.poll_timeout(self.start.elapsed());
+        match (deadline, &self.sleep) {
+            (Some(at), Some(sleep)) => self.start + at.min(FAR) < sleep.deadline(),
+            (deadline, None) => deadline.is_some(),
+            (None, Some(_)) => false,
+        }
+    }
+
+    /// As [`poll_message`](Self::poll_message), where other tasks send.
+    pub(super) fn poll_message_shared(
+        &mut self,
+        incoming: &mut Incoming,
+        reader: &Waker,
+        writer: &Waker,
+    ) -> Poll<Result<bool, Error>> {
+        self.reader = Some(reader.clone());
+        self.poll_message(incoming, reader, writer)
     }
 
     /// Drives everything until there is a message (true) or the connection has ended (false).
@@ -51,33 +101,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         reader: &Waker,
         writer: &Waker,
     ) -> Poll<Result<bool, Error>> {
-        let (cx, writer) = (&mut Context::from_waker(reader), &mut Context::from_waker(writer));
+        let (cx, write_cx) = (&mut Context::from_waker(reader), &mut Context::from_waker(writer));
         loop {
-            let congested = self.outgoing.is_congested();
-            if !congested || !self.outgoing.connection.is_receiving() {
+            let congested = self.outgoing.is_congested() && self.outgoing.connection.is_receiving();
+            if !congested {
                 match incoming.poll(&mut self.outgoing) {
                     Ok(Status::Message) => return Poll::Ready(Ok(true)),
                     Ok(Status::NeedRead) => {}
                     Ok(Status::Closed) | Err(_) => {
-                        ready!(self.poll_end(reader, writer.waker()));
+                        ready!(self.poll_end(reader, writer));
                         return Poll::Ready(ended(&self.outgoing).map(|()| false));
                     }
                 }
             }
-            let written = self.poll_write(writer);
-            if let Poll::Ready(Err(_)) = written {
+            match self.poll_write(write_cx) {
+                // No key: what was to be sent stays due.
+                Poll::Ready(Err(error @ Error::Send(_))) => return Poll::Ready(Err(error)),
                 // The peer may have said why before it stopped reading: read on to the end.
-                self.outgoing.abandon();
-            }
-            if congested && (written.is_ready() || self.outgoing.is_drained()) {
-                continue;
-            }
-            if self.poll_time(cx).is_ready() {
-                continue;
+                Poll::Ready(Err(_)) => self.outgoing.abandon(),
+                Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             if congested {
+                if !self.outgoing.is_congested() || self.poll_time(cx).is_ready() {
+                    continue;
+                }
                 return Poll::Pending;
             }
+            // Read before looking at the clock: what proves that the peer lives may be there.
             lend_buffer(incoming);
             let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
             let room = buffer.remaining();
@@ -85,6 +135,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     let count = check_read(buffer.filled().len(), room)?;
                     incoming.advance_read(count);
+                    // A peer that goes on sending does not put off the end of a close.
+                    if !self.outgoing.connection.is_open() {
+                        let _ = self.poll_time(cx);
+                    }
                 }
                 Poll::Ready(Ok(())) => self.receive_eof(),
                 Poll::Ready(Err(error)) => {
@@ -95,8 +149,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                     }
                 }
                 Poll::Pending => {
-                    take_buffers(incoming, &mut self.outgoing);
-                    return Poll::Pending;
+                    if self.poll_time(cx).is_pending() {
+                        take_buffers(incoming, &mut self.outgoing);
+                        return Poll::Pending;
+                    }
                 }
             }
         }
@@ -110,33 +166,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Writes what is queued, shuts down, and waits for the peer to end the transport: a reset
     /// would otherwise destroy the Close frame on its way.
     pub(super) fn poll_end(&mut self, reader: &Waker, writer: &Waker) -> Poll<()> {
-        let (cx, writer) = (&mut Context::from_waker(reader), &mut Context::from_waker(writer));
+        let (cx, write_cx) = (&mut Context::from_waker(reader), &mut Context::from_waker(writer));
         loop {
-            let written = match self.poll_write(writer) {
-                Poll::Ready(Err(_)) => {
-                    self.outgoing.abandon();
-                    true
-                }
-                written => written.is_ready(),
-            };
             let over = self.outgoing.connection.is_over();
-            if written && !self.shut && (over || self.outgoing.should_close_transport()) {
-                let _ = ready!(Pin::new(&mut self.io).poll_shutdown(writer));
+            if !self.shut && self.poll_last_words(write_cx, over).is_ready() {
                 self.shut = true;
             }
-            if self.is_finished() {
+            if over {
+                if !self.shut {
+                    ready!(self.poll_last_words_by(cx));
+                    self.shut = true;
+                }
                 return Poll::Ready(());
-            }
-            if self.poll_time(cx).is_ready() {
-                continue;
             }
             let mut discarded = [0; 2048];
             let mut buffer = ReadBuf::new(&mut discarded);
-            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
-                Ok(()) if !buffer.filled().is_empty() => {}
-                Ok(()) | Err(_) => self.receive_eof(),
+            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    // A peer that goes on sending has no more time than one that does not.
+                    let _ = self.poll_time(cx);
+                }
+                Poll::Ready(Ok(()) | Err(_)) => self.receive_eof(),
+                Poll::Pending => ready!(self.poll_time(cx)),
             }
         }
+    }
+
+    /// Ready when everything is written and the sending side is shut down, if it is to be.
+    fn poll_last_words(&mut self, cx: &mut Context<'_>, over: bool) -> Poll<()> {
+        if ready!(self.poll_write(cx)).is_err() {
+            self.outgoing.abandon();
+        }
+        if !over && !self.outgoing.should_close_transport() {
+            return Poll::Pending;
+        }
+        // A transport that is gone already need not be ended.
+        let _ = ready!(Pin::new(&mut self.io).poll_shutdown(cx));
+        Poll::Ready(())
+    }
+
+    /// Ready when the peer is not waited for any longer to take the last bytes.
+    fn poll_last_words_by(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let by = *self.last_words_by.get_or_insert_with(|| Instant::now() + LAST_WORDS);
+        self.poll_sleep(by, cx)
     }
 
     /// Ready when a deadline has passed and been dealt with.
@@ -147,16 +219,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             return Poll::Pending;
         };
         if at > now {
-            let at = tokio::time::Instant::from_std(self.start + at.min(FAR));
-            let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-            if sleep.deadline() != at {
-                sleep.as_mut().reset(at);
-            }
-            ready!(sleep.as_mut().poll(cx));
+            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
         }
         // A failure is in the connection, and comes out of it.
         let _ = self.outgoing.handle_timeout(self.start.elapsed());
         Poll::Ready(())
+    }
+
+    fn poll_sleep(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
+        if sleep.deadline() != until {
+            sleep.as_mut().reset(until);
+        }
+        sleep.as_mut().poll(cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -184,7 +259,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
 
     /// Ready when everything is written, or the connection has failed.
     pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let written = self.poll_write(cx)?;
+        let written = self.poll_output(cx)?;
         ended(&self.outgoing)?;
         written.map(Ok)
     }
@@ -194,25 +269,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         if !self.outgoing.is_congested() {
             return Poll::Ready(Ok(()));
         }
-        let written = self.poll_write(cx)?;
+        let written = self.poll_output(cx)?;
         ended(&self.outgoing)?;
         if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
     }
 
-    /// Polls something that writes and keeps the deadlines meanwhile, as nobody receives.
-    pub(super) fn poll_in_time(
+    /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let written = self.poll_write(cx);
+        if let Poll::Ready(Err(Error::Io(_))) = written {
+            self.outgoing.abandon();
+        }
+        written
+    }
+
+    /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
+    /// ones. Otherwise the write deadline is kept here; the others are not judged while what would
+    /// meet them is not read.
+    pub(super) fn poll_writing(
         &mut self,
         cx: &mut Context<'_>,
-        poll: fn(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
+        mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
         loop {
             if let Poll::Ready(result) = poll(self, cx) {
                 return Poll::Ready(result);
             }
-            ready!(self.poll_time(cx));
+            if self.reader.is_some() {
+                if self.has_new_deadline() {
+                    self.tell_reader();
+                }
+                return Poll::Pending;
+            }
+            let now = self.start.elapsed();
+            let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
+            if at > now {
+                ready!(self.poll_sleep(self.start + at.min(FAR), cx));
+            }
+            // A failure is in the connection, and comes out of it.
+            let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
         }
     }
 }
-
-/// A deadline later than this is none: thirty years.
-const FAR: Duration = Duration::from_secs(946_080_000);

@@ -23,7 +23,9 @@ mod half;
 mod opening;
 mod split;
 mod stream;
+mod wakers;
 
+use alloc::sync::Arc;
 use core::future::poll_fn;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,6 +39,7 @@ use crate::message::Message;
 use half::Half;
 pub use opening::{Accepting, accept, connect};
 pub use split::{Receiver, Sender};
+use wakers::Writers;
 
 /// A WebSocket connection over `S`.
 ///
@@ -46,6 +49,8 @@ pub use split::{Receiver, Sender};
 pub struct WebSocket<S> {
     incoming: Incoming,
     half: Half<S>,
+    /// Made when the connection is used as stream and sink, which may be in two tasks.
+    writers: Option<Arc<Writers>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -53,8 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn new(io: S, endpoint: Endpoint) -> Self {
         let Endpoint { incoming, outgoing } = endpoint;
-        let half = Half::new(io, outgoing);
-        Self { incoming, half }
+        Self { incoming, half: Half::new(io, outgoing), writers: None }
     }
 
     /// Waits for the next message and lends it together with the outgoing half. `None` after a
@@ -65,11 +69,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Unclean`] or [`Error::Io`], and again on
-    /// each later call. The Close frame that belongs to the first has been written by then, and
-    /// the transport is shut down.
+    /// [`Error::Protocol`], [`Error::Timeout`] or [`Error::Unclean`], and again on each later call.
+    /// The Close frame that belongs to the first has been written by then, and the transport is
+    /// shut down. [`Error::Io`], and [`Error::Unclean`] on later calls.
     pub async fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
-        let Self { incoming, half } = self;
+        let Self { incoming, half, .. } = self;
+        half.forget_reader();
         if !poll_fn(|cx| half.poll_message(incoming, cx.waker(), cx.waker())).await? {
             return Ok(None);
         }
@@ -90,7 +95,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// [`Error::Send`], or [`Error::Io`] while waiting for room.
     pub async fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
-        poll_fn(|cx| self.half.poll_in_time(cx, Half::poll_room)).await?;
+        self.half.forget_reader();
+        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
         Ok(self.half.outgoing.send(message.into())?)
     }
 
@@ -116,7 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         part: impl Into<Message<'p>>,
         fragment: Fragment,
     ) -> Result<(), Error> {
-        poll_fn(|cx| self.half.poll_in_time(cx, Half::poll_room)).await?;
+        self.half.forget_reader();
+        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
         self.half.outgoing.send_part(part.into(), fragment)?;
         self.flush().await
     }
@@ -127,7 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| self.half.poll_in_time(cx, Half::poll_room)).await?;
+        self.half.forget_reader();
+        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
         self.half.outgoing.ping(payload)?;
         self.flush().await
     }
@@ -138,7 +146,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// [`Error::Io`]; [`Error::Timeout`] if the peer takes nothing for the write timeout.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.half.poll_in_time(cx, Half::poll_written)).await
+        self.half.forget_reader();
+        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_written)).await
     }
 
     /// Closes: sends a Close frame unless one was sent, and waits for the end of the closing
@@ -151,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`Error::Send`] if code or reason are not valid; nothing was sent then. How the connection
     /// ended is in the outcome.
     pub async fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseOutcome, Error> {
-        let Self { incoming, half } = self;
+        let Self { incoming, half, .. } = self;
         match half.outgoing.close(code, reason) {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
@@ -185,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// and not decoded, and what was queued and not written.
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
-        let Self { incoming, half } = self;
+        let Self { incoming, half, .. } = self;
         (half.io, Endpoint { incoming, outgoing: half.outgoing })
     }
 }

@@ -12,7 +12,7 @@ use super::{Error, WebSocket};
 use crate::adapter::check_read;
 use crate::connection::Connection;
 use crate::endpoint::{self, Endpoint};
-use crate::error::SendError;
+use crate::error::{SendError, TimeoutError};
 use crate::handshake::{
     Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Negotiated, Reply,
     Request, Response, ServerConfig, ServerHandshake,
@@ -49,7 +49,7 @@ where
     }
     let mut out = Vec::new();
     handshake.fail(&mut out);
-    write_last(&mut io, &out).await?;
+    write_last(&mut io, &out, handshake.timeout()).await?;
     Err(handshake.receive_eof().err().unwrap_or(HandshakeError::TimedOut).into())
 }
 
@@ -103,8 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
         let mut out = Vec::new();
         match self.handshake.accept(&self.request, reply, &mut out) {
             Ok(negotiated) => {
-                self.io.write_all(&out).await?;
-                self.io.flush().await?;
+                write_in_time(&mut self.io, &out, self.handshake.timeout()).await?;
                 let connection = Connection::server(&config.connection);
                 let mut endpoint = Endpoint::new(connection, config);
                 endpoint.push_input(&self.rest);
@@ -121,11 +120,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Io`].
+    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Timeout`] if
+    /// the client does not take it within the handshake timeout. [`Error::Io`].
     pub async fn reject(mut self, reply: &Reply<'_>) -> Result<(), Error> {
         let mut out = Vec::new();
         self.handshake.reject(reply, &mut out)?;
-        write_last(&mut self.io, &out).await
+        write_last(&mut self.io, &out, self.handshake.timeout()).await
     }
 
     /// Takes it apart for another HTTP library: the transport, the request, and the bytes that
@@ -137,16 +137,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
 }
 
 /// Writes the answer after which the connection ends, and lets the client read it.
-async fn write_last<S>(io: &mut S, out: &[u8]) -> Result<(), Error>
+async fn write_last<S>(io: &mut S, out: &[u8], time: Duration) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    io.write_all(out).await?;
-    io.shutdown().await?;
+    write_in_time(io, out, time).await?;
     let mut discarded = [0; 1024];
-    let rest = async { while io.read(&mut discarded).await.is_ok_and(|count| count > 0) {} };
-    // A client that does not end the transport has had its time.
+    let rest = async {
+        io.shutdown().await?;
+        while io.read(&mut discarded).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    // A client that does not end the transport has had its time, and one that resets it its answer.
     let _ = timeout(LINGER, rest).await;
+    Ok(())
+}
+
+async fn write_in_time<S>(io: &mut S, out: &[u8], time: Duration) -> Result<(), Error>
+where
+    S: AsyncWrite + Unpin,
+{
+    let write = async {
+        io.write_all(out).await?;
+        io.flush().await
+    };
+    timeout(time, write).await.map_err(|_elapsed| TimeoutError::Write)??;
     Ok(())
 }
 
@@ -159,7 +174,8 @@ where
 ///
 /// [`Error::Refused`] with the response if the server answers anything but 101: follow a redirect
 /// or log in, and connect again. [`Error::Handshake`] if its answer breaks the protocol or does not
-/// come in time. [`Error::Io`]. [`Error::Send`] if there is no randomness.
+/// come in time, [`Error::Timeout`] if it does not take the request. [`Error::Io`].
+/// [`Error::Send`] if there is no randomness.
 pub async fn connect<S>(
     mut io: S,
     request: &ClientRequest,
@@ -173,9 +189,9 @@ where
     random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
     let mut out = Vec::new();
     let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
-    io.write_all(&out).await?;
-    io.flush().await?;
-    let read = timeout(handshake.timeout(), read_response(&mut io, &mut handshake)).await;
+    let time = handshake.timeout();
+    write_in_time(&mut io, &out, time).await?;
+    let read = timeout(time, read_response(&mut io, &mut handshake)).await;
     let (response, rest) = match read {
         Ok(result) => result?,
         Err(_elapsed) => match handshake.handle_timeout()? {

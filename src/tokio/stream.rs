@@ -1,5 +1,6 @@
 //! [`WebSocket`] as `Stream` and `Sink` of owned messages.
 
+use alloc::sync::Arc;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -12,25 +13,43 @@ use super::{Error, WebSocket};
 use crate::close_code::CloseCode;
 use crate::message::OwnedMessage;
 
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Polls something that writes; the stream and the sink may be in two tasks.
+    fn poll_sending(
+        &mut self,
+        cx: &Context<'_>,
+        poll: fn(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<Result<(), Error>> {
+        let writers = Arc::clone(self.writers.get_or_insert_default());
+        writers.poll(&mut self.half, cx, |half, writer| half.poll_writing(writer, poll))
+    }
+}
+
 /// Owned messages. Ends after a clean close and after an error.
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     type Item = Result<OwnedMessage, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let Self { incoming, half } = self.get_mut();
-        if half.is_finished() {
+        let Self { incoming, half, writers } = self.get_mut();
+        if half.stream_ended {
             return Poll::Ready(None);
         }
-        loop {
-            if !ready!(half.poll_message(incoming, cx.waker(), cx.waker()))? {
-                return Poll::Ready(None);
-            }
-            match incoming.take_message() {
-                Ok(message) => return Poll::Ready(Some(Ok(message))),
-                // Bad text: the connection fails, and the next round ends it and says why.
-                Err(error) => half.outgoing.fail(error),
+        let writers = Arc::clone(writers.get_or_insert_default());
+        let item = loop {
+            match ready!(writers.poll(&mut *half, cx, |half, writer| {
+                half.poll_message_shared(incoming, cx.waker(), writer.waker())
+            })) {
+                Ok(false) => break None,
+                Err(error) => break Some(Err(error)),
+                Ok(true) => match incoming.take_message() {
+                    Ok(message) => return Poll::Ready(Some(Ok(message))),
+                    // Bad text: the connection fails, and the next round ends it and says why.
+                    Err(error) => half.outgoing.fail(error),
+                },
             };
-        }
+        };
+        half.stream_ended = true;
+        Poll::Ready(item)
     }
 }
 
@@ -39,7 +58,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().half.poll_in_time(cx, Half::poll_room)
+        self.get_mut().poll_sending(cx, Half::poll_room)
     }
 
     fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
@@ -47,16 +66,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().half.poll_in_time(cx, Half::poll_written)
+        self.get_mut().poll_sending(cx, Half::poll_written)
     }
 
-    /// Closes with 1000 and waits for the closing handshake.
+    /// Sends a Close with 1000. The end of the closing handshake is the stream's to see.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Self { incoming, half } = self.get_mut();
-        if half.outgoing.connection.is_open() {
-            half.outgoing.close(CloseCode::NORMAL, "")?;
+        let this = self.get_mut();
+        if this.half.outgoing.connection.is_open() {
+            this.half.outgoing.close(CloseCode::NORMAL, "")?;
+            this.half.tell_reader();
         }
-        while ready!(half.poll_message(incoming, cx.waker(), cx.waker()))? {}
-        Poll::Ready(Ok(()))
+        this.poll_sending(cx, Half::poll_written)
     }
 }
