@@ -59,13 +59,13 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
                 break count - input.len()..count;
             }
             Ok(Some(_)) => {
-                handshake
-                    .reject(&Reply::new(426).text("this is a WebSocket endpoint\n"), &mut out)?;
-                return Ok(stream.write_all(&out)?);
+                let refusal = Reply::new(426).text("this is a WebSocket endpoint\n");
+                handshake.reject(&refusal, &mut out)?;
+                return write_last(stream, &out);
             }
             Err(error) => {
                 handshake.fail(&mut out);
-                stream.write_all(&out)?;
+                write_last(stream, &out)?;
                 return Err(error.into());
             }
         }
@@ -116,10 +116,21 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
         };
         input = Input::new(&mut buffer[..count]);
     }
-    // Close without losing the Close frame to a reset: end our side, then read to the end of
-    // theirs.
+    write_last(stream, &out)
+}
+
+/// Ends a connection without losing what was written last to a reset: ends our side, then reads to
+/// the end of theirs.
+fn write_last(mut stream: TcpStream, out: &[u8]) -> Result<(), Box<dyn Error>> {
+    stream.write_all(out)?;
     stream.shutdown(Shutdown::Write)?;
-    stream.set_read_timeout(Some(Duration::from_secs(1)))?;
-    while stream.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    let mut discarded = [0; 1024];
+    let end = Instant::now() + Duration::from_secs(1);
+    while Instant::now() < end {
+        stream.set_read_timeout(Some(Duration::from_millis(200)))?;
+        if stream.read(&mut discarded).is_ok_and(|count| count == 0) {
+            break;
+        }
+    }
     Ok(())
 }

@@ -278,7 +278,7 @@ async fn connect_gives_up_on_a_server_that_does_not_read() {
     let (near, _far) = duplex(16);
     let (request, config) = (request(), Config::default());
     let called = ends(connect(near, &request, ClientConfig::default(), &config)).await;
-    assert!(matches!(called, Err(Error::Handshake(HandshakeError::TimedOut))), "{called:?}");
+    assert!(matches!(called, Err(Error::Timeout(TimeoutError::Write))), "{called:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,11 +395,11 @@ async fn transport_that_fails_at_any_call_ends_the_connection() {
         let all: Vec<_> = messages.iter().map(|(_, text)| *text).collect();
         assert!(all.starts_with(&came.iter().map(String::as_str).collect::<Vec<_>>()));
         assert!(is_torn_off(&answers(), &mock.written()), "{fault:?}: writes behind a torn frame");
-        assert!(ws.outcome().is_some());
         // It stays at that.
         let (more, again) = ends(echo(&mut ws)).await;
         assert!(more.is_empty());
         assert_eq!(again.is_err(), end.is_err());
+        ends(ws.close(CloseCode::NORMAL, "")).await.expect("an outcome");
         mock.lock().calls
     };
     let calls = run(None).await;

@@ -378,6 +378,11 @@ impl Connection {
         self.timers.restart();
     }
 
+    /// Gives the peer the close timeout, although no Close was sent: none can be.
+    pub(crate) fn end_soon(&mut self) {
+        self.timers.note_closing();
+    }
+
     /// Takes note that the peer has taken output while more waits: a Ping may be behind it.
     pub(crate) fn note_progress(&mut self) {
         self.timers.note_heard();

@@ -180,10 +180,12 @@ impl Outgoing {
     }
 
     /// Drops what is queued and queues nothing more: part of a frame may be out, and what came
-    /// behind it would be taken for the rest of that frame.
+    /// behind it would be taken for the rest of that frame. What the peer still says is received
+    /// for the close timeout.
     pub(crate) fn abandon(&mut self) {
         self.queue = Queue::default();
         self.abandoned = true;
+        self.connection.end_soon();
     }
 
     fn check_room(&self) -> Result<(), SendError> {
@@ -255,24 +257,28 @@ impl Outgoing {
 
     /// Not bound by the watermark: closing must always be possible.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if self.abandoned {
-            return Err(SendError::Closed);
-        }
         self.transmit()?;
         self.queue.tail.extend_from_slice(&self.connection.close(code, reason)?);
+        self.discard_if_abandoned();
         Ok(())
     }
 
     /// Queues what the protocol itself has to send. Pongs wait in their slot while the queue is
     /// over its high watermark, so that a flood of Pings cannot make it grow.
     pub(crate) fn transmit(&mut self) -> Result<(), SendError> {
-        if self.connection.wants_transmit()
-            && !self.abandoned
-            && !(self.connection.is_open() && self.is_full())
-        {
+        if self.connection.wants_transmit() && !(self.connection.is_open() && self.is_full()) {
             self.connection.poll_transmit(&mut self.queue.tail)?;
+            self.discard_if_abandoned();
         }
         Ok(())
+    }
+
+    /// What is said to a transport that takes nothing is said to nobody; that the connection ends
+    /// is true all the same.
+    fn discard_if_abandoned(&mut self) {
+        if self.abandoned {
+            self.queue = Queue::default();
+        }
     }
 
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
