@@ -44,7 +44,10 @@ fn payload(kind: &str, size: usize) -> Vec<u8> {
 fn stream(masked: bool, kind: Kind, payload: &[u8], fragment: usize) -> (Vec<u8>, usize) {
     let (mut peer, mut out, mut count) = (connection(masked), Vec::new(), 0);
     while count == 0 || out.len() < STREAM {
-        let pieces: Vec<&[u8]> = payload.chunks(fragment.max(1)).collect();
+        let mut pieces: Vec<&[u8]> = payload.chunks(fragment).collect();
+        if pieces.is_empty() {
+            pieces.push(payload);
+        }
         for (at, piece) in pieces.iter().enumerate() {
             let last = if at + 1 == pieces.len() { Fragment::Last } else { Fragment::More };
             let piece = match kind {
