@@ -34,8 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen)?;
     println!("listening on http://{}", listener.local_addr()?);
-    for stream in listener.incoming() {
-        let stream = stream?;
+    for stream in listener.incoming().flatten() {
         std::thread::spawn(move || {
             if let Err(error) = echo_as_server(stream) {
                 eprintln!("{error}");

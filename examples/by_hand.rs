@@ -7,7 +7,7 @@
 //! Echoes on any path. This is the run loop of the crate documentation with a handshake in front.
 
 use std::error::Error;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -26,8 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let listener = TcpListener::bind(listen)?;
     println!("listening on http://{}", listener.local_addr()?);
-    for stream in listener.incoming() {
-        let stream = stream?;
+    // One connection that could not be accepted is no reason to stop.
+    for stream in listener.incoming().flatten() {
         std::thread::spawn(move || {
             if let Err(error) = serve(stream) {
                 eprintln!("{error}");
@@ -39,18 +39,26 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    // A client that takes nothing for so long is given up.
+    stream.set_write_timeout(Some(Duration::from_secs(30)))?;
     let mut buffer = vec![0; 16 * 1024];
     let mut out = Vec::new();
 
     // The opening handshake. What follows its head in the buffer is the first frames.
     let mut handshake = ServerHandshake::new(ServerConfig::default());
+    let deadline = Instant::now() + handshake.timeout();
     let rest = loop {
-        let count = stream.read(&mut buffer)?;
+        let left = deadline.saturating_duration_since(Instant::now());
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let read = stream.read(&mut buffer);
+        let count = *read.as_ref().unwrap_or(&0);
         let mut input = Input::new(&mut buffer[..count]);
-        let received = match count {
-            0 => handshake.receive_eof().map(|()| None),
-            _ => handshake.receive(&mut input),
+        let received = match read {
+            Ok(0) => handshake.receive_eof().map(|()| None),
+            Ok(_) => handshake.receive(&mut input),
+            Err(_) if left.is_zero() => handshake.handle_timeout().map(|()| None),
+            Err(error) if is_wait(&error) => Ok(None),
+            Err(error) => return Err(error.into()),
         };
         match received {
             Ok(None) => {}
@@ -106,17 +114,21 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
                 0
             }
             Ok(count) => count,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+            Err(error) if is_wait(&error) => {
                 // A failure is in the connection as well, and its Close frame is transmitted.
                 let _ = connection.handle_timeout(start.elapsed());
                 0
             }
-            Err(error) if error.kind() == ErrorKind::Interrupted => 0,
             Err(error) => return Err(error.into()),
         };
         input = Input::new(&mut buffer[..count]);
     }
     write_last(stream, &out)
+}
+
+/// Whether nothing came before the timeout of the read, or before a signal.
+fn is_wait(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
 /// Ends a connection without losing what was written last to a reset: ends our side, then reads to

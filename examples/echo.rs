@@ -65,6 +65,10 @@ fn options() -> Result<Options, Box<dyn Error>> {
             _ => return Err(format!("unknown option {option}\n{HELP}").into()),
         }
     }
+    let connection = &options.config.connection;
+    if connection.pong_timeout.is_some() && connection.ping_interval.is_none() {
+        return Err("--ping-timeout needs --ping-interval".into());
+    }
     if !origins.is_empty() {
         options.handshake.origins = OriginPolicy::list(origins.iter().map(String::as_str))?;
     }

@@ -28,8 +28,16 @@ enum Stage {
         deadline: Instant,
     },
     Open(Box<Endpoint>),
-    /// An answer other than 101 is being written.
-    Refusing,
+    /// An answer other than 101 is being written, and the client given a moment to read it.
+    Refusing {
+        deadline: Instant,
+    },
+}
+
+impl Stage {
+    fn refusing() -> Self {
+        Self::Refusing { deadline: Instant::now() + Duration::from_secs(1) }
+    }
 }
 
 struct Client {
@@ -111,7 +119,9 @@ impl Client {
                 let now = server.start.elapsed();
                 endpoint.poll_timeout(now).map(|at| at.saturating_sub(now))
             }
-            Stage::Refusing => None,
+            Stage::Refusing { deadline } => {
+                Some(deadline.saturating_duration_since(Instant::now()))
+            }
         }
     }
 
@@ -123,6 +133,9 @@ impl Client {
     fn drive(&mut self, server: &mut Server) -> io::Result<()> {
         if self.is_due(server) {
             self.handle_timeout(server);
+        }
+        if self.is_over() {
+            return Err(ErrorKind::TimedOut.into());
         }
         loop {
             let written = self.write()?;
@@ -141,18 +154,27 @@ impl Client {
             Stage::Opening { handshake, .. } => {
                 let _ = handshake.handle_timeout();
                 handshake.fail(&mut self.answer);
-                self.stage = Stage::Refusing;
+                self.stage = Stage::refusing();
             }
             // A failure is in the endpoint, with its Close frame.
             Stage::Open(endpoint) => drop(endpoint.handle_timeout(server.start.elapsed())),
-            Stage::Refusing => {}
+            Stage::Refusing { .. } => {}
         }
     }
 
     fn is_congested(&mut self) -> bool {
         match &mut self.stage {
             Stage::Open(endpoint) => endpoint.is_congested(),
-            Stage::Opening { .. } | Stage::Refusing => false,
+            Stage::Opening { .. } | Stage::Refusing { .. } => false,
+        }
+    }
+
+    /// Whether the peer has had its time to end the connection.
+    fn is_over(&self) -> bool {
+        match &self.stage {
+            Stage::Opening { .. } => false,
+            Stage::Open(endpoint) => endpoint.connection().is_over(),
+            Stage::Refusing { deadline } => *deadline <= Instant::now(),
         }
     }
 
@@ -174,7 +196,7 @@ impl Client {
                 server.buffer.resize(server.config.read_buffer, 0);
                 more
             }
-            Stage::Refusing => {
+            Stage::Refusing { .. } => {
                 let read = read(&mut self.stream, &mut [0; 1024])?;
                 if read == Some(0) {
                     Err(ErrorKind::UnexpectedEof.into())
@@ -206,12 +228,12 @@ impl Client {
                 Err(_) => {
                     // The reply is valid and there is a request to answer.
                     let _ = handshake.reject(&refusal, &mut self.answer);
-                    Stage::Refusing
+                    Stage::refusing()
                 }
             },
             Err(_) => {
                 handshake.fail(&mut self.answer);
-                Stage::Refusing
+                Stage::refusing()
             }
         };
     }
@@ -226,7 +248,7 @@ impl Client {
         }
         let ended = match &mut self.stage {
             Stage::Opening { .. } => false,
-            Stage::Refusing => true,
+            Stage::Refusing { .. } => true,
             Stage::Open(endpoint) => {
                 let _ = endpoint.transmit();
                 while endpoint.queued() > 0 {

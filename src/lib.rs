@@ -95,7 +95,8 @@
 //! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits:
 //! the echo loop above makes one write for all the messages of one read, and no reply lies unsent
 //! while its task waits for the peer. The queue has a high watermark; beyond it `next` hands out no
-//! further message and the adapters' `feed` waits.
+//! further message and the adapters' `feed` waits. A connection that was split receives on: its
+//! messages are lent without the means to answer them.
 //!
 //! # Closing
 //!
@@ -128,7 +129,7 @@
 //! |---|---|
 //! | message, and frame | 16 MiB, refused with 1009 at the header |
 //! | data frames in one message | 1,024 and one more for each 16 bytes, refused with 1008 |
-//! | handshake | 16 KiB, 64 fields, 10 s; refused with 431 and 408 |
+//! | handshake | 16 KiB, 64 fields, 10 s; refused with 414, 431 and 408 |
 //! | close handshake | 5 s |
 //! | keep-alive, idle timeout | off |
 //! | output queue | 256 KiB high, 64 KiB low; 30 s without progress |
@@ -142,6 +143,15 @@
 //!   connection being failed.
 //! - A [`Request`](handshake::Request) owns its head: it can be kept while the application asks its
 //!   database who the client is.
+//! - How a connection ended is asked for ([`Connection::outcome`]) and not an event: it also covers
+//!   ends that no byte announces.
+//! - A Ping that comes between our Close and the peer's is not answered: nothing follows a Close
+//!   frame of ours, although RFC 6455 §5.5.2 would ask for the Pong.
+//! - The run loop above transmits once a batch, so several Pings in one read get the latest Pong
+//!   (RFC 6455 §5.5.3 allows it). [`Endpoint`] and the adapters transmit after each event.
+//! - An adapter is three files and not one of 300 lines: the loop, the opening handshake, and the
+//!   halves of a split connection with what wakes them. No protocol is decided there, but that no
+//!   wake-up is lost and no deadline judged unread is work that the core cannot do for them.
 //! - Text that is owned is a `String` and not `Bytes`: without `unsafe`, `Bytes` would have to be
 //!   checked again at each use.
 #![no_std]

@@ -19,8 +19,8 @@ fn nanos(duration: Duration) -> Nanos {
 }
 
 fn span(duration: Option<Duration>) -> Nanos {
-    // A span of zero would be due again at the moment it was handled.
-    duration.map_or(NEVER, |duration| nanos(duration).max(1))
+    // A span of zero would be due again at the moment it was handled: it is none.
+    duration.filter(|duration| !duration.is_zero()).map_or(NEVER, nanos)
 }
 
 /// What is due when a deadline has passed.
@@ -63,7 +63,7 @@ impl Timers {
             ping_interval: span(ping_interval),
             pong_timeout: span(pong_timeout),
             idle_timeout: span(idle_timeout),
-            close_timeout: span(Some(close_timeout)),
+            close_timeout: nanos(close_timeout).max(1),
             heard_at: NEVER,
             active_at: NEVER,
             pinged_at: NEVER,
@@ -90,6 +90,7 @@ impl Timers {
     }
 
     /// Times count from another point: every clock starts anew.
+    #[cfg(feature = "std")]
     pub(crate) fn restart(&mut self) {
         (self.heard, self.active) = (true, true);
         self.close_at = NEVER;

@@ -195,12 +195,12 @@ fn bad_request_is_answered_with_its_status() {
 }
 
 #[test]
-fn accepting_what_asks_for_no_connection_is_answered_500() {
+fn accepting_what_asks_for_no_connection_is_answered_426() {
     let mock = Mock::ending("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     let accepting = accept(mock.clone(), ServerConfig::default()).expect("a request");
     let accepted = accepting.accept(&Accept::new(), &Config::default());
     assert!(matches!(accepted, Err(Error::Reply(ReplyError::NotAnUpgrade))));
-    assert!(mock.written().starts_with(b"HTTP/1.1 500 "));
+    assert!(mock.written().starts_with(b"HTTP/1.1 426 "));
     assert!(mock.lock().shut);
 }
 

@@ -568,3 +568,17 @@ fn debug_of_everything_is_total() {
     }
     assert!(!shown.contains('\u{1b}'));
 }
+
+#[test]
+fn what_is_said_to_be_read_twice_counts_once() {
+    // The room of a direct read is used up by `poll`.
+    let mut endpoint = endpoint(Role::Client);
+    let head = [0x82, 0x7f, 0, 0, 0, 0, 0, 1, 0, 0];
+    put(&mut endpoint, &[&head[..], &[7; 8192]].concat());
+    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    let room = endpoint.read_buf().len();
+    endpoint.advance_read(room);
+    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    endpoint.advance_read(room);
+    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+}

@@ -209,7 +209,7 @@ async fn eof_inside_the_request_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn accepting_what_asks_for_no_connection_is_answered_500() {
+async fn accepting_what_asks_for_no_connection_is_answered_426() {
     let (mut near, far) = duplex(4096);
     near.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("room");
     let accepting = ends(accept(far, ServerConfig::default())).await.expect("a request");
@@ -219,7 +219,7 @@ async fn accepting_what_asks_for_no_connection_is_answered_500() {
     let (accepted, _) =
         ends(async { tokio::join!(accept, near.read_to_string(&mut answer)) }).await;
     assert!(matches!(accepted, Err(Error::Reply(ReplyError::NotAnUpgrade))));
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -1521,4 +1521,42 @@ async fn next_in_a_select_can_be_followed_by_send_and_close() {
     assert!(outcome.expect("clean").is_clean());
     assert_eq!(kinds, [Kind::Text; 5]);
     ends(serving).await.expect("no panic").expect("clean");
+}
+
+#[tokio::test(start_paused = true)]
+async fn split_ends_that_both_send_before_they_receive_do_not_block_each_other() {
+    let (near, far) = pair(64 * 1024, &Config::default());
+    let big = vec![7; 4 << 20];
+    let run = async |ws: WebSocket<DuplexStream>| {
+        let (mut receiver, sender) = ws.split();
+        let sending = async { sender.send(&big).await.expect("taken") };
+        let receiving = async {
+            let message = receiver.next().await.expect("open").expect("a message");
+            assert!(message.as_bytes() == big);
+        };
+        tokio::join!(sending, receiving)
+    };
+    timeout(HOUR, async { tokio::join!(run(near), run(far)) }).await.expect("no deadlock");
+}
+
+#[tokio::test(start_paused = true)]
+async fn sender_keeps_the_write_deadline_when_the_receiver_stops() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(5));
+    let (near, _far) = pair(64, &config);
+    let (mut receiver, sender) = near.split();
+    let waits = tokio::spawn(async move { receiver.next().await.map(|it| it.is_some()) });
+    let sends = tokio::spawn(async move { sender.send(&[0; 4096]).await });
+    tokio::task::yield_now().await;
+    waits.abort();
+    let sent = timeout(HOUR, sends).await.expect("a deadline").expect("no panic");
+    assert!(matches!(sent, Err(Error::Timeout(TimeoutError::Write))), "{sent:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn ping_interval_of_zero_is_off() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::ZERO);
+    let (mut near, _far) = pair(4096, &config);
+    assert!(timeout(HOUR, near.next()).await.is_err(), "nothing happens");
 }

@@ -5,20 +5,25 @@
 //! [`WebSocket::split`].
 //!
 //! ```no_run
-//! use std::net::TcpListener;
+//! use std::net::{TcpListener, TcpStream};
 //! use websocket_proto::blocking::{self, Error};
 //! use websocket_proto::endpoint::{Config, Received};
 //! use websocket_proto::handshake::{Accept, ServerConfig};
 //!
-//! let listener = TcpListener::bind("127.0.0.1:5000")?;
-//! for stream in listener.incoming() {
-//!     let accepting = blocking::accept(stream?, ServerConfig::default())?;
+//! fn serve(stream: TcpStream) -> Result<(), Error> {
+//!     let accepting = blocking::accept(stream, ServerConfig::default())?;
 //!     let (mut ws, _) = accepting.accept(&Accept::new(), &Config::default())?;
 //!     while let Some(Received { message, mut out }) = ws.next()? {
 //!         out.feed(message)?; // queued; written before `next` waits again
 //!     }
+//!     Ok(())
 //! }
-//! # Ok::<(), Error>(())
+//!
+//! let listener = TcpListener::bind("127.0.0.1:5000")?;
+//! for stream in listener.incoming().flatten() {
+//!     std::thread::spawn(move || serve(stream));
+//! }
+//! # Ok::<(), std::io::Error>(())
 //! ```
 
 mod opening;
@@ -28,17 +33,21 @@ mod transport;
 
 pub use crate::adapter::Error;
 use crate::adapter::ended;
+use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Out, Outgoing, Received};
 use crate::error::SendError;
-use crate::message::Message;
+use crate::message::{Message, OwnedMessage};
 pub use opening::{Accepting, accept, connect};
 use reader::{Reader, Side, is_wait};
 pub use split::{Receiver, Sender};
 pub use transport::{Plain, Transport};
 
 /// A WebSocket connection over `S`.
+///
+/// Deadlines are kept over streams that can time out: sockets, and whatever else implements
+/// [`Transport`] so. Over a [`Plain`] stream a deadline is noticed only when a read returns.
 ///
 /// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says to
 /// call again, and nothing is lost.
@@ -97,6 +106,16 @@ impl<S: Transport> WebSocket<S> {
     pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
         self.make_room()?;
         Ok(self.outgoing.send(message.into())?)
+    }
+
+    /// As [`feed`](Self::feed), of a message that is given away: a large payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.make_room()?;
+        Ok(self.outgoing.send_owned(message.into())?)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -175,7 +194,8 @@ impl<S: Transport> WebSocket<S> {
 
     /// Takes the connection apart for two threads: one that receives, any number that send.
     ///
-    /// `writer` is a second handle to the same stream, such as `TcpStream::try_clone` gives.
+    /// `writer` is a second handle to the same stream, such as `TcpStream::try_clone` gives. The
+    /// receiver looks up from its read once a second: a sender that closes cannot wake it.
     ///
     /// # Errors
     ///
@@ -188,6 +208,18 @@ impl<S: Transport> WebSocket<S> {
     #[must_use]
     pub fn outcome(&self) -> Option<CloseOutcome> {
         self.outgoing.connection.outcome()
+    }
+
+    /// The body of the peer's Close frame, if one came and was not empty: code and reason.
+    #[must_use]
+    pub fn received_close(&self) -> Option<CloseFrame> {
+        self.outgoing.connection.received_close()
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.outgoing.connection.is_open()
     }
 
     /// The stream. Reading from it or writing to it breaks the connection.

@@ -30,14 +30,14 @@ const LINGER: Duration = Duration::from_secs(1);
 fn read_before<S: Transport>(
     io: &mut S,
     buffer: &mut [u8],
-    deadline: Instant,
+    deadline: Option<Instant>,
 ) -> Result<Option<usize>, Error> {
     loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
             return Ok(None);
         }
-        let can_wait = io.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let can_wait = io.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
         match io.read(buffer) {
             Ok(count) => return Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -58,8 +58,8 @@ fn read_before<S: Transport>(
 /// the client has got the HTTP answer. [`Error::Io`].
 pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting<S>, Error> {
     let mut handshake = ServerHandshake::new(config);
-    io.set_write_timeout(Some(handshake.timeout()))?;
-    let deadline = Instant::now() + handshake.timeout();
+    io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
+    let deadline = Instant::now().checked_add(handshake.timeout());
     let mut buffer = vec![0; READ];
     let error = loop {
         let step = match read_before(&mut io, &mut buffer, deadline)? {
@@ -79,7 +79,8 @@ pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting
     };
     let mut out = Vec::new();
     handshake.fail(&mut out);
-    write_last(&mut io, &out)?;
+    // What the client did is worth more than that it did not listen to the answer.
+    let _ = write_last(&mut io, &out);
     Err(error.into())
 }
 
@@ -103,8 +104,8 @@ impl<S: Transport> Accepting<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Reply`] if the request asks for none or the terms are not valid: the client is
-    /// then answered 500. [`Error::Io`].
+    /// [`Error::Reply`] if the request asks for none, or the terms are not valid; the client is
+    /// answered 426 or 500. [`Error::Io`].
     pub fn accept(
         mut self,
         reply: &Accept<'_>,
@@ -121,7 +122,7 @@ impl<S: Transport> Accepting<S> {
                 Ok((WebSocket::new(self.io, endpoint)?, negotiated))
             }
             Err(error) => {
-                self.reject(&Reply::new(500))?;
+                self.reject(&Reply::new(error.status()))?;
                 Err(error.into())
             }
         }
@@ -153,8 +154,9 @@ impl<S: Transport> Accepting<S> {
 fn write_last<S: Transport>(io: &mut S, out: &[u8]) -> Result<(), Error> {
     io.write_all(out)?;
     io.flush()?;
-    io.shutdown_write()?;
-    let deadline = Instant::now() + LINGER;
+    // A stream that is gone already need not be ended.
+    let _ = io.shutdown_write();
+    let deadline = Instant::now().checked_add(LINGER);
     if io.set_read_timeout(Some(LINGER))? {
         while let Ok(Some(1..)) = read_before(io, &mut [0; 1024], deadline) {}
     }
@@ -181,10 +183,10 @@ pub fn connect<S: Transport>(
     random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
     let mut out = Vec::new();
     let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
-    io.set_write_timeout(Some(handshake.timeout()))?;
+    io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
     io.write_all(&out)?;
     io.flush()?;
-    let deadline = Instant::now() + handshake.timeout();
+    let deadline = Instant::now().checked_add(handshake.timeout());
     let mut buffer = vec![0; READ];
     let (response, rest) = loop {
         let step = match read_before(&mut io, &mut buffer, deadline)? {

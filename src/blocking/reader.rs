@@ -14,6 +14,11 @@ pub(super) trait Side<S> {
     /// The longest time that a read may take, where another thread can bring a new deadline.
     const TICK: Option<Duration>;
 
+    /// Whether messages are handed out with the means to answer them, which then must find room.
+    /// Where others send, receiving must not wait for output: the peer may read nothing before it
+    /// has written.
+    const LENDS_OUT: bool;
+
     /// Gives access to the protocol; nothing blocks inside.
     fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T;
 
@@ -23,6 +28,7 @@ pub(super) trait Side<S> {
 
 impl<S: Transport> Side<S> for Outgoing {
     const TICK: Option<Duration> = None;
+    const LENDS_OUT: bool = true;
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
         act(self)
@@ -94,11 +100,10 @@ impl<S: Transport> Reader<S> {
     }
 
     /// Drives everything until there is a message (true) or the connection has ended (false).
-    pub(super) fn find(&mut self, side: &mut impl Side<S>) -> Result<bool, Error> {
+    pub(super) fn find<D: Side<S>>(&mut self, side: &mut D) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
         loop {
-            // No message is handed out while its answer would not find room.
-            let congested = side.with(Outgoing::is_congested);
+            let congested = D::LENDS_OUT && side.with(Outgoing::is_congested);
             let status = match congested {
                 true => Ok(Status::NeedRead),
                 false => side.with(|outgoing| incoming.poll(outgoing)),

@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use super::reader::{Reader, Side, Stream, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::ended;
+use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Outgoing;
@@ -98,6 +99,7 @@ impl<W: Transport> Shared<W> {
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// A sender that closes cannot wake a read, so a read ends by itself now and then.
     const TICK: Option<Duration> = Some(Duration::from_secs(1));
+    const LENDS_OUT: bool = false;
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
         act(&mut lock(&self.outgoing))
@@ -158,6 +160,12 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
     #[must_use]
     pub fn outcome(&self) -> Option<CloseOutcome> {
         lock(&self.shared.outgoing).connection.outcome()
+    }
+
+    /// The body of the peer's Close frame, if one came and was not empty: code and reason.
+    #[must_use]
+    pub fn received_close(&self) -> Option<CloseFrame> {
+        lock(&self.shared.outgoing).connection.received_close()
     }
 }
 

@@ -74,7 +74,8 @@ pub(super) enum Closing {
         sent: CloseCode,
         received: CloseCode,
     },
-    /// `due`: a Close frame with the code of the failure has to be sent first. `received` is 1006 unless the peer's Close could not be answered.
+    /// `due`: a Close frame with the code of the failure has to be sent first. `received` is 1006
+    /// unless the peer's Close could not be answered.
     Failed {
         failure: Failure,
         sent: Option<CloseCode>,

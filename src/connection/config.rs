@@ -38,7 +38,8 @@ pub struct Config {
     pub frame_allowance: u32,
     /// The reserved bits that a negotiated extension has given a meaning; none by default.
     pub rsv: Rsv,
-    /// After how long without a byte from the peer a Ping is sent; off by default.
+    /// After how long without a byte from the peer a Ping is sent; off by default. Zero is off in
+    /// each of these three.
     pub ping_interval: Option<Duration>,
     /// How long after such a Ping something must have come, or the peer is taken for gone; off by
     /// default. Any byte counts, not only the Pong.

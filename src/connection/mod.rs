@@ -201,7 +201,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5: code 1006).
+    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5: code 1006) and nothing else
+    /// had ended the connection.
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
         self.eof = true;
         self.closing.fail(Failure::Lost(UncleanClose));
@@ -254,7 +255,8 @@ impl Connection {
     pub fn received_close(&self) -> Option<CloseFrame> {
         let has_come = match self.closing {
             Closing::Answering { .. } | Closing::Complete { .. } => true,
-            Closing::Open | Closing::Sent { .. } | Closing::Failed { .. } => false,
+            Closing::Failed { received, .. } => received != CloseCode::ABNORMAL,
+            Closing::Open | Closing::Sent { .. } => false,
         };
         // It was checked when it came.
         if has_come { CloseFrame::parse(self.sender.answer()).ok().flatten() } else { None }
@@ -374,21 +376,25 @@ impl Connection {
     }
 
     /// Takes note that times count from another point now.
+    #[cfg(feature = "std")]
     pub(crate) fn restart_clocks(&mut self) {
         self.timers.restart();
     }
 
     /// Gives the peer the close timeout, although no Close was sent: none can be.
+    #[cfg(feature = "alloc")]
     pub(crate) fn end_soon(&mut self) {
         self.timers.note_closing();
     }
 
     /// Takes note that the peer has taken output while more waits: a Ping may be behind it.
+    #[cfg(feature = "alloc")]
     pub(crate) fn note_progress(&mut self) {
         self.timers.note_heard();
     }
 
     /// Fails the connection because of a deadline that is kept above it.
+    #[cfg(feature = "alloc")]
     pub(crate) fn time_out(&mut self, error: TimeoutError) -> TimeoutError {
         self.fail_with(Failure::Timeout(error));
         error

@@ -20,7 +20,7 @@ pub struct Config {
     /// 64 KiB by default.
     pub low_watermark: usize,
     /// How long queued output may wait without a byte being written, before the peer is taken for
-    /// one that does not read; 30 seconds by default.
+    /// one that does not read; 30 seconds by default, zero is off.
     pub write_timeout: Option<Duration>,
 }
 

@@ -154,6 +154,8 @@ impl Incoming {
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let count = mem::take(&mut self.direct);
+        // The room that was lent is used up: the next read asks for another.
+        self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
         let Some(Event::Data(piece)) = outgoing.connection.receive(&mut input)? else {
             return Ok(Step::UsedUp);

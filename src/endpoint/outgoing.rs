@@ -128,7 +128,7 @@ impl Outgoing {
             low: config.low_watermark.min(config.high_watermark),
             congested: false,
             abandoned: false,
-            write_timeout: config.write_timeout,
+            write_timeout: config.write_timeout.filter(|timeout| !timeout.is_zero()),
             stalled_at: None,
         }
     }

@@ -295,6 +295,21 @@ pub enum ReplyError {
     Header(HeaderError),
 }
 
+impl ReplyError {
+    /// The HTTP status with which a server answers a client whose request it could not accept: 426
+    /// to one that did not ask for a WebSocket connection (RFC 9110 §15.5.22), otherwise 500.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::NotAnUpgrade => 426,
+            Self::NothingToAnswer
+            | Self::SubprotocolNotOffered
+            | Self::InvalidStatus(_)
+            | Self::Header(_) => 500,
+        }
+    }
+}
+
 impl fmt::Display for ReplyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -16,6 +16,15 @@ use crate::endpoint::{Incoming, Outgoing, Status};
 /// A deadline later than this is none: thirty years.
 const FAR: Duration = Duration::from_secs(946_080_000);
 
+/// What is lent to who receives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Handout {
+    /// A message, and the outgoing half to answer it.
+    MessageAndOut,
+    /// A message; others send.
+    Message,
+}
+
 /// Everything but the read buffer: the transport, the sending side, the clock.
 #[derive(Debug)]
 pub(super) struct Half<S> {
@@ -37,9 +46,9 @@ pub(super) struct Half<S> {
 }
 
 impl<S> Half<S> {
-    /// From here on nobody receives: who sends keeps the write deadline.
-    pub(super) fn forget_reader(&mut self) {
-        self.reader = None;
+    /// From here on nobody receives: who sends keeps the write deadline. Whether somebody did.
+    pub(super) fn forget_reader(&mut self) -> bool {
+        self.reader.take().is_some()
     }
 
     /// Wakes the task that receives: there may be a new deadline for it to keep.
@@ -75,21 +84,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     fn has_new_deadline(&mut self) -> bool {
         let deadline = self.outgoing.poll_timeout(self.start.elapsed());
         match (deadline, &self.sleep) {
-            (Some(at), Some(sleep)) => self.start + at.min(FAR) < sleep.deadline(),
+            (Some(at), Some(sleep)) => {
+                sleep.is_elapsed() || self.start + at.min(FAR) < sleep.deadline()
+            }
             (deadline, None) => deadline.is_some(),
             (None, Some(_)) => false,
         }
     }
 
-    /// As [`poll_message`](Self::poll_message), where other tasks send.
+    /// As [`poll_message`](Self::poll_message), where other tasks send: while this one waits, it
+    /// keeps the deadlines for them.
     pub(super) fn poll_message_shared(
         &mut self,
         incoming: &mut Incoming,
         reader: &Waker,
         writer: &Waker,
     ) -> Poll<Result<bool, Error>> {
-        self.reader = Some(reader.clone());
-        self.poll_message(incoming, reader, writer)
+        let result = self.poll_message(incoming, Handout::Message, reader, writer);
+        self.reader = result.is_pending().then(|| reader.clone());
+        result
     }
 
     /// Drives everything until there is a message (true) or the connection has ended (false).
@@ -98,12 +111,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     pub(super) fn poll_message(
         &mut self,
         incoming: &mut Incoming,
+        handout: Handout,
         reader: &Waker,
         writer: &Waker,
     ) -> Poll<Result<bool, Error>> {
         let (cx, write_cx) = (&mut Context::from_waker(reader), &mut Context::from_waker(writer));
         loop {
-            let congested = self.outgoing.is_congested() && self.outgoing.connection.is_receiving();
+            // What is handed out to be answered has to find room for the answer. What is only
+            // received must not wait for output: the peer may read nothing before it has written.
+            let congested = handout == Handout::MessageAndOut
+                && self.outgoing.is_congested()
+                && self.outgoing.connection.is_receiving();
             if !congested {
                 match incoming.poll(&mut self.outgoing) {
                     Ok(Status::Message) => return Poll::Ready(Ok(true)),
@@ -122,10 +140,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Ready(Ok(())) | Poll::Pending => {}
             }
             if congested {
-                if !self.outgoing.is_congested() || self.poll_time(cx).is_ready() {
-                    continue;
+                if self.outgoing.is_congested() {
+                    ready!(self.poll_time_unread(cx));
                 }
-                return Poll::Pending;
+                continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
             lend_buffer(incoming);
@@ -301,13 +319,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 }
                 return Poll::Pending;
             }
-            let now = self.start.elapsed();
-            let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
-            if at > now {
-                ready!(self.poll_sleep(self.start + at.min(FAR), cx));
-            }
-            // A failure is in the connection, and comes out of it.
-            let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
+            ready!(self.poll_time_unread(cx));
         }
+    }
+
+    /// As `poll_time`, while nothing is read: deadlines that a byte from the peer would meet are
+    /// not judged.
+    fn poll_time_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.outgoing.connection.is_open() {
+            return self.poll_time(cx);
+        }
+        let now = self.start.elapsed();
+        let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
+        if at > now {
+            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
+        }
+        // A failure is in the connection, and comes out of it.
+        let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
+        Poll::Ready(())
     }
 }

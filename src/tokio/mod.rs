@@ -31,20 +31,33 @@ use core::future::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use crate::adapter::Error;
+use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Incoming, Out, Received};
 use crate::error::SendError;
-use crate::message::Message;
-use half::Half;
+use crate::message::{Message, OwnedMessage};
+use half::{Half, Handout};
 pub use opening::{Accepting, accept, connect};
 pub use split::{Receiver, Sender};
 use wakers::Writers;
 
 /// A WebSocket connection over `S`.
 ///
-/// Every method is cancel-safe: no state of the protocol lives in a future, so a future can be
-/// dropped at any point and nothing is lost, neither received nor queued.
+/// No state of the protocol lives in a future, so the future of any method can be dropped at any
+/// point and nothing is lost, neither received nor queued. What a dropped `send` had queued stays
+/// queued: to be sure of it in a `select!`, use `feed`, which is done in one step or not at all,
+/// and then `flush`.
+///
+/// Dropping the connection drops the transport: the peer sees 1006. [`close`](Self::close) first.
+///
+/// With `futures::StreamExt` or `SinkExt` in scope, `ws.next()` and its like are still the methods
+/// here; name the trait for the other ones, as in `StreamExt::split(ws)`.
+///
+/// # Panics
+///
+/// Methods panic where there is a deadline to keep and the runtime has no time driver
+/// (`enable_time`).
 #[derive(Debug)]
 pub struct WebSocket<S> {
     incoming: Incoming,
@@ -75,7 +88,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
         let Self { incoming, half, .. } = self;
         half.forget_reader();
-        if !poll_fn(|cx| half.poll_message(incoming, cx.waker(), cx.waker())).await? {
+        if !poll_fn(|cx| {
+            half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
+        })
+        .await?
+        {
             return Ok(None);
         }
         match incoming.message() {
@@ -98,6 +115,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.half.forget_reader();
         poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
         Ok(self.half.outgoing.send(message.into())?)
+    }
+
+    /// As [`feed`](Self::feed), of a message that is given away: a large payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`feed`](Self::feed).
+    pub async fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.half.forget_reader();
+        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
+        Ok(self.half.outgoing.send_owned(message.into())?)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
@@ -165,9 +193,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        while let Ok(true) = poll_fn(|cx| half.poll_message(incoming, cx.waker(), cx.waker())).await
-        {
-        }
+        while let Ok(true) =
+            poll_fn(|cx| half.poll_message(incoming, Handout::Message, cx.waker(), cx.waker()))
+                .await
+        {}
         // The loop ends when the connection has.
         half.outgoing.connection.outcome().ok_or(Error::Send(SendError::Closed))
     }
@@ -182,6 +211,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn outcome(&self) -> Option<CloseOutcome> {
         self.half.outgoing.connection.outcome()
+    }
+
+    /// The body of the peer's Close frame, if one came and was not empty: code and reason.
+    #[must_use]
+    pub fn received_close(&self) -> Option<CloseFrame> {
+        self.half.outgoing.connection.received_close()
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.half.outgoing.connection.is_open()
     }
 
     /// The transport. Reading from it or writing to it breaks the connection.

@@ -29,7 +29,7 @@ const LINGER: Duration = Duration::from_secs(1);
 /// Reads a request and hands it out; [`Accepting`] says yes or no, at any later time.
 ///
 /// A request that asks for no WebSocket connection is handed out too, so that one port can serve
-/// pages and sockets. Not cancel-safe as a whole: a future that is dropped drops the transport.
+/// pages and sockets. Not cancel-safe: a future that is dropped drops the transport.
 ///
 /// # Errors
 ///
@@ -49,7 +49,8 @@ where
     }
     let mut out = Vec::new();
     handshake.fail(&mut out);
-    write_last(&mut io, &out, handshake.timeout()).await?;
+    // What the client did is worth more than that it did not listen to the answer.
+    let _ = write_last(&mut io, &out, handshake.timeout()).await;
     Err(handshake.receive_eof().err().unwrap_or(HandshakeError::TimedOut).into())
 }
 
@@ -93,8 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Reply`] if the request asks for none or the terms are not valid: the client is
-    /// then answered 500. [`Error::Io`].
+    /// [`Error::Reply`] if the request asks for none, or the terms are not valid; the client is
+    /// answered 426 or 500. [`Error::Timeout`] as for [`reject`](Self::reject). [`Error::Io`].
     pub async fn accept(
         mut self,
         reply: &Accept<'_>,
@@ -110,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
                 Ok((WebSocket::new(self.io, endpoint), negotiated))
             }
             Err(error) => {
-                self.reject(&Reply::new(500)).await?;
+                self.reject(&Reply::new(error.status())).await?;
                 Err(error.into())
             }
         }

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::half::Half;
 use super::wakers::{Writers, lock};
 use super::{Error, WebSocket};
+use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Incoming;
@@ -51,12 +52,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
     /// As [`WebSocket::next`].
     pub async fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { incoming, shared } = self;
+        let waiting = Waiting(shared);
         let found = poll_fn(|cx| {
             shared.writers.poll(lock(&shared.half), cx, |half, writer| {
                 half.poll_message_shared(incoming, cx.waker(), writer.waker())
             })
         });
-        if !found.await? {
+        let found = found.await;
+        drop(waiting);
+        if !found? {
             return Ok(None);
         }
         match incoming.message() {
@@ -79,18 +83,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
     pub fn outcome(&self) -> Option<CloseOutcome> {
         lock(&self.shared.half).outgoing.connection.outcome()
     }
+
+    /// The body of the peer's Close frame, if one came and was not empty: code and reason.
+    #[must_use]
+    pub fn received_close(&self) -> Option<CloseFrame> {
+        lock(&self.shared.half).outgoing.connection.received_close()
+    }
 }
 
-/// The senders keep the write deadline themselves from here on.
-impl<S> Drop for Receiver<S> {
+/// A receiver that waits keeps the deadlines. When it stops to, the senders that wait are told to
+/// keep theirs.
+struct Waiting<'a, S>(&'a Shared<S>);
+
+impl<S> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
-        lock(&self.shared.half).forget_reader();
+        let had_reader = lock(&self.0.half).forget_reader();
+        if had_reader {
+            self.0.writers.wake_all();
+        }
     }
 }
 
 /// The sending half of a connection that was [split](WebSocket::split); clones share it.
 ///
-/// Every method is cancel-safe. Messages of several clones never mix.
+/// Futures can be dropped as those of a [`WebSocket`]. Messages of several clones never mix.
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,

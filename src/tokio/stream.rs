@@ -18,7 +18,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     fn poll_sending(
         &mut self,
         cx: &Context<'_>,
-        poll: fn(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+        poll: impl FnMut(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
         let writers = Arc::clone(self.writers.get_or_insert_default());
         writers.poll(&mut self.half, cx, |half, writer| half.poll_writing(writer, poll))

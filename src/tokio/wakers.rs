@@ -54,6 +54,10 @@ impl Writers {
         result
     }
 
+    pub(super) fn wake_all(self: &Arc<Self>) {
+        self.wake_by_ref();
+    }
+
     /// Whether the waker was not there before.
     fn register(&self, waker: &Waker) -> bool {
         let mut wakers = lock(&self.0);
