@@ -394,7 +394,6 @@ impl Connection {
     }
 
     /// Fails the connection because of a deadline that is kept above it.
-    #[cfg(feature = "alloc")]
     pub(crate) fn time_out(&mut self, error: TimeoutError) -> TimeoutError {
         self.fail_with(Failure::Timeout(error));
         error
