@@ -4,7 +4,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
-use core::time::Duration;
 use std::io;
 
 use crate::connection::{CloseOutcome, Failure};
@@ -105,9 +104,6 @@ pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
 }
-
-/// How long a connection that is over may take to get its last bytes out.
-pub(crate) const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// How many buffers a thread keeps.
 const POOL: usize = 8;

@@ -10,8 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{LAST_WORDS, check_read, ended, lend_buffer, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffer, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
+
+/// How long a connection that is over may take to get its last bytes out.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A deadline later than this is none: thirty years.
 const FAR: Duration = Duration::from_secs(946_080_000);
