@@ -1,16 +1,21 @@
-//! What the adapters share: their error, and read buffers that idle connections do not hold.
+//! What the adapters share: their error, the ends of the opening handshake, and read buffers that
+//! idle connections do not hold.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
 use core::fmt;
-use std::io;
+use std::io::{self, IoSlice};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::connection::{CloseOutcome, Failure};
-use crate::endpoint::{Incoming, Outgoing};
+use crate::connection::{CloseOutcome, Connection, Failure, NoEntropy};
+use crate::endpoint::{Config, Endpoint, Incoming, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-use crate::handshake::{HandshakeError, ReplyError, Response};
+use crate::handshake::{
+    ClientConfig, ClientHandshake, ClientRequest, HandshakeError, ReplyError, Response,
+};
 use crate::message::Unsent;
+use crate::random_keys;
 
 /// Why an adapter could not go on. A clean close is not among it.
 #[derive(Debug)]
@@ -103,6 +108,56 @@ pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
         return Ok(count);
     }
     Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
+}
+
+/// The queued output for one vectored write: the slices and how many of them are used.
+pub(crate) fn slices(outgoing: &Outgoing) -> ([IoSlice<'_>; 16], usize) {
+    let mut slices = [IoSlice::new(&[]); 16];
+    let mut count = 0;
+    for (slice, chunk) in slices.iter_mut().zip(outgoing.chunks()) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    (slices, count)
+}
+
+/// A server's end of a connection whose 101 has been written; `rest` came behind the request.
+pub(crate) fn accepted(rest: &[u8], config: &Config) -> Endpoint {
+    let mut endpoint = Endpoint::new(Connection::server(&config.connection), config);
+    endpoint.push_input(rest);
+    endpoint
+}
+
+/// The request and the handshake that waits for the response to it, with a nonce of its own.
+pub(crate) fn begin(
+    request: &ClientRequest,
+    config: ClientConfig,
+) -> Result<(ClientHandshake, Vec<u8>), Error> {
+    let mut nonce = [0; 16];
+    random_keys(&mut nonce).map_err(|NoEntropy| SendError::NoEntropy)?;
+    let mut out = Vec::new();
+    Ok((ClientHandshake::start_with(request, nonce, config, &mut out), out))
+}
+
+/// A client's end of the connection, if the response opens one; `rest` came behind it.
+pub(crate) fn connected(
+    response: Response,
+    rest: &[u8],
+    config: &Config,
+) -> Result<(Endpoint, Response), Error> {
+    if !response.is_switching() {
+        return Err(Error::Refused(Box::new(response)));
+    }
+    let connection = Connection::client(&config.connection, random_keys);
+    let mut endpoint = Endpoint::new(connection, config);
+    endpoint.push_input(rest);
+    Ok((endpoint, response))
+}
+
+/// Locks whether or not somebody has panicked meanwhile: what runs under the locks of the adapters
+/// leaves nothing half changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// How many buffers a thread keeps.

@@ -1,6 +1,5 @@
 //! The opening handshake over a blocking stream, as server and as client.
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,16 +8,13 @@ use std::time::Instant;
 
 use super::reader::would_block;
 use super::{Error, Transport, WebSocket};
-use crate::adapter::check_read;
-use crate::connection::Connection;
-use crate::endpoint::{self, Endpoint};
-use crate::error::SendError;
+use crate::adapter::{accepted, begin, check_read, connected};
+use crate::endpoint;
 use crate::handshake::{
-    Accept, ClientConfig, ClientHandshake, ClientRequest, Negotiated, Reply, Request, Response,
-    ServerConfig, ServerHandshake,
+    Accept, ClientConfig, ClientRequest, Negotiated, Reply, Request, Response, ServerConfig,
+    ServerHandshake,
 };
 use crate::input::Input;
-use crate::random_keys;
 
 /// How much of a head is read at once, in bytes.
 const READ: usize = 4 * 1024;
@@ -116,9 +112,7 @@ impl<S: Transport> Accepting<S> {
             Ok(negotiated) => {
                 self.io.write_all(&out)?;
                 self.io.flush()?;
-                let connection = Connection::server(&config.connection);
-                let mut endpoint = Endpoint::new(connection, config);
-                endpoint.push_input(&self.rest);
+                let endpoint = accepted(&self.rest, config);
                 Ok((WebSocket::new(self.io, endpoint)?, negotiated))
             }
             Err(error) => {
@@ -179,10 +173,7 @@ pub fn connect<S: Transport>(
     handshake: ClientConfig,
     config: &endpoint::Config,
 ) -> Result<(WebSocket<S>, Response), Error> {
-    let mut nonce = [0; 16];
-    random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
-    let mut out = Vec::new();
-    let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
+    let (mut handshake, out) = begin(request, handshake)?;
     io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
     io.write_all(&out)?;
     io.flush()?;
@@ -201,11 +192,6 @@ pub fn connect<S: Transport>(
             break (response, rest);
         }
     };
-    if !response.is_switching() {
-        return Err(Error::Refused(Box::new(response)));
-    }
-    let connection = Connection::client(&config.connection, random_keys);
-    let mut endpoint = Endpoint::new(connection, config);
-    endpoint.push_input(&rest);
+    let (endpoint, response) = connected(response, &rest, config)?;
     Ok((WebSocket::new(io, endpoint)?, response))
 }

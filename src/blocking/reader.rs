@@ -1,11 +1,11 @@
 //! The loop that drives a blocking connection, whether or not its sending side is shared.
 
 use core::time::Duration;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Error, Transport};
-use crate::adapter::{check_read, ended, lend_buffer, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffer, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 
@@ -37,12 +37,7 @@ impl<S: Transport> Side<S> for Outgoing {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
         while self.queued() > 0 {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let mut count = 0;
-            for (slice, chunk) in slices.iter_mut().zip(self.chunks()) {
-                *slice = IoSlice::new(chunk);
-                count += 1;
-            }
+            let (slices, count) = slices(self);
             let begun = Instant::now();
             match stream.io.write_vectored(&slices[..count]) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),

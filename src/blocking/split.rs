@@ -7,11 +7,11 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 
 use super::reader::{Reader, Side, Stream, would_block};
 use super::{Error, Transport, WebSocket};
-use crate::adapter::ended;
+use crate::adapter::{ended, lock};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
@@ -23,12 +23,6 @@ use crate::message::Message;
 struct Shared<W> {
     outgoing: Mutex<Outgoing>,
     writer: Mutex<W>,
-}
-
-/// Locks whether or not a thread has panicked: what runs under the locks here leaves nothing half
-/// changed.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<W: Transport> Shared<W> {

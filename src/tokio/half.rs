@@ -4,20 +4,20 @@ use alloc::boxed::Box;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
-use std::io::{self, IoSlice};
+use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, lend_buffer, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffer, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 
 /// How long a connection that is over may take to get its last bytes out.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// A deadline later than this is none: thirty years.
-const FAR: Duration = Duration::from_secs(946_080_000);
+pub(super) const FAR: Duration = Duration::from_secs(946_080_000);
 
 /// What is lent to who receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub(super) struct Half<S> {
     pub(super) io: S,
     pub(super) outgoing: Outgoing,
     /// The point that the protocol's times count from.
-    start: Instant,
+    pub(super) start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
     /// Whether something was written that the transport has not been told to flush.
     unflushed: bool,
@@ -43,7 +43,7 @@ pub(super) struct Half<S> {
     /// Until when a connection that is over may still write.
     last_words_by: Option<Instant>,
     /// The task that receives, where others send: it keeps the deadlines.
-    reader: Option<Waker>,
+    pub(super) reader: Option<Waker>,
     /// Whether the connection, used as a stream, has had its last item.
     pub(super) stream_ended: bool,
 }
@@ -84,7 +84,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     }
 
     /// Whether there is an earlier deadline than the one that is waited for.
-    fn has_new_deadline(&mut self) -> bool {
+    pub(super) fn has_new_deadline(&mut self) -> bool {
         let deadline = self.outgoing.poll_timeout(self.start.elapsed());
         match (deadline, &self.sleep) {
             (Some(at), Some(sleep)) => {
@@ -233,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     }
 
     /// Ready when a deadline has passed and been dealt with.
-    fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.start.elapsed();
         let Some(at) = self.outgoing.poll_timeout(now) else {
             self.sleep = None;
@@ -247,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         Poll::Ready(())
     }
 
-    fn poll_sleep(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_sleep(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if sleep.deadline() != until {
             sleep.as_mut().reset(until);
@@ -255,15 +255,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         sleep.as_mut().poll(cx)
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.outgoing.transmit()?;
         while self.outgoing.queued() > 0 {
-            let mut slices = [IoSlice::new(&[]); 16];
-            let mut count = 0;
-            for (slice, chunk) in slices.iter_mut().zip(self.outgoing.chunks()) {
-                *slice = IoSlice::new(chunk);
-                count += 1;
-            }
+            let (slices, count) = slices(&self.outgoing);
             let io = Pin::new(&mut self.io);
             match ready!(io.poll_write_vectored(cx, &slices[..count]))? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
@@ -276,69 +271,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// Ready when everything is written, or the connection has failed.
-    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let written = self.poll_output(cx)?;
-        ended(&self.outgoing)?;
-        written.map(Ok)
-    }
-
-    /// Ready when something can be queued, or the connection has failed.
-    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if !self.outgoing.is_congested() {
-            return Poll::Ready(Ok(()));
-        }
-        let written = self.poll_output(cx)?;
-        ended(&self.outgoing)?;
-        if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
-    }
-
-    /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.
-    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let written = self.poll_write(cx);
-        if let Poll::Ready(Err(Error::Io(_))) = written {
-            self.outgoing.abandon();
-        }
-        written
-    }
-
-    /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
-    /// ones. Otherwise the write deadline is kept here; the others are not judged while what would
-    /// meet them is not read.
-    pub(super) fn poll_writing(
-        &mut self,
-        cx: &mut Context<'_>,
-        mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
-    ) -> Poll<Result<(), Error>> {
-        loop {
-            if let Poll::Ready(result) = poll(self, cx) {
-                return Poll::Ready(result);
-            }
-            if self.reader.is_some() {
-                if self.has_new_deadline() {
-                    self.tell_reader();
-                }
-                return Poll::Pending;
-            }
-            ready!(self.poll_time_unread(cx));
-        }
-    }
-
-    /// As `poll_time`, while nothing is read: deadlines that a byte from the peer would meet are
-    /// not judged.
-    fn poll_time_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.outgoing.connection.is_open() {
-            return self.poll_time(cx);
-        }
-        let now = self.start.elapsed();
-        let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
-        if at > now {
-            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
-        }
-        // A failure is in the connection, and comes out of it.
-        let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
-        Poll::Ready(())
     }
 }

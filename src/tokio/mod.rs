@@ -21,6 +21,7 @@
 
 mod half;
 mod opening;
+mod output;
 mod split;
 mod stream;
 mod wakers;

@@ -1,6 +1,5 @@
 //! The opening handshake over a tokio stream, as server and as client.
 
-use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -9,16 +8,14 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::{Error, WebSocket};
-use crate::adapter::check_read;
-use crate::connection::Connection;
-use crate::endpoint::{self, Endpoint};
-use crate::error::{SendError, TimeoutError};
+use crate::adapter::{accepted, begin, check_read, connected};
+use crate::endpoint;
+use crate::error::TimeoutError;
 use crate::handshake::{
     Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Negotiated, Reply,
     Request, Response, ServerConfig, ServerHandshake,
 };
 use crate::input::Input;
-use crate::random_keys;
 
 /// How much of a head is read at once, in bytes.
 const READ: usize = 4 * 1024;
@@ -105,9 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
         match self.handshake.accept(&self.request, reply, &mut out) {
             Ok(negotiated) => {
                 write_in_time(&mut self.io, &out, self.handshake.timeout()).await?;
-                let connection = Connection::server(&config.connection);
-                let mut endpoint = Endpoint::new(connection, config);
-                endpoint.push_input(&self.rest);
+                let endpoint = accepted(&self.rest, config);
                 Ok((WebSocket::new(self.io, endpoint), negotiated))
             }
             Err(error) => {
@@ -186,10 +181,7 @@ pub async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut nonce = [0; 16];
-    random_keys(&mut nonce).map_err(|_| SendError::NoEntropy)?;
-    let mut out = Vec::new();
-    let mut handshake = ClientHandshake::start_with(request, nonce, handshake, &mut out);
+    let (mut handshake, out) = begin(request, handshake)?;
     let time = handshake.timeout();
     write_in_time(&mut io, &out, time).await?;
     let read = timeout(time, read_response(&mut io, &mut handshake)).await;
@@ -200,12 +192,7 @@ where
             None => return Err(HandshakeError::TimedOut.into()),
         },
     };
-    if !response.is_switching() {
-        return Err(Error::Refused(Box::new(response)));
-    }
-    let connection = Connection::client(&config.connection, random_keys);
-    let mut endpoint = Endpoint::new(connection, config);
-    endpoint.push_input(&rest);
+    let (endpoint, response) = connected(response, &rest, config)?;
     Ok((WebSocket::new(io, endpoint), response))
 }
 

@@ -12,8 +12,9 @@ use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
-use super::wakers::{Writers, lock};
+use super::wakers::Writers;
 use super::{Error, WebSocket};
+use crate::adapter::lock;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;

@@ -10,17 +10,12 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::DerefMut;
 use core::task::{Context, Poll, Waker};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
-
-/// Locks whether or not a task has panicked: what runs under the locks here leaves nothing half
-/// changed.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::adapter::lock;
 
 /// The tasks that wait for output to be taken; wakes all of them.
 #[derive(Debug, Default)]

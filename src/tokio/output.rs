@@ -1,0 +1,75 @@
+//! Waiting for output to be taken, where nobody receives meanwhile.
+
+use core::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Error;
+use super::half::{FAR, Half};
+use crate::adapter::ended;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
+    /// Ready when everything is written, or the connection has failed.
+    pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let written = self.poll_output(cx)?;
+        ended(&self.outgoing)?;
+        written.map(Ok)
+    }
+
+    /// Ready when something can be queued, or the connection has failed.
+    pub(super) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if !self.outgoing.is_congested() {
+            return Poll::Ready(Ok(()));
+        }
+        let written = self.poll_output(cx)?;
+        ended(&self.outgoing)?;
+        if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.
+    fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let written = self.poll_write(cx);
+        if let Poll::Ready(Err(Error::Io(_))) = written {
+            self.outgoing.abandon();
+        }
+        written
+    }
+
+    /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
+    /// ones. Otherwise the write deadline is kept here; the others are not judged while what would
+    /// meet them is not read.
+    pub(super) fn poll_writing(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut poll: impl FnMut(&mut Self, &mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<Result<(), Error>> {
+        loop {
+            if let Poll::Ready(result) = poll(self, cx) {
+                return Poll::Ready(result);
+            }
+            if self.reader.is_some() {
+                if self.has_new_deadline() {
+                    self.tell_reader();
+                }
+                return Poll::Pending;
+            }
+            ready!(self.poll_time_unread(cx));
+        }
+    }
+
+    /// As `poll_time`, while nothing is read: deadlines that a byte from the peer would meet are
+    /// not judged.
+    pub(super) fn poll_time_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.outgoing.connection.is_open() {
+            return self.poll_time(cx);
+        }
+        let now = self.start.elapsed();
+        let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
+        if at > now {
+            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
+        }
+        // A failure is in the connection, and comes out of it.
+        let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
+        Poll::Ready(())
+    }
+}
