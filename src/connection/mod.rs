@@ -271,6 +271,7 @@ impl Connection {
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has something to give.
+    #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
         match self.closing {

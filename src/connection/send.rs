@@ -131,6 +131,7 @@ impl Sender {
         self.ping = false;
     }
 
+    #[inline]
     pub(super) const fn has_replies(&self) -> bool {
         self.answer.is_some() || self.ping
     }

@@ -265,8 +265,14 @@ impl Outgoing {
 
     /// Queues what the protocol itself has to send. Pongs wait in their slot while the queue is
     /// over its high watermark, so that a flood of Pings cannot make it grow.
+    #[inline]
     pub(crate) fn transmit(&mut self) -> Result<(), SendError> {
-        if self.connection.wants_transmit() && !(self.connection.is_open() && self.is_full()) {
+        if self.connection.wants_transmit() { self.transmit_due() } else { Ok(()) }
+    }
+
+    #[cold]
+    fn transmit_due(&mut self) -> Result<(), SendError> {
+        if !(self.connection.is_open() && self.is_full()) {
             self.connection.poll_transmit(&mut self.queue.tail)?;
             self.discard_if_abandoned();
         }
