@@ -70,24 +70,10 @@ fn parse_port(digits: &str) -> Result<u16, UrlError> {
 /// RFC 3986 §3.2.2, without percent-encoding: that is for names outside the DNS, and a second
 /// spelling of a host is a way around checks.
 fn is_registered_name(host: &str) -> bool {
-    host.bytes().all(|byte| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.'
-                    | b'_'
-                    | b'~'
-                    | b'!'
-                    | b'$'
-                    | b'&'
-                    | b'\''
-                    | b'('
-                    | b')'
-                    | b'*'
-                    | b'+'
-                    | b','
-                    | b';'
-                    | b'='
-            )
-    })
+    host.bytes().all(is_unreserved_or_sub_delim)
+}
+
+/// RFC 3986 §2.2, §2.3: what stands for itself in a host and in a path alike.
+pub(super) fn is_unreserved_or_sub_delim(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }

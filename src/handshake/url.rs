@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt;
 
-use super::authority::{Authority, Host};
+use super::authority::{Authority, Host, is_unreserved_or_sub_delim};
 use super::error::UrlError;
 
 /// A WebSocket URI, taken apart into what a client needs to connect.
@@ -143,26 +143,7 @@ fn resource_name(text: &str) -> Result<String, UrlError> {
 
 /// RFC 3986 §3.3: `pchar` without percent-encoding.
 fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.'
-                | b'_'
-                | b'~'
-                | b'!'
-                | b'$'
-                | b'&'
-                | b'\''
-                | b'('
-                | b')'
-                | b'*'
-                | b'+'
-                | b','
-                | b';'
-                | b'='
-                | b':'
-                | b'@'
-        )
+    is_unreserved_or_sub_delim(byte) || matches!(byte, b':' | b'@')
 }
 
 fn is_hexadecimal(digits: &[u8]) -> bool {
