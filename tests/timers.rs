@@ -280,6 +280,34 @@ fn progress_in_writing_starts_the_write_timeout_anew() {
 }
 
 #[test]
+fn a_peer_that_takes_output_slowly_is_not_taken_for_gone() {
+    // A Ping may lie behind what it has not taken yet: each byte that it takes is a sign of life.
+    for role in ROLES {
+        let config = config(Some(60), Some(10), None);
+        let mut peer = Peer::with(role, &config);
+        assert_eq!(peer.connection.poll_timeout(at(0)), Some(at(60)));
+        peer.connection.note_progress();
+        assert_eq!(peer.connection.poll_timeout(at(50)), Some(at(110)), "the Ping is put off");
+        assert_eq!(peer.connection.handle_timeout(at(110)), Ok(()));
+        assert_eq!(peer.connection.poll_timeout(at(110)), Some(at(120)));
+        peer.connection.note_progress();
+        assert_eq!(peer.connection.poll_timeout(at(115)), Some(at(175)), "so is its deadline");
+
+        let mut endpoint_config = endpoint::Config::default();
+        endpoint_config.connection = config;
+        endpoint_config.write_timeout = None;
+        let connection = Peer::with(role, &endpoint_config.connection).connection;
+        let mut endpoint = endpoint::Endpoint::new(connection, &endpoint_config);
+        endpoint.send("hello").unwrap();
+        assert_eq!(endpoint.poll_timeout(at(0)), Some(at(60)));
+        endpoint.advance_write(1);
+        assert_eq!(endpoint.poll_timeout(at(50)), Some(at(110)));
+        endpoint.advance_write(endpoint.queued());
+        assert_eq!(endpoint.poll_timeout(at(60)), Some(at(110)), "nothing waits any more");
+    }
+}
+
+#[test]
 fn a_write_of_nothing_is_no_progress() {
     // "without a byte being written".
     let mut endpoint = endpoint(Role::Server);

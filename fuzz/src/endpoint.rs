@@ -454,6 +454,9 @@ impl Model {
     fn advance(&mut self, count: usize) {
         self.out.drain(..count);
         self.waiting_since = None;
+        if !self.out.is_empty() {
+            self.connection.note_progress();
+        }
     }
 
     fn write_deadline(&mut self, now: Duration) -> Option<Duration> {

@@ -388,9 +388,13 @@ impl Connection {
         self.timers.note_closing();
     }
 
-    /// Takes note that the peer has taken output while more waits: a Ping may be behind it.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn note_progress(&mut self) {
+    /// Takes note that the peer has taken output while more of it waits.
+    ///
+    /// A keep-alive Ping may be behind what waits, so its Pong cannot be due yet: this counts as a
+    /// sign of life, as data from the peer does. Only for callers with an output queue of their
+    /// own; [`Endpoint`](crate::Endpoint) does it.
+    #[inline]
+    pub fn note_progress(&mut self) {
         self.timers.note_heard();
     }
 
