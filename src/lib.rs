@@ -175,6 +175,8 @@ pub mod blocking;
 mod close;
 mod close_code;
 pub mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 #[cfg(feature = "alloc")]
 pub mod endpoint;
 mod error;

@@ -1,0 +1,52 @@
+//! [`Config`]: what is asked for in the handshake, and how messages are compressed.
+
+/// What is asked for in the handshake, and how messages are compressed.
+///
+/// ```
+/// use websocket_proto::deflate::Config;
+///
+/// let mut config = Config::default();
+/// config.client_no_context_takeover = true;
+/// config.server_no_context_takeover = true; // idle connections hold no context
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The server begins each message with an empty window (RFC 7692 §7.1.1.1). A client asks for
+    /// it, a server declares it. Off by default.
+    pub server_no_context_takeover: bool,
+    /// The client begins each message with an empty window (RFC 7692 §7.1.1.2). A client
+    /// declares it, a server asks for it. Off by default.
+    pub client_no_context_takeover: bool,
+    /// The window of the server's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.1); 15 by
+    /// default. Values outside are taken for the nearest inside.
+    pub server_max_window_bits: u8,
+    /// The window of the client's compressor, likewise (RFC 7692 §7.1.2.2); 15 by default. A
+    /// server can ask for less only from a client that offers the parameter.
+    pub client_max_window_bits: u8,
+    /// How hard the compressor tries: 1 (fast) to 9 (small); 1 by default.
+    pub level: u8,
+    /// How much memory the compressor takes: 1 (least) to 9; 8 by default.
+    pub mem_level: u8,
+    /// Messages of fewer bytes go out as they are; 64 by default.
+    pub threshold: usize,
+    /// How many times larger than its compressed form a message may be, beyond the first 64 KiB of
+    /// it; `None` (the default) leaves it to the limit on the size of a message. More fails the
+    /// connection with 1009.
+    pub max_ratio: Option<u32>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server_no_context_takeover: false,
+            client_no_context_takeover: false,
+            server_max_window_bits: 15,
+            client_max_window_bits: 15,
+            level: 1,
+            mem_level: 8,
+            threshold: 64,
+            max_ratio: None,
+        }
+    }
+}
