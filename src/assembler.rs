@@ -3,11 +3,17 @@
 //! Owns the buffer of a message that came in several pieces. Sizes and fragment counts have been
 //! checked by the [`Connection`] before a piece arrives here.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::connection::{Connection, Data};
+#[cfg(feature = "deflate")]
+use crate::deflate::Inflater;
 use crate::error::ProtocolError;
+#[cfg(feature = "deflate")]
+use crate::frame::Rsv;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, Validator};
 
@@ -25,6 +31,9 @@ pub struct Assembler {
     kind: Option<Kind>,
     utf8: Validator,
     complete: bool,
+    /// Where permessage-deflate was agreed on.
+    #[cfg(feature = "deflate")]
+    inflater: Option<Box<Inflater>>,
 }
 
 impl Assembler {
@@ -34,21 +43,40 @@ impl Assembler {
         Self::default()
     }
 
+    /// An assembler that decompresses the messages with RSV1 (RFC 7692 §6.2).
+    ///
+    /// `role` is this end, `params` what the handshake agreed on. The connection has to let
+    /// [`Rsv::RSV1`] pass ([`connection::Config::rsv`](crate::connection::Config::rsv)).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(
+        role: crate::connection::Role,
+        params: crate::deflate::Params,
+        deflate: &crate::deflate::Config,
+        connection: &crate::connection::Config,
+    ) -> Self {
+        let inflater = Inflater::new(role, deflate, params, connection.max_message);
+        Self { inflater: Some(Box::new(inflater)), ..Self::default() }
+    }
+
     /// Adds a piece, and lends the message if it is complete.
     ///
     /// `connection` is the one that the piece came from: it is failed with 1007 when the text is
-    /// not UTF-8.
+    /// not UTF-8 or compressed data is not valid, with 1009 when a compressed message grows over
+    /// its limits.
     ///
     /// # Errors
     ///
-    /// [`ProtocolError::InvalidUtf8`], sticky in the connection.
+    /// [`ProtocolError::InvalidUtf8`], sticky in the connection; of a compressed message also
+    /// [`InvalidDeflate`](ProtocolError::InvalidDeflate),
+    /// [`MessageTooLong`](ProtocolError::MessageTooLong) and
+    /// [`CompressionRatio`](ProtocolError::CompressionRatio).
     pub fn push<'m>(
         &'m mut self,
         piece: Data<'m>,
         connection: &mut Connection,
     ) -> Result<Option<Message<'m>>, ProtocolError> {
-        let whole = piece.first && piece.last;
-        let result = if whole {
+        let result = if self.is_whole(&piece) {
             message(piece.kind, piece.payload).map(Some)
         } else {
             self.collect(&piece)
@@ -57,15 +85,55 @@ impl Assembler {
         result.map_err(|error| connection.fail(error))
     }
 
+    /// Whether the piece is a message as it is, so that it can be lent from where it lies.
+    #[inline]
+    pub(crate) fn is_whole(&self, piece: &Data<'_>) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.is_compressed(piece) {
+            return false;
+        }
+        piece.first && piece.last
+    }
+
     /// Adds a piece to the buffer; whether the message is complete.
     pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
         if piece.first {
             self.clear();
             self.kind = Some(piece.kind);
         }
+        #[cfg(feature = "deflate")]
+        if self.is_compressed(piece) {
+            return self.inflate(piece);
+        }
         self.buffer.truncate(self.len);
         self.buffer.extend_from_slice(piece.payload);
         self.commit(piece.payload.len(), piece.last)
+    }
+
+    #[cfg(feature = "deflate")]
+    #[inline]
+    fn is_compressed(&self, piece: &Data<'_>) -> bool {
+        piece.rsv.contains(Rsv::RSV1) && self.inflater.is_some()
+    }
+
+    /// Decompresses a piece into the buffer; whether the message is complete. Text is checked in
+    /// the form that it has then (RFC 7692 §6.1).
+    #[cfg(feature = "deflate")]
+    fn inflate(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
+        let Self { buffer, inflater, utf8, kind, .. } = self;
+        let Some(inflater) = inflater else { return Ok(false) };
+        if piece.first {
+            inflater.begin();
+        }
+        let is_text = *kind == Some(Kind::Text);
+        self.len = inflater.push(piece.payload, piece.last, buffer, self.len, |new| {
+            if is_text { Ok(utf8.push(new)?) } else { Ok(()) }
+        })?;
+        if piece.last {
+            utf8.finish()?;
+        }
+        self.complete = piece.last;
+        Ok(piece.last)
     }
 
     /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
@@ -101,8 +169,12 @@ impl Assembler {
         Ok(owned)
     }
 
-    /// How many bytes of an unfinished message there are.
+    /// How many bytes of an unfinished message there are, if more can be read behind them.
     pub(crate) fn collected(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        if self.inflater.as_ref().is_some_and(|inflater| inflater.is_inflating()) {
+            return 0;
+        }
         if self.complete { 0 } else { self.len }
     }
 
@@ -139,6 +211,10 @@ impl Assembler {
     pub(crate) fn release(&mut self) {
         if self.len == 0 {
             self.buffer = Vec::new();
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release();
         }
     }
 }

@@ -52,6 +52,13 @@ pub enum ProtocolError {
         /// How many data frames the message had so far.
         frames: u32,
     },
+    /// A compressed message that grew beyond the ratio of the configuration.
+    CompressionRatio {
+        /// The limit: bytes of the message for each compressed byte.
+        limit: u32,
+    },
+    /// A compressed message whose payload is not DEFLATE, or does not end where it must.
+    InvalidDeflate,
     /// Text that is not UTF-8.
     InvalidUtf8,
     /// A Close frame with a payload of one byte.
@@ -79,8 +86,12 @@ impl ProtocolError {
             | Self::UnfinishedMessage
             | Self::CloseTooShort
             | Self::InvalidCloseCode(_) => CloseCode::PROTOCOL_ERROR,
-            Self::InvalidUtf8 | Self::InvalidCloseReason => CloseCode::INVALID_PAYLOAD,
-            Self::FrameTooLong { .. } | Self::MessageTooLong { .. } => CloseCode::MESSAGE_TOO_BIG,
+            Self::InvalidDeflate | Self::InvalidUtf8 | Self::InvalidCloseReason => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Self::FrameTooLong { .. }
+            | Self::MessageTooLong { .. }
+            | Self::CompressionRatio { .. } => CloseCode::MESSAGE_TOO_BIG,
             Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
         }
     }
@@ -102,6 +113,8 @@ impl ProtocolError {
             Self::FrameTooLong { .. } => "frame too long",
             Self::MessageTooLong { .. } => "message too long",
             Self::TooManyFrames { .. } => "too many fragments",
+            Self::CompressionRatio { .. } => "message grows too much",
+            Self::InvalidDeflate => "compressed data is not valid",
             Self::InvalidUtf8 => "text is not UTF-8",
             Self::CloseTooShort => "close frame with one byte",
             Self::InvalidCloseCode(_) => "invalid close code",
@@ -109,7 +122,13 @@ impl ProtocolError {
         }
     }
 
-    /// The section of RFC 6455 that the peer did not keep to.
+    /// The RFC that the peer did not keep to: 6455, or 7692 for compression.
+    #[must_use]
+    pub const fn rfc(&self) -> u16 {
+        if matches!(self, Self::InvalidDeflate) { 7692 } else { 6455 }
+    }
+
+    /// The section of that RFC.
     #[must_use]
     pub const fn section(&self) -> &'static str {
         match self {
@@ -125,7 +144,9 @@ impl ProtocolError {
             Self::InvalidUtf8 | Self::InvalidCloseReason => "8.1",
             Self::FrameTooLong { .. }
             | Self::MessageTooLong { .. }
+            | Self::CompressionRatio { .. }
             | Self::TooManyFrames { .. } => "10.4",
+            Self::InvalidDeflate => "7.2.2",
         }
     }
 }
@@ -139,6 +160,7 @@ impl fmt::Display for ProtocolError {
             Self::InvalidCloseCode(code) => write!(f, ": {code}")?,
             Self::FrameTooLong { len, limit } => write!(f, ": {len} bytes, limit {limit}")?,
             Self::MessageTooLong { limit } => write!(f, ": limit {limit} bytes")?,
+            Self::CompressionRatio { limit } => write!(f, ": over {limit} times")?,
             Self::TooManyFrames { frames } => write!(f, ": {frames} in one message")?,
             Self::UnmaskedFrame
             | Self::MaskedFrame
@@ -148,11 +170,12 @@ impl fmt::Display for ProtocolError {
             | Self::LengthOverflow
             | Self::UnexpectedContinuation
             | Self::UnfinishedMessage
+            | Self::InvalidDeflate
             | Self::InvalidUtf8
             | Self::CloseTooShort
             | Self::InvalidCloseReason => {}
         }
-        write!(f, " (RFC 6455 §{})", self.section())
+        write!(f, " (RFC {} §{})", self.rfc(), self.section())
     }
 }
 

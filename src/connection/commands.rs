@@ -12,7 +12,9 @@ use super::send::Fragment;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
-use crate::frame::{EncodedHeader, MAX_CONTROL_LEN, OpCode, len64, mask};
+#[cfg(feature = "deflate")]
+use crate::frame::Header;
+use crate::frame::{EncodedHeader, MAX_CONTROL_LEN, OpCode, Rsv, len64, mask};
 use crate::message::Kind;
 #[cfg(feature = "alloc")]
 use crate::message::Message;
@@ -38,7 +40,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let message = message.into();
-        self.send_data(message.kind(), message.as_bytes(), None, out)
+        self.send_data(message.kind(), Rsv::NONE, message.as_bytes(), None, out)
     }
 
     /// Appends the next part of a message to `out`, as one fragment (RFC 6455 §5.4).
@@ -67,7 +69,66 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let part = part.into();
-        self.send_data(part.kind(), part.as_bytes(), Some(fragment), out)
+        self.send_data(part.kind(), Rsv::NONE, part.as_bytes(), Some(fragment), out)
+    }
+
+    /// Appends the next part of a message whose payload has been coded: by an extension, or by the
+    /// peer of a relay that hands the pieces on as they are.
+    ///
+    /// `rsv` goes onto the first frame of the message ([`Rsv::RSV1`] for RFC 7692), and is not
+    /// looked at in the others. Whether the payload is what it says is not checked. A relay sends
+    /// each [`Data`](super::Data) on with its `kind`, `rsv` and `payload`, and with
+    /// [`Fragment::Last`] if it is the `last`.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_part`](Self::send_part).
+    ///
+    /// ```
+    /// use websocket_proto::connection::{Config, Connection, Fragment};
+    /// use websocket_proto::frame::Rsv;
+    /// use websocket_proto::{Event, Input};
+    ///
+    /// let mut config = Config::default();
+    /// config.rsv = Rsv::RSV1; // agreed on with both sides
+    /// let (mut from, mut to) = (Connection::server(&config), Connection::server(&config));
+    /// let mut bytes = *b"\xc1\x87\x00\x00\x00\x00\xf2\x48\xcd\xc9\xc9\x07\x00";
+    /// let mut input = Input::new(&mut bytes);
+    /// let mut out = Vec::new();
+    /// while let Some(event) = from.receive(&mut input)? {
+    ///     if let Event::Data(piece) = event {
+    ///         let fragment = if piece.last { Fragment::Last } else { Fragment::More };
+    ///         to.send_coded(piece.kind, piece.rsv, piece.payload, fragment, &mut out)?;
+    ///     }
+    /// }
+    /// assert_eq!(out, b"\xc1\x07\xf2\x48\xcd\xc9\xc9\x07\x00"); // RFC 7692 §7.2.3.1
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "alloc")]
+    pub fn send_coded(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        payload: &[u8],
+        fragment: Fragment,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.send_data(kind, rsv, payload, Some(fragment), out)
+    }
+
+    /// The header of a whole message, or of the next part of one, whose payload comes into being
+    /// behind it: its length is for the caller to fill in, and the payload to mask.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn begin_data(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        fragment: Option<Fragment>,
+    ) -> Result<Header, SendError> {
+        self.check_open()?;
+        let header = self.sender.data_header(kind, rsv, fragment, 0)?;
+        self.timers.note_active();
+        Ok(header)
     }
 
     #[cfg(feature = "alloc")]
@@ -75,6 +136,7 @@ impl Connection {
     fn send_data(
         &mut self,
         kind: Kind,
+        rsv: Rsv,
         payload: &[u8],
         fragment: Option<Fragment>,
         out: &mut Vec<u8>,
@@ -82,7 +144,7 @@ impl Connection {
         /// Small enough to be masked while it is in the first-level cache.
         const BLOCK: usize = 8 * 1024;
         self.check_open()?;
-        let header = self.sender.data_header(kind, fragment, len64(payload))?;
+        let header = self.sender.data_header(kind, rsv, fragment, len64(payload))?;
         let head = header.encode();
         self.timers.note_active();
         out.reserve(head.len() + payload.len());
@@ -128,7 +190,7 @@ impl Connection {
         payload: &mut [u8],
     ) -> Result<EncodedHeader, SendError> {
         self.check_open()?;
-        let header = self.sender.data_header(kind, None, len64(payload))?;
+        let header = self.sender.data_header(kind, Rsv::NONE, None, len64(payload))?;
         if let Some(key) = header.mask {
             mask::apply(payload, key);
         }
@@ -145,7 +207,7 @@ impl Connection {
     ) -> Result<EncodedHeader, SendError> {
         self.check_open()?;
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        let header = self.sender.data_header(kind, None, len)?;
+        let header = self.sender.data_header(kind, Rsv::NONE, None, len)?;
         self.timers.note_active();
         Ok(header.encode())
     }

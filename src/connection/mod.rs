@@ -376,6 +376,12 @@ impl Connection {
         }
     }
 
+    /// Lets frames with these reserved bits pass too: an extension has been agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn allow_rsv(&mut self, rsv: crate::frame::Rsv) {
+        self.receiver.allow_rsv(rsv);
+    }
+
     /// Takes note that times count from another point now.
     #[cfg(feature = "std")]
     pub(crate) fn restart_clocks(&mut self) {

@@ -145,6 +145,11 @@ impl Receiver {
         }
     }
 
+    #[cfg(feature = "deflate")]
+    pub(super) fn allow_rsv(&mut self, rsv: Rsv) {
+        self.decoder.allow_rsv(rsv);
+    }
+
     /// What is left of the data frame under way, in bytes; 0 in a control frame.
     pub(super) fn data_remaining(&self) -> u64 {
         match self.frame {

@@ -163,16 +163,19 @@ impl Sender {
 
     /// The header of a whole message, or of the next part of one. The caller masks the payload
     /// with the key if there is one, and must not let the application see the key before.
+    ///
+    /// `rsv` stands on the first frame of the message (RFC 7692 §6.1).
     #[inline]
     pub(super) fn data_header(
         &mut self,
         kind: Kind,
+        rsv: Rsv,
         fragment: Option<Fragment>,
         len: u64,
     ) -> Result<Header, SendError> {
-        let opcode = match (self.parts, fragment) {
-            (None, _) => kind.opcode(),
-            (Some(started), Some(_)) if started == kind => OpCode::Continuation,
+        let (opcode, rsv) = match (self.parts, fragment) {
+            (None, _) => (kind.opcode(), rsv),
+            (Some(started), Some(_)) if started == kind => (OpCode::Continuation, Rsv::NONE),
             // RFC 6455 §5.4: messages are not interleaved, and all parts are of one type.
             (Some(_), _) => return Err(SendError::UnfinishedMessage),
         };
@@ -182,7 +185,7 @@ impl Sender {
             Some(Fragment::Last) | None => None,
         };
         let fin = fragment != Some(Fragment::More);
-        Ok(Header { fin, rsv: Rsv::NONE, opcode, mask, len })
+        Ok(Header { fin, rsv, opcode, mask, len })
     }
 
     /// RFC 6455 §5.3: a fresh key for every frame.

@@ -1,5 +1,7 @@
 //! [`Config`]: what is asked for in the handshake, and how messages are compressed.
 
+use super::Pool;
+
 /// What is asked for in the handshake, and how messages are compressed.
 ///
 /// ```
@@ -34,6 +36,8 @@ pub struct Config {
     /// it; `None` (the default) leaves it to the limit on the size of a message. More fails the
     /// connection with 1009.
     pub max_ratio: Option<u32>,
+    /// Where contexts come from and go back to; clones of this configuration share it.
+    pub pool: Pool,
 }
 
 impl Default for Config {
@@ -47,6 +51,22 @@ impl Default for Config {
             mem_level: 8,
             threshold: 64,
             max_ratio: None,
+            pool: Pool::default(),
         }
     }
+}
+
+/// Whether a message is compressed, where that was agreed on.
+///
+/// RFC 7692 §8: over an encrypted transport the length of what is compressed together tells about
+/// its content. Messages that hold a secret next to what an attacker chose go out with `Never`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// From the threshold on, and if it becomes smaller.
+    #[default]
+    Auto,
+    /// In any case.
+    Always,
+    /// In no case.
+    Never,
 }

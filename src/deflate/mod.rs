@@ -4,8 +4,15 @@
 //! the [`Connection`](crate::Connection), and whole messages to the
 //! [`Assembler`](crate::Assembler) and the [`Endpoint`](crate::Endpoint).
 
+mod codec;
 mod config;
+mod deflater;
+mod inflater;
 mod negotiate;
+mod pool;
 
-pub use config::Config;
+pub use config::{Compression, Config};
+pub(crate) use deflater::Deflater;
+pub(crate) use inflater::Inflater;
 pub use negotiate::Params;
+pub use pool::Pool;

@@ -22,6 +22,10 @@ pub struct Config {
     /// How long queued output may wait without a byte being written, before the peer is taken for
     /// one that does not read; 30 seconds by default, zero is off.
     pub write_timeout: Option<Duration>,
+    /// permessage-deflate (RFC 7692): the adapters offer it, and accept it, if there are settings
+    /// for it; none by default.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<crate::deflate::Config>,
 }
 
 impl Default for Config {
@@ -32,6 +36,8 @@ impl Default for Config {
             high_watermark: 256 * 1024,
             low_watermark: 64 * 1024,
             write_timeout: Some(Duration::from_secs(30)),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }

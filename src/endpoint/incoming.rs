@@ -40,12 +40,12 @@ pub(crate) struct Incoming {
 }
 
 impl Incoming {
-    pub(crate) fn new(read_size: usize) -> Self {
+    pub(crate) fn new(read_size: usize, assembler: Assembler) -> Self {
         Self {
             buffer: Vec::new(),
             unread: 0..0,
             read_size: read_size.max(1),
-            assembler: Assembler::new(),
+            assembler,
             direct: 0,
             reads_direct: false,
             room: 0,
@@ -136,7 +136,7 @@ impl Incoming {
         self.unread.start = at;
         match event? {
             None => Ok(Step::UsedUp),
-            Some(Event::Data(piece)) if piece.first && piece.last => {
+            Some(Event::Data(piece)) if self.assembler.is_whole(&piece) => {
                 // The payload is the last thing that was taken out of the input.
                 let payload = at - piece.payload.len()..at;
                 Ok(Step::Found(Found::InReadBuffer(piece.kind, payload)))

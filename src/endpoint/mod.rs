@@ -16,6 +16,8 @@ mod incoming;
 mod outgoing;
 mod received;
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -24,9 +26,14 @@ pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
 pub use received::{Out, Received};
 
+use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, Deflater, Params};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
+#[cfg(feature = "deflate")]
+use crate::frame::Rsv;
 use crate::message::{Message, OwnedMessage, Unsent};
 
 /// What [`Endpoint::poll`] came to.
@@ -73,9 +80,44 @@ impl Endpoint {
     #[must_use]
     pub fn new(connection: Connection, config: &Config) -> Self {
         Self {
-            incoming: Incoming::new(config.read_buffer),
+            incoming: Incoming::new(config.read_buffer, Assembler::new()),
             outgoing: Outgoing::new(connection, config),
         }
+    }
+
+    /// As [`new`](Self::new), with what the handshake has agreed on for permessage-deflate
+    /// (RFC 7692), if it has.
+    ///
+    /// `params` are in [`Negotiated::deflate`](crate::handshake::Negotiated::deflate); how to
+    /// compress is in [`Config::deflate`]. The connection then takes RSV1, whatever its
+    /// configuration said.
+    ///
+    /// ```
+    /// use websocket_proto::endpoint::{Config, Endpoint};
+    /// use websocket_proto::{Connection, deflate};
+    ///
+    /// # fn f(negotiated: websocket_proto::handshake::Negotiated) {
+    /// let mut config = Config::default();
+    /// config.deflate = Some(deflate::Config::default());
+    /// let connection = Connection::server(&config.connection);
+    /// let endpoint = Endpoint::with_deflate(connection, &config, negotiated.deflate());
+    /// # }
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn with_deflate(
+        mut connection: Connection,
+        config: &Config,
+        params: impl Into<Option<Params>>,
+    ) -> Self {
+        let Some(params) = params.into() else { return Self::new(connection, config) };
+        let role = connection.role();
+        connection.allow_rsv(Rsv::RSV1);
+        let deflate = config.deflate.clone().unwrap_or_default();
+        let assembler = Assembler::with_deflate(role, params, &deflate, &config.connection);
+        let mut outgoing = Outgoing::new(connection, config);
+        outgoing.deflater = Some(Box::new(Deflater::new(role, &deflate, params)));
+        Self { incoming: Incoming::new(config.read_buffer, assembler), outgoing }
     }
 
     /// Puts bytes in front of what will be read: those that came behind the handshake.
@@ -195,6 +237,38 @@ impl Endpoint {
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.outgoing.send_part(part.into(), fragment)
+    }
+
+    /// As [`send`](Self::send), compressed or not as the caller says. Without permessage-deflate
+    /// agreed on, not.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'p>(
+        &mut self,
+        message: impl Into<Message<'p>>,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        self.outgoing.send_with(message.into(), compression)
+    }
+
+    /// As [`send_part`](Self::send_part), compressed or not as the caller says with the first part;
+    /// with `Auto` it is, because how long the message will be is not known. Each part is flushed
+    /// (RFC 7692 §7.2.1), so that the peer can decompress it when it comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_part`](Self::send_part).
+    #[cfg(feature = "deflate")]
+    pub fn send_part_with<'p>(
+        &mut self,
+        part: impl Into<Message<'p>>,
+        fragment: Fragment,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        self.outgoing.send_part_with(part.into(), fragment, compression)
     }
 
     /// Queues a Ping with a payload of at most 125 bytes (RFC 6455 §5.5.2).

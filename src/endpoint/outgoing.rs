@@ -1,5 +1,7 @@
 //! The sending side of an endpoint: the connection and a queue of encoded frames.
 
+#[cfg(feature = "deflate")]
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -12,7 +14,11 @@ use super::Config;
 use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
+#[cfg(feature = "deflate")]
+use crate::deflate::{Compression, Deflater};
 use crate::error::{ProtocolError, SendError, TimeoutError};
+#[cfg(feature = "deflate")]
+use crate::frame::{Header, Rsv, len64, mask};
 use crate::message::{Message, OwnedMessage, Unsent};
 
 /// The largest buffer that is kept for the next frames, in bytes.
@@ -117,6 +123,9 @@ pub(crate) struct Outgoing {
     write_timeout: Option<Duration>,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
     stalled_at: Option<Duration>,
+    /// Where permessage-deflate was agreed on.
+    #[cfg(feature = "deflate")]
+    pub(crate) deflater: Option<Box<Deflater>>,
 }
 
 impl Outgoing {
@@ -130,6 +139,8 @@ impl Outgoing {
             abandoned: false,
             write_timeout: config.write_timeout.filter(|timeout| !timeout.is_zero()),
             stalled_at: None,
+            #[cfg(feature = "deflate")]
+            deflater: None,
         }
     }
 
@@ -198,7 +209,57 @@ impl Outgoing {
     #[inline]
     pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
         self.check_room()?;
+        #[cfg(feature = "deflate")]
+        if self.compresses(Compression::Auto, message.as_bytes().len()) {
+            return self.send_compressed(message, Compression::Auto);
+        }
         self.connection.send(message, &mut self.queue.tail)
+    }
+
+    /// As [`send`](Self::send), compressed or not as the caller says.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn send_with(
+        &mut self,
+        message: Message<'_>,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        self.check_room()?;
+        if self.compresses(compression, message.as_bytes().len()) {
+            return self.send_compressed(message, compression);
+        }
+        self.connection.send(message, &mut self.queue.tail)
+    }
+
+    #[cfg(feature = "deflate")]
+    #[inline]
+    fn compresses(&self, compression: Compression, len: usize) -> bool {
+        self.deflater.as_ref().is_some_and(|deflater| deflater.wants(compression, len))
+    }
+
+    #[cfg(feature = "deflate")]
+    fn send_compressed(
+        &mut self,
+        message: Message<'_>,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        let payload = message.as_bytes();
+        // Before anything is compressed: what fails then would be in our window and not in the
+        // peer's.
+        let mut header = self.connection.begin_data(message.kind(), Rsv::RSV1, None)?;
+        let tail = &mut self.queue.tail;
+        let start = tail.len();
+        // Room for the header that the payload is likely to need.
+        header.len = len64(payload) / 4;
+        let room = header.encode().len();
+        tail.resize(start + room, 0);
+        if let Some(deflater) = &mut self.deflater
+            && !deflater.message(payload, compression, tail)
+        {
+            header.rsv = Rsv::NONE;
+            tail.extend_from_slice(payload);
+        }
+        finish_frame(header, tail, start, room);
+        Ok(())
     }
 
     pub(crate) fn send_part(
@@ -207,11 +268,49 @@ impl Outgoing {
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.check_room()?;
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() {
+            return self.send_part_with(part, fragment, Compression::Auto);
+        }
         self.connection.send_part(part, fragment, &mut self.queue.tail)
+    }
+
+    /// As [`send_part`](Self::send_part); the first part says whether the message is compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn send_part_with(
+        &mut self,
+        part: Message<'_>,
+        fragment: Fragment,
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        self.check_room()?;
+        let last = fragment == Fragment::Last;
+        let tail = &mut self.queue.tail;
+        let Some(deflater) = &mut self.deflater else {
+            return self.connection.send_part(part, fragment, tail);
+        };
+        if !deflater.wants_part(compression) {
+            self.connection.send_part(part, fragment, tail)?;
+            deflater.note_plain_part(last);
+            return Ok(());
+        }
+        let mut header = self.connection.begin_data(part.kind(), Rsv::RSV1, Some(fragment))?;
+        let start = tail.len();
+        header.len = len64(part.as_bytes()) / 4;
+        let room = header.encode().len();
+        tail.resize(start + room, 0);
+        deflater.part(part.as_bytes(), last, tail);
+        finish_frame(header, tail, start, room);
+        Ok(())
     }
 
     pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
         let kind = message.kind();
+        #[cfg(feature = "deflate")]
+        if self.compresses(Compression::Auto, message.as_bytes().len()) {
+            let result = self.send(message.as_message());
+            return result.map_err(|error| Unsent { error, message });
+        }
         if message.as_bytes().len() < LARGE || self.is_full() {
             let result = self.send(message.as_message());
             return result.map_err(|error| Unsent { error, message });
@@ -303,6 +402,10 @@ impl Outgoing {
 
     pub(crate) fn release(&mut self) {
         self.queue.release();
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            deflater.release();
+        }
     }
 
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
@@ -339,5 +442,26 @@ impl Outgoing {
 
     pub(crate) fn should_close_transport(&self) -> bool {
         self.queue.len() == 0 && self.connection.should_close_transport()
+    }
+}
+
+/// Completes a frame whose payload has been appended to `tail`, behind `room` bytes for its header
+/// from `start` on.
+#[cfg(feature = "deflate")]
+fn finish_frame(mut header: Header, tail: &mut Vec<u8>, start: usize, room: usize) {
+    let len = tail.len() - start - room;
+    header.len = u64::try_from(len).unwrap_or(u64::MAX);
+    let head = header.encode();
+    if head.len() != room {
+        // Sizes on both sides of 126 and 65,536 bytes: the payload moves by a few bytes.
+        if head.len() > room {
+            tail.resize(start + head.len() + len, 0);
+        }
+        tail.copy_within(start + room..start + room + len, start + head.len());
+        tail.truncate(start + head.len() + len);
+    }
+    tail[start..start + head.len()].copy_from_slice(&head);
+    if let Some(key) = header.mask {
+        mask::apply(&mut tail[start + head.len()..], key);
     }
 }

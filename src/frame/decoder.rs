@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+#[cfg(feature = "deflate")]
+use super::header::Rsv;
 use super::header::{Header, Order, Rules};
 use super::mask::{self, MaskKey};
 use crate::error::ProtocolError;
@@ -77,6 +79,11 @@ impl Decoder {
     #[inline]
     pub fn expect(&mut self, order: Order) {
         self.rules.order = order;
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(crate) fn allow_rsv(&mut self, rsv: Rsv) {
+        self.rules.rsv = self.rules.rsv | rsv;
     }
 
     /// Takes the next part out of `input`, or `None` when `input` is used up.

@@ -1,0 +1,170 @@
+//! The back end behind one small interface: `zlib-rs`, raw DEFLATE (RFC 1951).
+//!
+//! Owns what is particular to that library. Knows no message: [`Deflater`](super::Deflater) and
+//! [`Inflater`](super::Inflater) do.
+
+use alloc::vec::Vec;
+
+use zlib_rs::{
+    Deflate, DeflateConfig, DeflateFlush, Inflate, InflateError, InflateFlush, Method, Status,
+    Strategy,
+};
+
+/// What ends every sync flush: an empty stored block without its header bits (RFC 7692 §7.2.1).
+pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// The step in which compressed output grows, in bytes.
+const STEP: usize = 256;
+
+/// A compressor and its window.
+pub(crate) struct Compressor {
+    stream: Deflate,
+    /// What it was made with: a pool holds several kinds.
+    pub(super) kind: Kind,
+    /// Whether something has been compressed since it was new.
+    used: bool,
+}
+
+/// The settings that a compressor cannot change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// 8 to 15.
+    pub(super) window_bits: u8,
+    /// 1 to 9.
+    pub(super) level: u8,
+    /// 1 to 9.
+    pub(super) mem_level: u8,
+}
+
+impl Compressor {
+    pub(super) fn new(kind: Kind) -> Self {
+        let stream = Deflate::new_with_config(DeflateConfig {
+            level: i32::from(kind.level.clamp(1, 9)),
+            method: Method::Deflated,
+            // Negative is raw. The library refuses 8; its 9-bit encoder keeps distances at 250 and
+            // below (2^9 less 262), which is within a window of 8 bits.
+            window_bits: -i32::from(kind.window_bits.clamp(9, 15)),
+            mem_level: i32::from(kind.mem_level.clamp(1, 9)),
+            strategy: Strategy::Default,
+        });
+        Self { stream, kind, used: false }
+    }
+
+    /// Empties the window.
+    pub(super) fn reset(&mut self) {
+        if self.used {
+            self.stream.reset();
+            self.used = false;
+        }
+    }
+
+    /// Appends `input`, compressed up to a byte boundary; the last four bytes appended are
+    /// [`TAIL`], unless nothing is appended because nothing has been added since the last time.
+    pub(super) fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
+        self.used = true;
+        // Mostly enough for text; what cannot be compressed takes a second round.
+        let mut room = input.len() / 2 + STEP;
+        loop {
+            let start = out.len();
+            out.resize(start + room, 0);
+            let (read, written) = (self.stream.total_in(), self.stream.total_out());
+            let status = self.stream.compress(input, &mut out[start..], DeflateFlush::SyncFlush);
+            let read = distance(read, self.stream.total_in());
+            let written = distance(written, self.stream.total_out());
+            out.truncate(start + written);
+            input = &input[read..];
+            debug_assert!(status.is_ok(), "a stream between two calls takes input");
+            // Room that was left over says that everything is out.
+            if written < room || status.is_err() {
+                return;
+            }
+            room = input.len() + STEP;
+        }
+    }
+}
+
+/// What one step of inflating came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Progress {
+    pub(super) consumed: usize,
+    pub(super) produced: usize,
+    /// Whether a block with BFINAL has ended: the stream has to begin anew.
+    pub(super) ended: bool,
+}
+
+/// Data that is not DEFLATE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Corrupt;
+
+/// A decompressor and its window of 32 KiB.
+pub(crate) struct Decompressor {
+    stream: Inflate,
+}
+
+impl Decompressor {
+    pub(super) fn new() -> Self {
+        // A smaller window would save nothing: the library always has the largest.
+        Self { stream: Inflate::new(false, 15) }
+    }
+
+    /// Begins a stream whose window holds the end of `history`.
+    pub(super) fn restart(&mut self, history: &[u8]) {
+        self.stream.reset(false);
+        if !history.is_empty() {
+            let set = self.stream.set_dictionary(history);
+            debug_assert!(set.is_ok(), "a raw stream takes a dictionary at any time");
+        }
+    }
+
+    /// Inflates as much of `input` as fits `output`.
+    pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt> {
+        self.step(input, output, InflateFlush::NoFlush)
+    }
+
+    /// As [`inflate`](Self::inflate), up to the end of a block.
+    pub(super) fn inflate_block(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+    ) -> Result<Progress, Corrupt> {
+        self.step(input, output, InflateFlush::Block)
+    }
+
+    /// Whether a block has ended and none begun, after [`inflate_block`](Self::inflate_block). If
+    /// not, the stream must not be used further.
+    pub(super) fn is_between_blocks(&mut self) -> bool {
+        // There it takes nothing while it is asked to stop at the end of a block; anywhere else it
+        // wants at least a byte.
+        let probe = self.step(&[0], &mut [0; 8], InflateFlush::Block);
+        matches!(probe, Ok(Progress { consumed: 0, produced: 0, .. }))
+    }
+
+    fn step(
+        &mut self,
+        input: &[u8],
+        output: &mut [u8],
+        flush: InflateFlush,
+    ) -> Result<Progress, Corrupt> {
+        let (read, written) = (self.stream.total_in(), self.stream.total_out());
+        let status = self.stream.decompress(input, output, flush);
+        let progress = Progress {
+            consumed: distance(read, self.stream.total_in()),
+            produced: distance(written, self.stream.total_out()),
+            ended: status == Ok(Status::StreamEnd),
+        };
+        match status {
+            Ok(Status::Ok | Status::BufError | Status::StreamEnd) => Ok(progress),
+            Err(
+                InflateError::NeedDict { .. }
+                | InflateError::StreamError
+                | InflateError::DataError
+                | InflateError::MemError,
+            ) => Err(Corrupt),
+        }
+    }
+}
+
+/// How far a counter went in one call: no further than a slice is long.
+fn distance(from: u64, to: u64) -> usize {
+    usize::try_from(to - from).unwrap_or(usize::MAX)
+}

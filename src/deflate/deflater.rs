@@ -1,0 +1,175 @@
+//! [`Deflater`]: the sending side of permessage-deflate (RFC 7692 §7.2.1).
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::codec::{Compressor, Kind, TAIL};
+use super::{Compression, Config, Params, Pool};
+use crate::connection::Role;
+
+/// From this size on a message that does not shrink goes out as it is even if the window has to be
+/// emptied for that, in bytes.
+const WORTH_A_RESET: usize = 4 * 1024;
+
+/// Compresses the messages of one connection.
+pub(crate) struct Deflater {
+    /// Only while there is something to compress, or to remember.
+    compressor: Option<Compressor>,
+    kind: Kind,
+    takeover: bool,
+    threshold: usize,
+    /// Whether the message that is being sent in parts is compressed.
+    parts: Parts,
+    pool: Pool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parts {
+    None,
+    Compressed,
+    Plain,
+}
+
+impl Deflater {
+    pub(crate) fn new(role: Role, config: &Config, params: Params) -> Self {
+        Self {
+            compressor: None,
+            kind: Kind {
+                window_bits: params.max_window_bits(role),
+                level: config.level,
+                mem_level: config.mem_level,
+            },
+            takeover: !params.no_context_takeover(role),
+            threshold: config.threshold,
+            parts: Parts::None,
+            pool: config.pool.clone(),
+        }
+    }
+
+    /// Whether a whole message of `len` bytes is to be compressed.
+    #[inline]
+    pub(crate) fn wants(&self, compression: Compression, len: usize) -> bool {
+        match compression {
+            Compression::Auto => len >= self.threshold,
+            Compression::Always => true,
+            Compression::Never => false,
+        }
+    }
+
+    /// Appends the payload of a compressed message. `false` if it is not smaller that way: nothing
+    /// is appended then, and it has to go out as it is.
+    pub(crate) fn message(
+        &mut self,
+        payload: &[u8],
+        compression: Compression,
+        out: &mut Vec<u8>,
+    ) -> bool {
+        let start = out.len();
+        let takeover = self.takeover;
+        let compressor = self.begin();
+        compressor.compress(payload, out);
+        strip_tail(out, start);
+        let smaller = out.len() - start < payload.len();
+        // With takeover the window holds the message now, so the peer's has to: it must be sent
+        // compressed, or both forget. That is worth it for large ones only.
+        let keep = smaller || takeover && payload.len() < WORTH_A_RESET;
+        if keep || compression == Compression::Always {
+            return true;
+        }
+        out.truncate(start);
+        compressor.reset();
+        false
+    }
+
+    /// Whether the next part of a message is compressed; the first one decides.
+    pub(crate) fn wants_part(&self, compression: Compression) -> bool {
+        match (self.parts, compression) {
+            (Parts::Compressed, _) => true,
+            (Parts::Plain, _) | (Parts::None, Compression::Never) => false,
+            // How long the message will be is not known.
+            (Parts::None, Compression::Auto | Compression::Always) => true,
+        }
+    }
+
+    /// Takes note that a part that is not compressed has been sent.
+    pub(crate) fn note_plain_part(&mut self, last: bool) {
+        self.parts = if last { Parts::None } else { Parts::Plain };
+    }
+
+    /// Appends the payload of the next part of a compressed message.
+    pub(crate) fn part(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>) {
+        let start = out.len();
+        let compressor = match self.parts {
+            Parts::Compressed => self.compressor(),
+            Parts::None | Parts::Plain => self.begin(),
+        };
+        compressor.compress(payload, out);
+        if last {
+            // RFC 7692 §7.2.1: the four octets go from the end of the message only.
+            strip_tail(out, start);
+        }
+        self.parts = if last { Parts::None } else { Parts::Compressed };
+    }
+
+    /// Forgets the window: the peer has got something that is not in it.
+    pub(crate) fn reset(&mut self) {
+        if let Some(compressor) = &mut self.compressor {
+            compressor.reset();
+        }
+    }
+
+    /// Gives the context back, unless something in it is still needed.
+    pub(crate) fn release(&mut self) {
+        if !self.takeover && self.parts == Parts::None {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(compressor) = self.compressor.take() {
+            self.pool.give_compressor(compressor);
+        }
+    }
+
+    fn compressor(&mut self) -> &mut Compressor {
+        let Self { compressor, pool, kind, .. } = self;
+        compressor.get_or_insert_with(|| pool.compressor(*kind))
+    }
+
+    /// The compressor, ready for the first byte of a message.
+    fn begin(&mut self) -> &mut Compressor {
+        if !self.takeover {
+            self.reset();
+        }
+        self.compressor()
+    }
+}
+
+/// RFC 7692 §7.2.1: the four octets that end a flush are left out at the end of a message.
+fn strip_tail(out: &mut Vec<u8>, start: usize) {
+    if out.len() >= start + TAIL.len() {
+        out.truncate(out.len() - TAIL.len());
+    }
+    // RFC 7692 §7.2.3.6: of an empty stored block the first octet stays. A flush that had nothing
+    // to flush gives not even that.
+    if out.len() == start {
+        out.push(0);
+    }
+}
+
+impl Drop for Deflater {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// Shows no content.
+impl fmt::Debug for Deflater {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deflater")
+            .field("window_bits", &self.kind.window_bits)
+            .field("takeover", &self.takeover)
+            .field("has_context", &self.compressor.is_some())
+            .finish_non_exhaustive()
+    }
+}
