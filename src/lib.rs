@@ -185,6 +185,8 @@ pub mod frame;
 pub mod handshake;
 mod input;
 mod message;
+#[cfg(feature = "alloc")]
+mod prepared;
 #[cfg(feature = "getrandom")]
 mod random;
 mod timers;
@@ -203,7 +205,9 @@ pub use error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 pub use input::Input;
 pub use message::{Kind, Message};
 #[cfg(feature = "alloc")]
-pub use message::{OwnedMessage, Unsent};
+pub use message::{Outbound, OwnedMessage, Unsent};
+#[cfg(feature = "alloc")]
+pub use prepared::PreparedMessage;
 #[cfg(feature = "getrandom")]
 pub use random::random_keys;
 

@@ -1,9 +1,13 @@
-//! Whole messages: lent ([`Message`]) and owned ([`OwnedMessage`]).
+//! Whole messages: lent ([`Message`]), owned ([`OwnedMessage`]), to be sent ([`Outbound`]).
 //!
 //! Owns the types only; messages are made by the [`Assembler`](crate::Assembler) and sent by
 //! [`Connection::send`](crate::Connection::send).
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Compression;
 use crate::frame::OpCode;
+#[cfg(feature = "alloc")]
+use crate::prepared::PreparedMessage;
 
 /// What a message carries (RFC 6455 §5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -102,6 +106,89 @@ impl<'m> From<&'m [u8]> for Message<'m> {
 impl<'m, const N: usize> From<&'m [u8; N]> for Message<'m> {
     fn from(bytes: &'m [u8; N]) -> Self {
         Self::Binary(bytes)
+    }
+}
+
+/// A message to be sent, and how: what [`Endpoint::send`](crate::Endpoint::send) and the `feed` and
+/// `send` of the adapters take.
+///
+/// Made of everything that a [`Message`] is made of, and of a
+/// [`PreparedMessage`](crate::PreparedMessage).
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug)]
+pub struct Outbound<'m> {
+    pub(crate) content: Content<'m>,
+    #[cfg(feature = "deflate")]
+    pub(crate) compression: Compression,
+}
+
+#[cfg(feature = "alloc")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Content<'m> {
+    Message(Message<'m>),
+    Prepared(&'m PreparedMessage),
+}
+
+#[cfg(feature = "alloc")]
+impl Content<'_> {
+    #[inline]
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Message(message) => message.kind(),
+            Self::Prepared(prepared) => prepared.kind(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Message(message) => message.as_bytes(),
+            Self::Prepared(prepared) => prepared.as_bytes(),
+        }
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'m> Outbound<'m> {
+    #[inline]
+    fn new(content: Content<'m>) -> Self {
+        Self {
+            content,
+            #[cfg(feature = "deflate")]
+            compression: Compression::Auto,
+        }
+    }
+
+    /// Says whether it is compressed where permessage-deflate was agreed on.
+    ///
+    /// ```
+    /// use websocket_proto::Outbound;
+    /// use websocket_proto::deflate::Compression;
+    ///
+    /// # fn f(endpoint: &mut websocket_proto::Endpoint, secret: &str) {
+    /// endpoint.send(Outbound::from(secret).compression(Compression::Never)).expect("open");
+    /// # }
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'m, M: Into<Message<'m>>> From<M> for Outbound<'m> {
+    #[inline]
+    fn from(message: M) -> Self {
+        Self::new(Content::Message(message.into()))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'m> From<&'m PreparedMessage> for Outbound<'m> {
+    fn from(prepared: &'m PreparedMessage) -> Self {
+        Self::new(Content::Prepared(prepared))
     }
 }
 

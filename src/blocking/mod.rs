@@ -38,7 +38,7 @@ use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Out, Outgoing, Received};
 use crate::error::SendError;
-use crate::message::{Message, OwnedMessage};
+use crate::message::{Outbound, OwnedMessage};
 pub use opening::{Accepting, accept, connect};
 use reader::{Reader, Side, is_wait};
 pub use split::{Receiver, Sender};
@@ -103,7 +103,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Send`], or [`Error::Io`] while making room.
-    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.make_room()?;
         Ok(self.outgoing.send(message.into())?)
     }
@@ -123,7 +123,7 @@ impl<S: Transport> WebSocket<S> {
     /// # Errors
     ///
     /// As those two.
-    pub fn send<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }
@@ -135,7 +135,7 @@ impl<S: Transport> WebSocket<S> {
     /// As [`send`](Self::send).
     pub fn send_part<'p>(
         &mut self,
-        part: impl Into<Message<'p>>,
+        part: impl Into<Outbound<'p>>,
         fragment: Fragment,
     ) -> Result<(), Error> {
         self.make_room()?;

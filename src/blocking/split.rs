@@ -17,7 +17,7 @@ use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Outgoing;
 use crate::error::{SendError, TimeoutError};
-use crate::message::Message;
+use crate::message::{Message, Outbound};
 
 #[derive(Debug)]
 struct Shared<W> {
@@ -181,7 +181,7 @@ impl<W: Transport> Sender<W> {
     /// # Errors
     ///
     /// As [`WebSocket::feed`].
-    pub fn feed<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub fn feed<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
         self.queue(|outgoing| outgoing.send(message))
     }
@@ -204,7 +204,7 @@ impl<W: Transport> Sender<W> {
     /// # Errors
     ///
     /// As those two.
-    pub fn send<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }

@@ -12,7 +12,7 @@ use super::send::Fragment;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
-#[cfg(feature = "deflate")]
+#[cfg(feature = "alloc")]
 use crate::frame::Header;
 use crate::frame::{EncodedHeader, MAX_CONTROL_LEN, OpCode, Rsv, len64, mask};
 use crate::message::Kind;
@@ -118,7 +118,7 @@ impl Connection {
 
     /// The header of a whole message, or of the next part of one, whose payload comes into being
     /// behind it: its length is for the caller to fill in, and the payload to mask.
-    #[cfg(feature = "deflate")]
+    #[cfg(feature = "alloc")]
     pub(crate) fn begin_data(
         &mut self,
         kind: Kind,
@@ -133,7 +133,7 @@ impl Connection {
 
     #[cfg(feature = "alloc")]
     #[inline]
-    fn send_data(
+    pub(crate) fn send_data(
         &mut self,
         kind: Kind,
         rsv: Rsv,

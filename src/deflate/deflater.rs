@@ -111,6 +111,20 @@ impl Deflater {
         self.parts = if last { Parts::None } else { Parts::Compressed };
     }
 
+    pub(crate) fn window_bits(&self) -> u8 {
+        self.kind.window_bits
+    }
+
+    /// Appends the payload of a message that is compressed apart from all others, for any
+    /// connection whose window has the same size.
+    pub(crate) fn apart(&self, payload: &[u8], out: &mut Vec<u8>) {
+        let start = out.len();
+        let mut compressor = self.pool.compressor(self.kind);
+        compressor.compress(payload, out);
+        strip_tail(out, start);
+        self.pool.give_compressor(compressor);
+    }
+
     /// Forgets the window: the peer has got something that is not in it.
     pub(crate) fn reset(&mut self) {
         if let Some(compressor) = &mut self.compressor {

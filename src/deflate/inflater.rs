@@ -197,8 +197,7 @@ impl Inflater {
         let produced = u64::try_from(len).unwrap_or(u64::MAX);
         match self.max_ratio {
             Some(limit)
-                if produced > RATIO_FREE
-                    && produced / u64::from(limit.max(1)) > self.consumed =>
+                if produced > RATIO_FREE && produced / u64::from(limit.max(1)) > self.consumed =>
             {
                 Err(ProtocolError::CompressionRatio { limit })
             }

@@ -30,11 +30,11 @@ use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
 #[cfg(feature = "deflate")]
-use crate::deflate::{Compression, Deflater, Params};
+use crate::deflate::{Deflater, Params};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
-use crate::message::{Message, OwnedMessage, Unsent};
+use crate::message::{Outbound, OwnedMessage, Unsent};
 
 /// What [`Endpoint::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,7 +212,7 @@ impl Endpoint {
     /// [`SendError::Full`] over the high watermark: write some output first. Otherwise those of
     /// [`Connection::send`].
     #[inline]
-    pub fn send<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
+    pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
         self.outgoing.send(message.into())
     }
 
@@ -228,47 +228,19 @@ impl Endpoint {
 
     /// Queues the next part of a message as one fragment (RFC 6455 §5.4).
     ///
+    /// The first part says for all of them whether the message is compressed; with `Auto` it is,
+    /// because how long it will be is not known. Each part is flushed, so that the peer can
+    /// decompress it when it comes.
+    ///
     /// # Errors
     ///
     /// As [`send`](Self::send), and those of [`Connection::send_part`].
     pub fn send_part<'p>(
         &mut self,
-        part: impl Into<Message<'p>>,
+        part: impl Into<Outbound<'p>>,
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.outgoing.send_part(part.into(), fragment)
-    }
-
-    /// As [`send`](Self::send), compressed or not as the caller says. Without permessage-deflate
-    /// agreed on, not.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    #[cfg(feature = "deflate")]
-    pub fn send_with<'p>(
-        &mut self,
-        message: impl Into<Message<'p>>,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        self.outgoing.send_with(message.into(), compression)
-    }
-
-    /// As [`send_part`](Self::send_part), compressed or not as the caller says with the first part;
-    /// with `Auto` it is, because how long the message will be is not known. Each part is flushed
-    /// (RFC 7692 §7.2.1), so that the peer can decompress it when it comes.
-    ///
-    /// # Errors
-    ///
-    /// As [`send_part`](Self::send_part).
-    #[cfg(feature = "deflate")]
-    pub fn send_part_with<'p>(
-        &mut self,
-        part: impl Into<Message<'p>>,
-        fragment: Fragment,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        self.outgoing.send_part_with(part.into(), fragment, compression)
     }
 
     /// Queues a Ping with a payload of at most 125 bytes (RFC 6455 §5.5.2).

@@ -17,9 +17,11 @@ use crate::connection::{Connection, Fragment, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, Deflater};
 use crate::error::{ProtocolError, SendError, TimeoutError};
+use crate::frame::Rsv;
 #[cfg(feature = "deflate")]
-use crate::frame::{Header, Rsv, len64, mask};
-use crate::message::{Message, OwnedMessage, Unsent};
+use crate::frame::{Header, mask};
+use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
+use crate::prepared::Frame;
 
 /// The largest buffer that is kept for the next frames, in bytes.
 const KEEP: usize = 64 * 1024;
@@ -207,27 +209,35 @@ impl Outgoing {
     }
 
     #[inline]
-    pub(crate) fn send(&mut self, message: Message<'_>) -> Result<(), SendError> {
+    pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         self.check_room()?;
         #[cfg(feature = "deflate")]
-        if self.compresses(Compression::Auto, message.as_bytes().len()) {
-            return self.send_compressed(message, Compression::Auto);
+        if self.compresses(outbound.compression, outbound.content.as_bytes().len()) {
+            return self.send_compressed(outbound.content, outbound.compression);
         }
-        self.connection.send(message, &mut self.queue.tail)
+        match outbound.content {
+            Content::Message(message) => self.connection.send(message, &mut self.queue.tail),
+            Content::Prepared(prepared) => {
+                self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain())
+            }
+        }
     }
 
-    /// As [`send`](Self::send), compressed or not as the caller says.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn send_with(
-        &mut self,
-        message: Message<'_>,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        self.check_room()?;
-        if self.compresses(compression, message.as_bytes().len()) {
-            return self.send_compressed(message, compression);
+    fn send_frame(&mut self, kind: Kind, rsv: Rsv, frame: &Frame) -> Result<(), SendError> {
+        let Queue { tail, .. } = &mut self.queue;
+        match self.connection.role() {
+            // RFC 6455 §5.3: a key of its own for every frame, so a copy of its own.
+            Role::Client => self.connection.send_data(kind, rsv, frame.payload(), None, tail),
+            Role::Server => {
+                self.connection.begin_data(kind, rsv, None)?;
+                if frame.bytes().len() < LARGE {
+                    tail.extend_from_slice(frame.bytes());
+                } else {
+                    self.queue.push(frame.bytes().clone());
+                }
+                Ok(())
+            }
         }
-        self.connection.send(message, &mut self.queue.tail)
     }
 
     #[cfg(feature = "deflate")]
@@ -239,22 +249,33 @@ impl Outgoing {
     #[cfg(feature = "deflate")]
     fn send_compressed(
         &mut self,
-        message: Message<'_>,
+        content: Content<'_>,
         compression: Compression,
     ) -> Result<(), SendError> {
+        let Some(deflater) = &mut self.deflater else { return Ok(()) };
+        let message = match content {
+            Content::Message(message) => message,
+            Content::Prepared(prepared) => {
+                let frame = prepared.compressed(deflater);
+                let smaller = frame.payload().len() < prepared.as_bytes().len();
+                if !smaller && compression != Compression::Always {
+                    return self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain());
+                }
+                self.send_frame(prepared.kind(), Rsv::RSV1, frame)?;
+                // The peer's window holds the message now, and ours does not.
+                if let Some(deflater) = &mut self.deflater {
+                    deflater.reset();
+                }
+                return Ok(());
+            }
+        };
         let payload = message.as_bytes();
         // Before anything is compressed: what fails then would be in our window and not in the
         // peer's.
         let mut header = self.connection.begin_data(message.kind(), Rsv::RSV1, None)?;
         let tail = &mut self.queue.tail;
-        let start = tail.len();
-        // Room for the header that the payload is likely to need.
-        header.len = len64(payload) / 4;
-        let room = header.encode().len();
-        tail.resize(start + room, 0);
-        if let Some(deflater) = &mut self.deflater
-            && !deflater.message(payload, compression, tail)
-        {
+        let (start, room) = begin_frame(&mut header, payload.len(), tail);
+        if !deflater.message(payload, compression, tail) {
             header.rsv = Rsv::NONE;
             tail.extend_from_slice(payload);
         }
@@ -264,55 +285,38 @@ impl Outgoing {
 
     pub(crate) fn send_part(
         &mut self,
-        part: Message<'_>,
+        part: Outbound<'_>,
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.check_room()?;
-        #[cfg(feature = "deflate")]
-        if self.deflater.is_some() {
-            return self.send_part_with(part, fragment, Compression::Auto);
-        }
-        self.connection.send_part(part, fragment, &mut self.queue.tail)
-    }
-
-    /// As [`send_part`](Self::send_part); the first part says whether the message is compressed.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn send_part_with(
-        &mut self,
-        part: Message<'_>,
-        fragment: Fragment,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        self.check_room()?;
-        let last = fragment == Fragment::Last;
+        let (kind, payload) = (part.content.kind(), part.content.as_bytes());
         let tail = &mut self.queue.tail;
-        let Some(deflater) = &mut self.deflater else {
-            return self.connection.send_part(part, fragment, tail);
-        };
-        if !deflater.wants_part(compression) {
-            self.connection.send_part(part, fragment, tail)?;
-            deflater.note_plain_part(last);
+        #[cfg(feature = "deflate")]
+        if let Some(deflater) = &mut self.deflater {
+            let last = fragment == Fragment::Last;
+            if deflater.wants_part(part.compression) {
+                let mut header = self.connection.begin_data(kind, Rsv::RSV1, Some(fragment))?;
+                let (start, room) = begin_frame(&mut header, payload.len(), tail);
+                deflater.part(payload, last, tail);
+                finish_frame(header, tail, start, room);
+            } else {
+                self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), tail)?;
+                deflater.note_plain_part(last);
+            }
             return Ok(());
         }
-        let mut header = self.connection.begin_data(part.kind(), Rsv::RSV1, Some(fragment))?;
-        let start = tail.len();
-        header.len = len64(part.as_bytes()) / 4;
-        let room = header.encode().len();
-        tail.resize(start + room, 0);
-        deflater.part(part.as_bytes(), last, tail);
-        finish_frame(header, tail, start, room);
-        Ok(())
+        self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), tail)
     }
 
     pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
         let kind = message.kind();
         #[cfg(feature = "deflate")]
         if self.compresses(Compression::Auto, message.as_bytes().len()) {
-            let result = self.send(message.as_message());
+            let result = self.send(message.as_message().into());
             return result.map_err(|error| Unsent { error, message });
         }
         if message.as_bytes().len() < LARGE || self.is_full() {
-            let result = self.send(message.as_message());
+            let result = self.send(message.as_message().into());
             return result.map_err(|error| Unsent { error, message });
         }
         let sent = match (self.connection.role(), message) {
@@ -325,7 +329,7 @@ impl Outgoing {
             // Text is masked while it is copied: it would have to be checked again to be given
             // back as text.
             (Role::Client, OwnedMessage::Text(text)) => {
-                let result = self.send(Message::Text(&text));
+                let result = self.send(Message::Text(&text).into());
                 return result.map_err(|error| Unsent { error, message: text.into() });
             }
             // A payload that nobody else holds is masked where it is.
@@ -337,7 +341,7 @@ impl Outgoing {
                     }
                 }
                 Err(shared) => {
-                    let result = self.send(Message::Binary(&shared));
+                    let result = self.send(Message::Binary(&shared).into());
                     return result.map_err(|error| Unsent { error, message: shared.into() });
                 }
             },
@@ -443,6 +447,17 @@ impl Outgoing {
     pub(crate) fn should_close_transport(&self) -> bool {
         self.queue.len() == 0 && self.connection.should_close_transport()
     }
+}
+
+/// Appends room for the header that a compressed payload is likely to need; gives where it begins
+/// and how much it is.
+#[cfg(feature = "deflate")]
+fn begin_frame(header: &mut Header, plain: usize, tail: &mut Vec<u8>) -> (usize, usize) {
+    let start = tail.len();
+    header.len = u64::try_from(plain / 4).unwrap_or(u64::MAX);
+    let room = header.encode().len();
+    tail.resize(start + room, 0);
+    (start, room)
 }
 
 /// Completes a frame whose payload has been appended to `tail`, behind `room` bytes for its header

@@ -2,10 +2,8 @@
 
 use super::outgoing::Outgoing;
 use crate::close_code::CloseCode;
-#[cfg(feature = "deflate")]
-use crate::deflate::Compression;
 use crate::error::SendError;
-use crate::message::{Message, OwnedMessage, Unsent};
+use crate::message::{Message, Outbound, OwnedMessage, Unsent};
 
 /// A message lent together with the outgoing half, so that it can be answered while it is
 /// borrowed.
@@ -44,7 +42,7 @@ impl<'m> Out<'m> {
     ///
     /// As [`Endpoint::send`](super::Endpoint::send).
     #[inline]
-    pub fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), SendError> {
+    pub fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
         self.outgoing.send(message.into())
     }
 
@@ -55,20 +53,6 @@ impl<'m> Out<'m> {
     /// As [`Endpoint::send_owned`](super::Endpoint::send_owned).
     pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
         self.outgoing.send_owned(message.into())
-    }
-
-    /// As [`feed`](Self::feed), compressed or not as the caller says.
-    ///
-    /// # Errors
-    ///
-    /// As [`Endpoint::send_with`](super::Endpoint::send_with).
-    #[cfg(feature = "deflate")]
-    pub fn feed_with<'p>(
-        &mut self,
-        message: impl Into<Message<'p>>,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        self.outgoing.send_with(message.into(), compression)
     }
 
     /// Queues a Ping (RFC 6455 §5.5.2).

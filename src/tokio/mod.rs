@@ -37,7 +37,7 @@ use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Incoming, Out, Received};
 use crate::error::SendError;
-use crate::message::{Message, OwnedMessage};
+use crate::message::{Outbound, OwnedMessage};
 use half::{Half, Handout};
 pub use opening::{Accepting, accept, connect};
 pub use split::{Receiver, Sender};
@@ -112,7 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Send`], or [`Error::Io`] while waiting for room.
-    pub async fn feed<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub async fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.half.forget_reader();
         poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
         Ok(self.half.outgoing.send(message.into())?)
@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// As those two.
-    pub async fn send<'p>(&mut self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub async fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
@@ -148,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// As [`send`](Self::send).
     pub async fn send_part<'p>(
         &mut self,
-        part: impl Into<Message<'p>>,
+        part: impl Into<Outbound<'p>>,
         fragment: Fragment,
     ) -> Result<(), Error> {
         self.half.forget_reader();

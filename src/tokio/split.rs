@@ -20,7 +20,7 @@ use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Incoming;
 use crate::error::SendError;
-use crate::message::{Message, OwnedMessage};
+use crate::message::{Message, Outbound, OwnedMessage};
 
 #[derive(Debug)]
 struct Shared<S> {
@@ -126,7 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// # Errors
     ///
     /// As [`WebSocket::feed`].
-    pub async fn feed<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub async fn feed<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
         self.queue(|half| half.outgoing.send(message)).await
     }
@@ -147,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// # Errors
     ///
     /// As those two.
-    pub async fn send<'p>(&self, message: impl Into<Message<'p>>) -> Result<(), Error> {
+    pub async fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
