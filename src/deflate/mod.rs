@@ -8,4 +8,4 @@ mod config;
 mod negotiate;
 
 pub use config::Config;
-pub use negotiate::Params;
+pub use negotiate::{NegotiationError, Offer, Params, agree, answer};
