@@ -8,6 +8,7 @@
 //! - [`memory`]: what is kept follows the bytes received, whatever lengths were announced.
 //! - [`endpoint`]: any order of calls does what a plain model does.
 //! - [`handshake`]: any split gives the same, and either side understands the other.
+//! - [`negotiate`]: permessage-deflate by the tables of RFC 7692, and both sides agree.
 //! - [`differential`]: the verdict of tungstenite, and where RFC 6455 decides against it.
 
 pub mod connection;
@@ -16,6 +17,7 @@ pub mod endpoint;
 pub mod handshake;
 pub mod keys;
 pub mod memory;
+pub mod negotiate;
 mod split;
 pub mod wire;
 

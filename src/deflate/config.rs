@@ -14,17 +14,20 @@ use super::Pool;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Config {
-    /// The server begins each message with an empty window (RFC 7692 §7.1.1.1). A client asks for
-    /// it, a server declares it. Off by default.
+    /// The server begins each message with an empty window (RFC 7692 §7.1.1.1). A client demands
+    /// it; a server declares it, and does so in any case for a client that demands it. Off by
+    /// default.
     pub server_no_context_takeover: bool,
-    /// The client begins each message with an empty window (RFC 7692 §7.1.1.2). A client
-    /// declares it, a server asks for it. Off by default.
+    /// The client begins each message with an empty window (RFC 7692 §7.1.1.2). A server demands
+    /// it; a client hints that it will, and a server of this crate agrees to that. Off by default.
     pub client_no_context_takeover: bool,
-    /// The window of the server's compressor as a power of two, 8 to 15 (RFC 7692 §7.1.2.1); 15 by
-    /// default. Values outside are taken for the nearest inside.
+    /// The largest window of the server's compressor as a power of two, 8 to 15 (RFC 7692
+    /// §7.1.2.1); 15 by default. Values outside are taken for the nearest inside. A client demands
+    /// it if it is less than 15, and a server then uses the smaller of both.
     pub server_max_window_bits: u8,
-    /// The window of the client's compressor, likewise (RFC 7692 §7.1.2.2); 15 by default. A
-    /// server can ask for less only from a client that offers the parameter.
+    /// The largest window of the client's compressor, likewise (RFC 7692 §7.1.2.2); 15 by default.
+    /// A server can demand less only of a client that offers the parameter, as clients of this
+    /// crate always do; from others it takes 15. To a client this is a hint to give.
     pub client_max_window_bits: u8,
     /// How hard the compressor tries: 1 (fast) to 9 (small); 1 by default.
     pub level: u8,

@@ -14,5 +14,5 @@ mod pool;
 pub use config::{Compression, Config};
 pub(crate) use deflater::Deflater;
 pub(crate) use inflater::Inflater;
-pub use negotiate::Params;
+pub use negotiate::{NegotiationError, Offer, Params, agree, answer};
 pub use pool::Pool;

@@ -1,5 +1,6 @@
 //! [`ClientHandshake`], the client's side of the opening handshake.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem;
@@ -7,12 +8,14 @@ use core::str;
 use core::time::Duration;
 
 use crate::Input;
+#[cfg(feature = "deflate")]
+use crate::deflate;
 
 use super::client_request::ClientRequest;
 use super::config::{ClientConfig, MissingSubprotocol};
 use super::error::HandshakeError;
 use super::head::{Head, HeadReader, RawHead, Version};
-use super::headers::{Extension, any_element, is_token, parse_extensions};
+use super::headers::{any_element, is_token, parse_extensions};
 use super::response::{BodyLength, Response};
 use super::{Negotiated, accept_key};
 
@@ -33,7 +36,8 @@ pub struct ClientHandshake {
 struct Offer {
     accept: String,
     subprotocols: Vec<String>,
-    extensions: Option<String>,
+    #[cfg(feature = "deflate")]
+    deflate: Vec<deflate::Offer>,
     missing_subprotocol: MissingSubprotocol,
 }
 
@@ -69,7 +73,8 @@ impl ClientHandshake {
         let offer = Offer {
             accept: accept_key(&key),
             subprotocols: request.offered_subprotocols(),
-            extensions: request.offered_extensions(),
+            #[cfg(feature = "deflate")]
+            deflate: request.offered_deflate(),
             missing_subprotocol,
         };
         let state = State::Head(HeadReader::new(max_head, max_headers));
@@ -225,8 +230,21 @@ impl Offer {
         if head.announces_body() {
             return Err(HandshakeError::BodyOnUpgrade);
         }
-        self.check_extensions(head)?;
-        self.check_subprotocol(head).map(Negotiated::new)
+        const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
+        let Ok(extensions) = parse_extensions(head.values(EXTENSIONS)) else {
+            return Err(HandshakeError::InvalidField(EXTENSIONS));
+        };
+        #[cfg(feature = "deflate")]
+        let deflate = deflate::agree(&self.deflate, &extensions)?;
+        #[cfg(not(feature = "deflate"))]
+        if !extensions.is_empty() {
+            return Err(HandshakeError::ExtensionNotOffered);
+        }
+        Ok(Negotiated {
+            subprotocol: self.check_subprotocol(head)?.map(Box::from),
+            #[cfg(feature = "deflate")]
+            deflate,
+        })
     }
 
     fn check_subprotocol<'a>(&self, head: &'a Head) -> Result<Option<&'a str>, HandshakeError> {
@@ -248,15 +266,5 @@ impl Offer {
             return Err(HandshakeError::SubprotocolNotOffered);
         }
         Ok(Some(name))
-    }
-
-    fn check_extensions(&self, head: &Head) -> Result<(), HandshakeError> {
-        const FIELD: &str = "Sec-WebSocket-Extensions";
-        let parse = parse_extensions(head.values(FIELD));
-        let answers = parse.map_err(|_| HandshakeError::InvalidField(FIELD))?;
-        let offers = parse_extensions(self.extensions.as_deref().map(str::as_bytes));
-        let offers = offers.unwrap_or_default();
-        let offered = |answer: &Extension<'_>| offers.iter().any(|it| it.name() == answer.name());
-        if answers.iter().all(offered) { Ok(()) } else { Err(HandshakeError::ExtensionNotOffered) }
     }
 }

@@ -1,8 +1,13 @@
 //! [`ClientRequest`], what a client is going to ask.
 
 use alloc::string::String;
+#[cfg(feature = "deflate")]
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt;
+
+#[cfg(feature = "deflate")]
+use crate::deflate;
 
 use super::error::{RequestError, UrlError};
 use super::headers::{check_field, is_token};
@@ -42,8 +47,8 @@ const REQUEST_FIELDS: &[&str] = &[
 pub struct ClientRequest {
     url: Url,
     subprotocols: Vec<String>,
-    /// The formatted extension offer. Negotiation, which is in this crate, sets it.
-    extensions: Option<String>,
+    #[cfg(feature = "deflate")]
+    deflate: Vec<deflate::Offer>,
     headers: Vec<(String, String)>,
 }
 
@@ -88,6 +93,43 @@ impl ClientRequest {
         Ok(self)
     }
 
+    /// Offers permessage-deflate (RFC 7692 §5). Call it once for each set of parameters, the
+    /// favourite first: servers take the first that they can do. [`deflate::Offer::new`] says what
+    /// is offered.
+    ///
+    /// The server may decline, and its parameters need not equal the client's: see
+    /// [`Negotiated::deflate`](super::Negotiated::deflate). A response that satisfies none of the
+    /// offers is a [`HandshakeError`](super::HandshakeError).
+    ///
+    /// ```
+    /// use websocket_proto::Input;
+    /// use websocket_proto::connection::Role;
+    /// use websocket_proto::deflate::Config;
+    /// use websocket_proto::handshake::{ClientHandshake, ClientRequest};
+    ///
+    /// let mut small = Config::default();
+    /// small.server_max_window_bits = 10; // inflating takes 1 KiB, not 32
+    /// let request = ClientRequest::new("ws://example.com/chat")?
+    ///     .deflate(&small)
+    ///     .deflate(&Config::default()); // but rather a large window than none
+    /// let nonce = *b"the sample nonce"; // from a random source, that is
+    /// let mut out = Vec::new();
+    /// let mut handshake = ClientHandshake::start(&request, nonce, &mut out);
+    ///
+    /// let mut head = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    ///     Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10\r\n\r\n";
+    /// let response = handshake.receive(&mut Input::new(&mut head))?.expect("complete");
+    /// let params = response.negotiated().and_then(|terms| terms.deflate()).expect("accepted");
+    /// assert_eq!(params.max_window_bits(Role::Server), 10);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, config: &deflate::Config) -> Self {
+        self.deflate.push(deflate::Offer::new(config));
+        self
+    }
+
     /// Says from which origin the request comes. Programs other than browsers need not.
     ///
     /// # Errors
@@ -130,8 +172,10 @@ impl ClientRequest {
         if !self.subprotocols.is_empty() {
             push_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
         }
-        if let Some(extensions) = &self.extensions {
-            push_field(&mut head, "Sec-WebSocket-Extensions", extensions);
+        #[cfg(feature = "deflate")]
+        if !self.deflate.is_empty() {
+            let offers: Vec<_> = self.deflate.iter().map(ToString::to_string).collect();
+            push_field(&mut head, "Sec-WebSocket-Extensions", &offers.join(", "));
         }
         for (name, value) in &self.headers {
             push_field(&mut head, name, value);
@@ -144,8 +188,9 @@ impl ClientRequest {
         self.subprotocols.clone()
     }
 
-    pub(super) fn offered_extensions(&self) -> Option<String> {
-        self.extensions.clone()
+    #[cfg(feature = "deflate")]
+    pub(super) fn offered_deflate(&self) -> Vec<deflate::Offer> {
+        self.deflate.clone()
     }
 }
 
@@ -161,6 +206,12 @@ impl fmt::Debug for ClientRequest {
 
 impl From<Url> for ClientRequest {
     fn from(url: Url) -> Self {
-        Self { url, subprotocols: Vec::new(), extensions: None, headers: Vec::new() }
+        Self {
+            url,
+            subprotocols: Vec::new(),
+            #[cfg(feature = "deflate")]
+            deflate: Vec::new(),
+            headers: Vec::new(),
+        }
     }
 }

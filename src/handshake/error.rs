@@ -6,6 +6,9 @@
 use core::error::Error;
 use core::fmt;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::NegotiationError;
+
 /// A fault of the peer in its opening handshake. It is final: every later call returns it again.
 ///
 /// Field names inside variants are spelled as in RFC 6455 and RFC 9110.
@@ -70,6 +73,9 @@ pub enum HandshakeError {
     SubprotocolMissing,
     /// The response names an extension that was not offered.
     ExtensionNotOffered,
+    /// The response accepts permessage-deflate in a way that it may not.
+    #[cfg(feature = "deflate")]
+    Deflate(NegotiationError),
 }
 
 impl HandshakeError {
@@ -104,6 +110,8 @@ impl HandshakeError {
             | Self::SubprotocolNotOffered
             | Self::SubprotocolMissing
             | Self::ExtensionNotOffered => 502,
+            #[cfg(feature = "deflate")]
+            Self::Deflate(_) => 502,
         }
     }
 }
@@ -152,12 +160,30 @@ impl fmt::Display for HandshakeError {
             Self::SubprotocolNotOffered => "subprotocol was not offered (RFC 6455 §4.1)",
             Self::SubprotocolMissing => "no subprotocol was chosen (RFC 6455 §4.1)",
             Self::ExtensionNotOffered => "extension was not offered (RFC 6455 §4.1)",
+            #[cfg(feature = "deflate")]
+            Self::Deflate(error) => return error.fmt(f),
         };
         f.write_str(text)
     }
 }
 
 impl Error for HandshakeError {}
+
+#[cfg(feature = "deflate")]
+impl From<NegotiationError> for HandshakeError {
+    fn from(error: NegotiationError) -> Self {
+        match error {
+            // It has a name already, with or without the feature.
+            NegotiationError::UnexpectedExtension => Self::ExtensionNotOffered,
+            NegotiationError::Malformed
+            | NegotiationError::RepeatedExtension
+            | NegotiationError::UnknownParameter
+            | NegotiationError::RepeatedParameter(_)
+            | NegotiationError::InvalidParameter(_)
+            | NegotiationError::UnsatisfiedOffer => Self::Deflate(error),
+        }
+    }
+}
 
 /// Why a text is no usable WebSocket URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -289,6 +315,9 @@ pub enum ReplyError {
     NotAnUpgrade,
     /// The chosen subprotocol is not among those that the client offered.
     SubprotocolNotOffered,
+    /// The parameters of permessage-deflate accept none of the client's offers.
+    #[cfg(feature = "deflate")]
+    DeflateNotOffered,
     /// The status is not from 200 to 999: 101 is written by `accept`, and the rest is interim.
     InvalidStatus(u16),
     /// A header field was refused.
@@ -306,6 +335,8 @@ impl ReplyError {
             | Self::SubprotocolNotOffered
             | Self::InvalidStatus(_)
             | Self::Header(_) => 500,
+            #[cfg(feature = "deflate")]
+            Self::DeflateNotOffered => 500,
         }
     }
 }
@@ -317,6 +348,10 @@ impl fmt::Display for ReplyError {
             Self::NotAnUpgrade => f.write_str("request asks for no WebSocket (RFC 6455 §4.2.1)"),
             Self::SubprotocolNotOffered => {
                 f.write_str("subprotocol was not offered (RFC 6455 §4.2.2)")
+            }
+            #[cfg(feature = "deflate")]
+            Self::DeflateNotOffered => {
+                f.write_str("permessage-deflate was not offered like this (RFC 7692 §5)")
             }
             Self::InvalidStatus(status) => {
                 write!(f, "status {status} is no final answer (RFC 9110 §15)")

@@ -2,7 +2,8 @@
 //!
 //! Owns the HTTP/1.1 request and its response: parsing, checking, choosing a subprotocol, writing.
 //! Leaves sockets, TLS, proxies, clocks and random numbers to its driver, redirects and credentials
-//! to the application, and everything behind the head to the connection.
+//! to the application, the terms of compression to the `deflate` module, and everything behind the
+//! head to the connection.
 //!
 //! ```text
 //!  ServerHandshake                            ClientHandshake
@@ -114,6 +115,9 @@ mod url;
 
 use alloc::boxed::Box;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::Params;
+
 pub use accept_key::accept_key;
 pub use client::ClientHandshake;
 pub use client_request::ClientRequest;
@@ -132,16 +136,21 @@ pub use url::Url;
 #[non_exhaustive]
 pub struct Negotiated {
     subprotocol: Option<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Params>,
 }
 
 impl Negotiated {
-    fn new(subprotocol: Option<&str>) -> Self {
-        Self { subprotocol: subprotocol.map(Box::from) }
-    }
-
     /// The subprotocol in use, if there is one.
     #[must_use]
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// The parameters of permessage-deflate, if messages may be compressed (RFC 7692 §5).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(&self) -> Option<Params> {
+        self.deflate
     }
 }

@@ -1,8 +1,12 @@
 //! What a server answers: [`Accept`], or any other [`Reply`].
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
+
+#[cfg(feature = "deflate")]
+use crate::deflate::Params;
 
 use super::error::ReplyError;
 use super::headers::check_field;
@@ -44,8 +48,8 @@ const REPLY_FIELDS: &[&str] = &[
 #[must_use]
 pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
-    /// The formatted answer to an extension offer. Negotiation, which is in this crate, sets it.
-    extensions: Option<&'a str>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<Params>,
     headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -58,6 +62,36 @@ impl<'a> Accept<'a> {
     /// Chooses one of the subprotocols that the client offered.
     pub fn subprotocol(mut self, name: impl Into<Option<&'a str>>) -> Self {
         self.subprotocol = name.into();
+        self
+    }
+
+    /// Compresses messages on these terms, which [`Request::deflate`] gives (RFC 7692 §5).
+    ///
+    /// ```
+    /// use websocket_proto::Input;
+    /// use websocket_proto::deflate::Config;
+    /// use websocket_proto::handshake::{Accept, ServerConfig, ServerHandshake};
+    ///
+    /// let mut head = *b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
+    ///     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    ///     Sec-WebSocket-Version: 13\r\n\
+    ///     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
+    /// let mut handshake = ServerHandshake::new(ServerConfig::default());
+    /// let request = handshake.receive(&mut Input::new(&mut head))?.expect("complete");
+    ///
+    /// let mut config = Config::default();
+    /// config.client_max_window_bits = 12; // inflating takes 4 KiB, not 32
+    /// let reply = Accept::new().deflate(request.deflate(&config));
+    /// let mut out = Vec::new();
+    /// let negotiated = handshake.accept(&request, &reply, &mut out)?;
+    ///
+    /// let params = negotiated.deflate().expect("offered");
+    /// assert_eq!(params.to_string(), "permessage-deflate; client_max_window_bits=12");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[cfg(feature = "deflate")]
+    pub fn deflate(mut self, params: impl Into<Option<Params>>) -> Self {
+        self.deflate = params.into();
         self
     }
 
@@ -80,6 +114,11 @@ impl<'a> Accept<'a> {
         if self.subprotocol.is_some_and(|name| request.subprotocols().all(|offer| offer != name)) {
             return Err(ReplyError::SubprotocolNotOffered);
         }
+        // RFC 7692 §5: a response accepts an offer, or has no element.
+        #[cfg(feature = "deflate")]
+        if self.deflate.is_some_and(|params| !params.is_answer_to(&request.extensions())) {
+            return Err(ReplyError::DeflateNotOffered);
+        }
         for (name, value) in &self.headers {
             check_field(name, value, SWITCHING_FIELDS)?;
         }
@@ -95,15 +134,20 @@ impl<'a> Accept<'a> {
         if let Some(name) = self.subprotocol {
             push_field(&mut head, "Sec-WebSocket-Protocol", name);
         }
-        if let Some(extensions) = self.extensions {
-            push_field(&mut head, "Sec-WebSocket-Extensions", extensions);
+        #[cfg(feature = "deflate")]
+        if let Some(params) = self.deflate {
+            let _ = write!(head, "Sec-WebSocket-Extensions: {params}\r\n");
         }
         for (name, value) in &self.headers {
             push_field(&mut head, name, value);
         }
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
-        Ok(Negotiated::new(self.subprotocol))
+        Ok(Negotiated {
+            subprotocol: self.subprotocol.map(Box::from),
+            #[cfg(feature = "deflate")]
+            deflate: self.deflate,
+        })
     }
 }
 

@@ -5,6 +5,9 @@ use core::fmt;
 use core::ops::Range;
 use core::str;
 
+#[cfg(feature = "deflate")]
+use crate::deflate::{self, Params};
+
 use super::authority::Authority;
 use super::error::HandshakeError;
 use super::head::{Head, RawHead, RequestLine, Version};
@@ -226,6 +229,17 @@ impl Request {
     pub fn extensions(&self) -> Vec<Extension<'_>> {
         // Valid if this is an upgrade; nobody needs the offers of a plain request.
         parse_extensions(self.header_values("Sec-WebSocket-Extensions")).unwrap_or_default()
+    }
+
+    /// What to answer to the client's offers of permessage-deflate, for
+    /// [`Accept::deflate`](super::Accept::deflate), which has an example. `None` if there are none
+    /// that are acceptable: the connection is not compressed then.
+    ///
+    /// [`deflate::answer`] says how the offers and the server's configuration decide.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(&self, config: &deflate::Config) -> Option<Params> {
+        deflate::answer(&self.extensions(), config)
     }
 
     /// RFC 9110 §10.1.1: whether the client waits for an interim answer.
