@@ -12,6 +12,9 @@ fn keys(bytes: &mut [u8]) -> Result<(), NoEntropy> {
     Ok(())
 }
 
+/// Makes the message with this number, of this size.
+type Make = fn(usize, u64) -> Vec<u8>;
+
 /// Messages that resemble each other as those of a feed do.
 fn json(size: usize, n: u64) -> Vec<u8> {
     let mut out = Vec::new();
@@ -69,7 +72,8 @@ fn deflate(c: &mut Criterion) {
     ] {
         let params: Params = params.parse().expect("valid");
         let client = || Connection::client(&config.connection, keys);
-        for (content, make) in [("json", json as fn(usize, u64) -> Vec<u8>), ("noise", noise)] {
+        let contents: [(&str, Make); 2] = [("json", json), ("noise", noise)];
+        for (content, make) in contents {
             let mut group = c.benchmark_group(format!("deflate/{content}/{takeover}"));
             for size in [64, 256, 1024, 16 * 1024, 64 * 1024] {
                 let messages: Vec<_> = (0..64).map(|n| make(size, n)).collect();

@@ -27,6 +27,10 @@ usage: echo [OPTIONS]
   --ping-timeout SECONDS    drop a client that stays silent for so long after a ping
   --allowed-origin ORIGIN   let only pages of this origin connect; repeatable
   --subprotocol NAME        a subprotocol to speak; repeatable
+  --deflate                 compress messages with clients that can (permessage-deflate)
+  --deflate-window-bits N   the largest window of either side, 8 to 15; implies --deflate
+  --deflate-no-context-takeover
+                            begin each message with an empty window; implies --deflate
 ";
 
 struct Options {
@@ -50,6 +54,20 @@ fn options() -> Result<Options, Box<dyn Error>> {
             print!("{HELP}");
             std::process::exit(0);
         }
+        let deflate = &mut options.config.deflate;
+        match option.as_str() {
+            "--deflate" => {
+                deflate.get_or_insert_default();
+                continue;
+            }
+            "--deflate-no-context-takeover" => {
+                let deflate = deflate.get_or_insert_default();
+                deflate.server_no_context_takeover = true;
+                deflate.client_no_context_takeover = true;
+                continue;
+            }
+            _ => {}
+        }
         let value = args.next().ok_or_else(|| format!("{option} needs a value\n{HELP}"))?;
         let connection = &mut options.config.connection;
         match option.as_str() {
@@ -61,6 +79,13 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--ping-interval" => connection.ping_interval = Some(seconds(&value)?),
             "--ping-timeout" => connection.pong_timeout = Some(seconds(&value)?),
             "--allowed-origin" => origins.push(value),
+            "--deflate-window-bits" => {
+                let bits = value.parse().ok().filter(|bits| (8..=15).contains(bits));
+                let bits = bits.ok_or("--deflate-window-bits is 8 to 15")?;
+                let deflate = options.config.deflate.get_or_insert_default();
+                deflate.server_max_window_bits = bits;
+                deflate.client_max_window_bits = bits;
+            }
             "--subprotocol" => options.subprotocols.push(value),
             _ => return Err(format!("unknown option {option}\n{HELP}").into()),
         }

@@ -1,6 +1,7 @@
 //! What the adapters share: their error, the ends of the opening handshake, and read buffers that
 //! idle connections do not hold.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::RefCell;
@@ -12,7 +13,8 @@ use crate::connection::{CloseOutcome, Connection, Failure, NoEntropy};
 use crate::endpoint::{Config, Endpoint, Incoming, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::handshake::{
-    ClientConfig, ClientHandshake, ClientRequest, HandshakeError, ReplyError, Response,
+    Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Negotiated, ReplyError,
+    Request, Response,
 };
 use crate::message::Unsent;
 use crate::random_keys;
@@ -121,22 +123,63 @@ pub(crate) fn slices(outgoing: &Outgoing) -> ([IoSlice<'_>; 16], usize) {
     (slices, count)
 }
 
+/// The terms on which a request is accepted: those of the application, and compression where the
+/// settings ask for it and the application has not decided.
+pub(crate) fn terms<'t, 'a>(
+    reply: &'t Accept<'a>,
+    request: &Request,
+    config: &Config,
+) -> Cow<'t, Accept<'a>> {
+    #[cfg(feature = "deflate")]
+    if let Some(deflate) = &config.deflate
+        && !reply.has_deflate()
+    {
+        return Cow::Owned(reply.clone().deflate(request.deflate(deflate)));
+    }
+    let _ = (request, config);
+    Cow::Borrowed(reply)
+}
+
 /// A server's end of a connection whose 101 has been written; `rest` came behind the request.
-pub(crate) fn accepted(rest: &[u8], config: &Config) -> Endpoint {
-    let mut endpoint = Endpoint::new(Connection::server(&config.connection), config);
+pub(crate) fn accepted(rest: &[u8], config: &Config, negotiated: &Negotiated) -> Endpoint {
+    let connection = Connection::server(&config.connection);
+    endpoint(connection, rest, config, negotiated)
+}
+
+fn endpoint(
+    connection: Connection,
+    rest: &[u8],
+    config: &Config,
+    negotiated: &Negotiated,
+) -> Endpoint {
+    #[cfg(feature = "deflate")]
+    let mut endpoint = Endpoint::with_deflate(connection, config, negotiated.deflate());
+    #[cfg(not(feature = "deflate"))]
+    let mut endpoint = Endpoint::new(connection, config);
+    let _ = negotiated;
     endpoint.push_input(rest);
     endpoint
 }
 
 /// The request and the handshake that waits for the response to it, with a nonce of its own.
+/// Offers compression where the settings ask for it and the application has made no offer.
 pub(crate) fn begin(
     request: &ClientRequest,
-    config: ClientConfig,
+    handshake: ClientConfig,
+    config: &Config,
 ) -> Result<(ClientHandshake, Vec<u8>), Error> {
     let mut nonce = [0; 16];
     random_keys(&mut nonce).map_err(|NoEntropy| SendError::NoEntropy)?;
     let mut out = Vec::new();
-    Ok((ClientHandshake::start_with(request, nonce, config, &mut out), out))
+    #[cfg(feature = "deflate")]
+    if let Some(deflate) = &config.deflate
+        && !request.has_deflate()
+    {
+        let request = request.clone().deflate(deflate);
+        return Ok((ClientHandshake::start_with(&request, nonce, handshake, &mut out), out));
+    }
+    let _ = config;
+    Ok((ClientHandshake::start_with(request, nonce, handshake, &mut out), out))
 }
 
 /// A client's end of the connection, if the response opens one; `rest` came behind it.
@@ -149,8 +192,10 @@ pub(crate) fn connected(
         return Err(Error::Refused(Box::new(response)));
     }
     let connection = Connection::client(&config.connection, random_keys);
-    let mut endpoint = Endpoint::new(connection, config);
-    endpoint.push_input(rest);
+    let endpoint = match response.negotiated() {
+        Some(negotiated) => endpoint(connection, rest, config, negotiated),
+        None => endpoint(connection, rest, config, &Negotiated::default()),
+    };
     Ok((endpoint, response))
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::reader::would_block;
 use super::{Error, Transport, WebSocket};
-use crate::adapter::{accepted, begin, check_read, connected};
+use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::endpoint;
 use crate::handshake::{
     Accept, ClientConfig, ClientRequest, Negotiated, Reply, Request, Response, ServerConfig,
@@ -108,11 +108,12 @@ impl<S: Transport> Accepting<S> {
         config: &endpoint::Config,
     ) -> Result<(WebSocket<S>, Negotiated), Error> {
         let mut out = Vec::new();
-        match self.handshake.accept(&self.request, reply, &mut out) {
+        let reply = terms(reply, &self.request, config);
+        match self.handshake.accept(&self.request, &reply, &mut out) {
             Ok(negotiated) => {
                 self.io.write_all(&out)?;
                 self.io.flush()?;
-                let endpoint = accepted(&self.rest, config);
+                let endpoint = accepted(&self.rest, config, &negotiated);
                 Ok((WebSocket::new(self.io, endpoint)?, negotiated))
             }
             Err(error) => {
@@ -173,7 +174,7 @@ pub fn connect<S: Transport>(
     handshake: ClientConfig,
     config: &endpoint::Config,
 ) -> Result<(WebSocket<S>, Response), Error> {
-    let (mut handshake, out) = begin(request, handshake)?;
+    let (mut handshake, out) = begin(request, handshake, config)?;
     io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
     io.write_all(&out)?;
     io.flush()?;

@@ -121,22 +121,13 @@ impl Decompressor {
         self.step(input, output, InflateFlush::NoFlush)
     }
 
-    /// As [`inflate`](Self::inflate), up to the end of a block.
+    /// As [`inflate`](Self::inflate), but stops where a block ends.
     pub(super) fn inflate_block(
         &mut self,
         input: &[u8],
         output: &mut [u8],
     ) -> Result<Progress, Corrupt> {
         self.step(input, output, InflateFlush::Block)
-    }
-
-    /// Whether a block has ended and none begun, after [`inflate_block`](Self::inflate_block). If
-    /// not, the stream must not be used further.
-    pub(super) fn is_between_blocks(&mut self) -> bool {
-        // There it takes nothing while it is asked to stop at the end of a block; anywhere else it
-        // wants at least a byte.
-        let probe = self.step(&[0], &mut [0; 8], InflateFlush::Block);
-        matches!(probe, Ok(Progress { consumed: 0, produced: 0, .. }))
     }
 
     fn step(

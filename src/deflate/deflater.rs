@@ -32,14 +32,20 @@ enum Parts {
 
 impl Deflater {
     pub(crate) fn new(role: Role, config: &Config, params: Params) -> Self {
+        // RFC 7692 §7.2.1: what was agreed on is the most that is allowed; the settings of this
+        // end may ask for less.
+        let (window_bits, forgets) = match role {
+            Role::Server => (config.server_max_window_bits, config.server_no_context_takeover),
+            Role::Client => (config.client_max_window_bits, config.client_no_context_takeover),
+        };
         Self {
             compressor: None,
             kind: Kind {
-                window_bits: params.max_window_bits(role),
+                window_bits: window_bits.min(params.max_window_bits(role)),
                 level: config.level,
                 mem_level: config.mem_level,
             },
-            takeover: !params.no_context_takeover(role),
+            takeover: !forgets && !params.no_context_takeover(role),
             threshold: config.threshold,
             parts: Parts::None,
             pool: config.pool.clone(),

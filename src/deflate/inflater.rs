@@ -24,6 +24,12 @@ const FINAL_BLOCKS: u64 = 32;
 /// What a message may inflate to before the ratio limit applies, in bytes.
 const RATIO_FREE: u64 = 64 * 1024;
 
+/// [`TAIL`], and the first octet of something else.
+const TAIL_AND_MORE: [u8; 5] = {
+    let [a, b, c, d] = TAIL;
+    [a, b, c, d, 0]
+};
+
 /// The least room that is offered to the decompressor, in bytes.
 const STEP: usize = 1024;
 
@@ -98,8 +104,8 @@ impl Inflater {
     }
 
     /// Decompresses the next bytes of the message behind the `len` first bytes of `buffer`, which
-    /// hold what came before. `push` is told how many bytes there are after each step, and sees
-    /// them while they are in cache. Gives how many there are in the end.
+    /// hold what came before. `push` sees the bytes of each step while they are in cache. Gives how
+    /// many there are in the end.
     ///
     /// The buffer grows with what has been decompressed, and to one byte over the limit at most.
     pub(crate) fn push(
@@ -107,66 +113,94 @@ impl Inflater {
         piece: &[u8],
         last: bool,
         buffer: &mut Vec<u8>,
-        len: usize,
+        mut len: usize,
         mut push: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<usize, ProtocolError> {
         self.consumed =
             self.consumed.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-        let mut len = self.drain(piece, Stage::Payload, buffer, len, &mut push)?;
-        if last {
-            // RFC 7692 §7.2.2: the four octets that the sender left out. Behind a block with BFINAL
-            // some senders add nothing that they could be the end of, and of an empty message some
-            // send nothing: neither leaves anything open.
-            if self.consumed > 0 && !self.ended {
-                len = self.drain(&TAIL, Stage::Tail, buffer, len, &mut push)?;
+        let mut input = piece;
+        loop {
+            let step = self.step(input, Stage::Payload, buffer, len, &mut push)?;
+            len = step.len;
+            input = &input[step.consumed..];
+            if input.is_empty() && !step.full {
+                break;
             }
-            self.finish(&buffer[..len])?;
+            if step.consumed == 0 && !step.full && !self.ended {
+                // Nothing would come of trying again.
+                return Err(Corrupt.into());
+            }
+        }
+        if last {
+            len = self.finish(buffer, len, &mut push)?;
         }
         Ok(len)
     }
 
-    fn drain(
+    /// Ends the message: nothing of it may reach into the next one but the window.
+    fn finish(
         &mut self,
-        mut input: &[u8],
-        stage: Stage,
         buffer: &mut Vec<u8>,
         mut len: usize,
         push: &mut impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<usize, ProtocolError> {
-        loop {
-            // One byte over the limit shows that it is exceeded.
-            let most = self.max_message.saturating_add(1).saturating_sub(len);
-            if buffer.len() - len < STEP.min(most) {
-                let step = (input.len().saturating_mul(4)).max(len).clamp(STEP, BLOCK.max(len));
-                let end = len + step.min(most);
-                buffer.reserve_exact(end - buffer.len());
-                buffer.resize(end, 0);
+        // RFC 7692 §7.2.2: the four octets that the sender left out. Behind a block with BFINAL
+        // some senders add nothing that they could be the end of, and of an empty message some
+        // send nothing: neither leaves anything open.
+        if self.consumed > 0 && !self.ended {
+            // They have to end a block. If they do, the octet behind them is not touched.
+            let mut input = &TAIL_AND_MORE[..];
+            while input.len() > 1 {
+                let step = self.step(input, Stage::Tail, buffer, len, push)?;
+                if step.consumed == 0 && !step.full {
+                    return Err(Corrupt.into());
+                }
+                len = step.len;
+                input = &input[step.consumed..];
             }
-            let end = buffer.len().min(len + most).min(len + BLOCK);
-            if self.ended && !input.is_empty() {
-                self.restart(&buffer[..len])?;
-            }
-            let Some(decompressor) = &mut self.decompressor else { return Ok(len) };
-            let room = &mut buffer[len..end];
-            let progress = match stage {
-                Stage::Payload => decompressor.inflate(input, room),
-                Stage::Tail => decompressor.inflate_block(input, room),
-            }?;
-            let full = progress.produced == room.len();
-            let stuck = progress.consumed == 0 && progress.produced == 0;
-            push(&room[..progress.produced])?;
-            len += progress.produced;
-            input = &input[progress.consumed..];
-            self.ended |= progress.ended;
-            self.check(len)?;
-            if input.is_empty() && !full {
-                return Ok(len);
-            }
-            if stuck && !progress.ended {
-                // Not even the tail is taken: a block ended inside it.
+            if input.is_empty() {
                 return Err(Corrupt.into());
             }
         }
+        self.begun = false;
+        if self.takeover {
+            self.remember(&buffer[..len]);
+        }
+        Ok(len)
+    }
+
+    fn step(
+        &mut self,
+        input: &[u8],
+        stage: Stage,
+        buffer: &mut Vec<u8>,
+        mut len: usize,
+        push: &mut impl FnMut(&[u8]) -> Result<(), ProtocolError>,
+    ) -> Result<Step, ProtocolError> {
+        if self.ended && !input.is_empty() {
+            self.restart(&buffer[..len])?;
+        }
+        // One byte over the limit shows that it is exceeded.
+        let most = self.max_message.saturating_add(1).saturating_sub(len);
+        if buffer.len() - len < STEP.min(most) {
+            let step = (input.len().saturating_mul(4)).max(len).clamp(STEP, BLOCK.max(len));
+            let end = len + step.min(most);
+            buffer.reserve_exact(end - buffer.len());
+            buffer.resize(end, 0);
+        }
+        let end = buffer.len().min(len + most).min(len + BLOCK);
+        let room = &mut buffer[len..end];
+        let Some(decompressor) = &mut self.decompressor else { return Err(Corrupt.into()) };
+        let progress = match stage {
+            Stage::Payload => decompressor.inflate(input, room),
+            Stage::Tail => decompressor.inflate_block(input, room),
+        }?;
+        let full = progress.produced == room.len();
+        push(&room[..progress.produced])?;
+        len += progress.produced;
+        self.ended |= progress.ended;
+        self.check(len)?;
+        Ok(Step { consumed: progress.consumed, len, full })
     }
 
     /// Begins the stream anew behind a block with BFINAL: the window stays (RFC 7692 §7.2.1).
@@ -205,22 +239,6 @@ impl Inflater {
         }
     }
 
-    /// Ends the message: nothing of it may reach into the next one but the window.
-    fn finish(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
-        self.begun = false;
-        if let Some(decompressor) = &mut self.decompressor
-            && self.consumed > 0
-            && !self.ended
-            && !decompressor.is_between_blocks()
-        {
-            return Err(Corrupt.into());
-        }
-        if self.takeover {
-            self.remember(message);
-        }
-        Ok(())
-    }
-
     /// Keeps the end of `message`; at most twice the window, so that it moves now and then only.
     fn remember(&mut self, message: &[u8]) {
         let message = tail(message, self.window);
@@ -256,6 +274,15 @@ enum Stage {
     Payload,
     /// The four octets, up to the end of the block that they end.
     Tail,
+}
+
+/// What one step came to.
+struct Step {
+    consumed: usize,
+    /// How long the message is now.
+    len: usize,
+    /// Whether there may be more where this came from.
+    full: bool,
 }
 
 /// The last `most` bytes.

@@ -130,6 +130,11 @@ impl ClientRequest {
         self
     }
 
+    #[cfg(feature = "deflate")]
+    pub(crate) fn has_deflate(&self) -> bool {
+        !self.deflate.is_empty()
+    }
+
     /// Says from which origin the request comes. Programs other than browsers need not.
     ///
     /// # Errors

@@ -95,6 +95,12 @@ impl<'a> Accept<'a> {
         self
     }
 
+    /// Whether [`deflate`](Self::deflate) has been asked for.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn has_deflate(&self) -> bool {
+        self.deflate.is_some()
+    }
+
     /// Adds a field, such as a cookie. It may not be one that the handshake writes.
     pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.headers.push((name, value));

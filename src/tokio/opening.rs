@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::{Error, WebSocket};
-use crate::adapter::{accepted, begin, check_read, connected};
+use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::endpoint;
 use crate::error::TimeoutError;
 use crate::handshake::{
@@ -99,10 +99,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
         config: &endpoint::Config,
     ) -> Result<(WebSocket<S>, Negotiated), Error> {
         let mut out = Vec::new();
-        match self.handshake.accept(&self.request, reply, &mut out) {
+        let reply = terms(reply, &self.request, config);
+        match self.handshake.accept(&self.request, &reply, &mut out) {
             Ok(negotiated) => {
                 write_in_time(&mut self.io, &out, self.handshake.timeout()).await?;
-                let endpoint = accepted(&self.rest, config);
+                let endpoint = accepted(&self.rest, config, &negotiated);
                 Ok((WebSocket::new(self.io, endpoint), negotiated))
             }
             Err(error) => {
@@ -181,7 +182,7 @@ pub async fn connect<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut handshake, out) = begin(request, handshake)?;
+    let (mut handshake, out) = begin(request, handshake, config)?;
     let time = handshake.timeout();
     write_in_time(&mut io, &out, time).await?;
     let read = timeout(time, read_response(&mut io, &mut handshake)).await;
