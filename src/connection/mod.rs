@@ -117,6 +117,30 @@ impl Connection {
         &mut self,
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(data) = self.receive_whole(input) {
+            return Ok(Some(Event::Data(data)));
+        }
+        self.receive_any(input)
+    }
+
+    /// The short way of [`receive`](Self::receive): a whole message in one frame, if that is what
+    /// the input begins with and nothing else is under way. `None`, with nothing taken, otherwise.
+    #[inline]
+    pub(crate) fn receive_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        if !self.is_open() {
+            return None;
+        }
+        let data = self.receiver.receive_whole(input)?;
+        self.timers.note_heard();
+        self.timers.note_active();
+        Some(data)
+    }
+
+    /// The long way, for every state and every frame.
+    fn receive_any<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.closing {
             Closing::Open | Closing::Sent { .. } => {}
             // RFC 6455 §5.5.1: nothing after a Close frame is processed.

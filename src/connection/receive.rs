@@ -128,6 +128,8 @@ pub(super) struct Receiver {
     announced: u64,
     max_frame: u64,
     max_message: u64,
+    /// Messages in one frame of less than this keep to the limits above.
+    whole_below: u64,
 }
 
 impl Receiver {
@@ -142,6 +144,11 @@ impl Receiver {
             announced: 0,
             max_frame: config.max_frame,
             max_message: config.max_message,
+            whole_below: match config.frame_allowance {
+                // Then a frame has to be worth it.
+                0 => 0,
+                _ => config.max_frame.min(config.max_message).saturating_add(1),
+            },
         }
     }
 
@@ -151,6 +158,16 @@ impl Receiver {
             Frame::Data { .. } => self.decoder.remaining(),
             Frame::Control(_) => 0,
         }
+    }
+
+    /// A whole message, if the input begins with one in one frame, completely there; see
+    /// [`Decoder::decode_whole`]. Leaves no trace: [`receive`](Self::receive) would have begun a
+    /// message and ended it.
+    #[inline]
+    pub(super) fn receive_whole<'b>(&mut self, input: &mut Input<'b>) -> Option<Data<'b>> {
+        let (opcode, payload) = self.decoder.decode_whole(input, self.whole_below)?;
+        let kind = if opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
+        Some(Data { kind, rsv: Rsv::NONE, first: true, last: true, payload })
     }
 
     #[inline]

@@ -11,14 +11,19 @@ use crate::connection::Event;
 use crate::error::ProtocolError;
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
+use crate::utf8::{self, InvalidUtf8};
 
 /// Where the message lies that [`Incoming::poll`] found. It is borrowed later: a loop that decodes
 /// cannot lend from inside itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Found {
     Nothing,
-    /// In one piece in the read buffer; text is not checked yet.
-    InReadBuffer(Kind, Range<usize>),
+    /// In one piece in the read buffer, the last bytes before the unread ones; text is not checked
+    /// yet.
+    InReadBuffer {
+        kind: Kind,
+        len: usize,
+    },
     /// Put together by the assembler, and checked.
     Assembled,
 }
@@ -110,6 +115,20 @@ impl Incoming {
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         self.forget();
+        // What most polls find is worth a way of its own. While bytes wait in the assembler's room
+        // a frame is under way, and there is no whole one to be had here.
+        let mut input = Input::new(&mut self.buffer[self.unread.clone()]);
+        if let Some(piece) = outgoing.connection.receive_whole(&mut input) {
+            let (kind, len) = (piece.kind, piece.payload.len());
+            self.unread.start = self.unread.end - input.len();
+            self.found = Found::InReadBuffer { kind, len };
+            let _ = outgoing.transmit();
+            return Ok(Status::Message);
+        }
+        self.poll_any(outgoing)
+    }
+
+    fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -127,19 +146,17 @@ impl Incoming {
         }
     }
 
-    #[inline]
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let Range { start, end } = self.unread;
         let mut input = Input::new(&mut self.buffer[start..end]);
         let event = outgoing.connection.receive(&mut input);
-        let at = end - input.len();
-        self.unread.start = at;
+        self.unread.start = end - input.len();
         match event? {
             None => Ok(Step::UsedUp),
             Some(Event::Data(piece)) if piece.first && piece.last => {
                 // The payload is the last thing that was taken out of the input.
-                let payload = at - piece.payload.len()..at;
-                Ok(Step::Found(Found::InReadBuffer(piece.kind, payload)))
+                let (kind, len) = (piece.kind, piece.payload.len());
+                Ok(Step::Found(Found::InReadBuffer { kind, len }))
             }
             Some(Event::Data(piece)) => match self.assembler.collect(&piece) {
                 Ok(complete) => {
@@ -170,12 +187,24 @@ impl Incoming {
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
     #[inline]
     pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        match &self.found {
-            Found::InReadBuffer(kind, range) => {
-                assembler::message(*kind, &self.buffer[range.clone()])
+        Ok(self.lend()?)
+    }
+
+    /// As [`message`](Self::message), with an error that takes no room: the compiler then keeps the
+    /// message in registers.
+    #[inline]
+    pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
+        let (kind, payload) = match self.found {
+            Found::InReadBuffer { kind, len } => {
+                let end = self.unread.start;
+                (kind, &self.buffer[end - len..end])
             }
-            Found::Assembled => self.assembler.message(),
-            Found::Nothing => Ok(Message::Binary(&[])),
+            Found::Assembled => self.assembler.parts(),
+            Found::Nothing => (Kind::Binary, &[][..]),
+        };
+        match kind {
+            Kind::Text => utf8::validate(payload).map(Message::Text),
+            Kind::Binary => Ok(Message::Binary(payload)),
         }
     }
 
@@ -183,7 +212,7 @@ impl Incoming {
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
         let owned = match self.found {
             Found::Assembled => self.assembler.take(),
-            Found::InReadBuffer(..) | Found::Nothing => self.message().map(Message::into_owned),
+            Found::InReadBuffer { .. } | Found::Nothing => Ok(self.message()?.into_owned()),
         };
         if owned.is_ok() {
             self.found = Found::Nothing;

@@ -28,6 +28,7 @@ use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::message::{Message, OwnedMessage, Unsent};
+use crate::utf8::InvalidUtf8;
 
 /// What [`Endpoint::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,9 +122,9 @@ impl Endpoint {
     #[inline]
     pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => Ok(Received { message, out: Out::new(outgoing) }),
-            Err(error) => Err(outgoing.fail(error)),
+            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
         }
     }
 
@@ -136,9 +137,15 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        match self.poll()? {
-            Status::Message => self.received().map(Some),
-            Status::NeedRead | Status::Closed => Ok(None),
+        match self.poll() {
+            Ok(Status::Message) => {}
+            Ok(Status::NeedRead | Status::Closed) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let Self { incoming, outgoing } = self;
+        match incoming.lend() {
+            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
+            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
         }
     }
 

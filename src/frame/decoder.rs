@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::header::{Header, Order, Rules};
 use super::mask::{self, MaskKey};
+use super::opcode::OpCode;
 use crate::error::ProtocolError;
 use crate::input::Input;
 
@@ -98,6 +99,34 @@ impl Decoder {
             }
         }
         self.header_in_pieces(input)
+    }
+
+    /// Takes a whole message in one frame out of `input`: text or binary, less than `below` bytes
+    /// long.
+    ///
+    /// The short way for what most streams consist of. `None`, with nothing taken, if the next
+    /// frame is any other or not there completely; [`decode`](Self::decode) is for all frames.
+    #[inline]
+    pub(crate) fn decode_whole<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        below: u64,
+    ) -> Option<(OpCode, &'b mut [u8])> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
+            return None;
+        }
+        let bytes = input.as_bytes();
+        let (header, used) = Header::parse_plain(bytes, self.rules.masking)?;
+        let len = usize::try_from(header.len).ok()?;
+        if header.len >= below || bytes.len() < used + len {
+            return None;
+        }
+        input.take(used);
+        let payload = input.take(len);
+        if let Some(key) = header.mask {
+            mask::apply(payload, key);
+        }
+        Some((header.opcode, payload))
     }
 
     #[inline]

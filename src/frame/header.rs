@@ -201,6 +201,40 @@ impl Header {
         Ok(Some((Self { fin, rsv, opcode, mask, len }, used + 4)))
     }
 
+    /// The header that most streams consist of: of a whole message (FIN, text or binary, no reserved
+    /// bit) of less than 64 KiB, masked as `masking` says. Gives it and its own length in bytes.
+    ///
+    /// Knows no rules, only bytes that break none of them: whatever differs, be it wrong, unusual
+    /// or incomplete, is `None` and left to [`parse_with`](Self::parse_with), which gives the same
+    /// for these bytes if no message is in progress.
+    #[inline]
+    pub(crate) fn parse_plain(bytes: &[u8], masking: Masking) -> Option<(Self, usize)> {
+        const WHOLE_TEXT: u8 = FIN | OpCode::Text.bits();
+        const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
+        let &[b0, b1] = bytes.first_chunk()?;
+        let opcode = match b0 {
+            WHOLE_TEXT => OpCode::Text,
+            WHOLE_BINARY => OpCode::Binary,
+            _ => return None,
+        };
+        let mask_bit = if masking == Masking::Required { MASK } else { 0 };
+        // With the wrong mask bit it is above 127.
+        let (len, used) = match b1 ^ mask_bit {
+            len @ 0..=125 => (u64::from(len), 2),
+            126 => match bytes.first_chunk()? {
+                &[_, _, a, b] if a > 0 || b > 125 => (u64::from(u16::from_be_bytes([a, b])), 4),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        let (mask, used) = match masking {
+            Masking::Required => (Some(MaskKey::new(*bytes[used..].first_chunk()?)), used + 4),
+            Masking::Forbidden => (None, used),
+            Masking::Either => return None,
+        };
+        Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask, len }, used))
+    }
+
     /// Encodes the header, with the shortest length encoding (RFC 6455 §5.2).
     ///
     /// Does not judge: a header that no peer would accept is encoded as it is. `len` is cut to
@@ -300,5 +334,38 @@ impl AsRef<[u8]> for EncodedHeader {
 impl fmt::Debug for EncodedHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodedHeader").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_way_takes_whole_messages_and_nothing_else() {
+        // Every pair of first bytes, with lengths around the bounds, cut anywhere.
+        for masking in [Masking::Required, Masking::Forbidden, Masking::Either] {
+            let rules = Rules { masking, rsv: Rsv::NONE, order: Order::First };
+            for start in 0..=u16::MAX {
+                for len in [0_u16, 125, 126, 0xff, 0x100, u16::MAX] {
+                    let ([b0, b1], [a, b]) = (start.to_be_bytes(), len.to_be_bytes());
+                    let bytes = [b0, b1, a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
+                    for end in 0..=bytes.len() {
+                        let expected = match Header::parse_with(&bytes[..end], rules) {
+                            Ok(Some((header, used)))
+                                if masking != Masking::Either
+                                    && matches!(header.opcode, OpCode::Text | OpCode::Binary)
+                                    && header.fin
+                                    && header.len <= u64::from(u16::MAX) =>
+                            {
+                                Some((header, used))
+                            }
+                            _ => None,
+                        };
+                        assert_eq!(Header::parse_plain(&bytes[..end], masking), expected);
+                    }
+                }
+            }
+        }
     }
 }
