@@ -7,8 +7,9 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE};
-use crate::connection::Event;
+use crate::connection::{Event, Whole};
 use crate::error::ProtocolError;
+use crate::frame::mask;
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
@@ -114,21 +115,34 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        self.forget();
-        // What most polls find is worth a way of its own. While bytes wait in the assembler's room
-        // a frame is under way, and there is no whole one to be had here.
-        let mut input = Input::new(&mut self.buffer[self.unread.clone()]);
-        if let Some(piece) = outgoing.connection.receive_whole(&mut input) {
-            let (kind, len) = (piece.kind, piece.payload.len());
-            self.unread.start = self.unread.end - input.len();
-            self.found = Found::InReadBuffer { kind, len };
-            let _ = outgoing.transmit();
-            return Ok(Status::Message);
+        match self.poll_whole(outgoing) {
+            Some(_) => Ok(Status::Message),
+            None => self.poll_any(outgoing),
         }
-        self.poll_any(outgoing)
     }
 
-    fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+    /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
+    /// while nothing else is under way. `None`, and nothing has happened, otherwise.
+    #[inline]
+    pub(crate) fn poll_whole(&mut self, outgoing: &mut Outgoing) -> Option<(Kind, Range<usize>)> {
+        if let Found::Assembled = self.found {
+            self.forget();
+        }
+        // While bytes wait in the assembler's room a frame is under way.
+        let unread = &mut self.buffer[self.unread.clone()];
+        let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
+        let start = self.unread.start;
+        self.unread.start += payload.end;
+        self.found = Found::InReadBuffer { kind, len: payload.len() };
+        if let Some(key) = key {
+            mask::apply(&mut unread[payload.clone()], key);
+        }
+        Some((kind, start + payload.start..start + payload.end))
+    }
+
+    /// The long way, for everything that can be in the input.
+    pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        self.forget();
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -202,10 +216,17 @@ impl Incoming {
             Found::Assembled => self.assembler.parts(),
             Found::Nothing => (Kind::Binary, &[][..]),
         };
-        match kind {
-            Kind::Text => utf8::validate(payload).map(Message::Text),
-            Kind::Binary => Ok(Message::Binary(payload)),
-        }
+        message(kind, payload)
+    }
+
+    /// Lends what [`poll_whole`](Self::poll_whole) has found.
+    #[inline]
+    pub(crate) fn lend_whole(
+        &self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        message(kind, &self.buffer[payload])
     }
 
     /// As [`message`](Self::message), owned; a large one is not copied.
@@ -252,6 +273,14 @@ impl fmt::Debug for Incoming {
             .field("assembler", &self.assembler)
             .field("found", &self.found)
             .finish_non_exhaustive()
+    }
+}
+
+#[inline]
+fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
+    match kind {
+        Kind::Text => utf8::validate(payload).map(Message::Text),
+        Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
 

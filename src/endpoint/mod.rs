@@ -137,15 +137,21 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        match self.poll() {
-            Ok(Status::Message) => {}
-            Ok(Status::NeedRead | Status::Closed) => return Ok(None),
-            Err(error) => return Err(error),
-        }
+        let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
+            return self.next_any();
+        };
         let Self { incoming, outgoing } = self;
-        match incoming.lend() {
+        match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
             Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
+        }
+    }
+
+    /// What [`next`](Self::next) does with everything that is not a whole message in one frame.
+    fn next_any(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
+        match self.incoming.poll_any(&mut self.outgoing)? {
+            Status::Message => self.received().map(Some),
+            Status::NeedRead | Status::Closed => Ok(None),
         }
     }
 

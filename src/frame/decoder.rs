@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use super::header::{Header, Order, Rules};
+use super::header::{Header, Masking, Order, Rules};
 use super::mask::{self, MaskKey};
-use super::opcode::OpCode;
 use crate::error::ProtocolError;
 use crate::input::Input;
 
@@ -101,32 +100,22 @@ impl Decoder {
         self.header_in_pieces(input)
     }
 
-    /// Takes a whole message in one frame out of `input`: text or binary, less than `below` bytes
-    /// long.
+    /// The header of the next frame, and its own length in bytes, if the frame is a whole message
+    /// of less than `below` bytes and lies in `bytes` completely.
     ///
-    /// The short way for what most streams consist of. `None`, with nothing taken, if the next
-    /// frame is any other or not there completely; [`decode`](Self::decode) is for all frames.
+    /// The short way for what most streams consist of: it leaves it to the caller to take the frame
+    /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
     #[inline]
-    pub(crate) fn decode_whole<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-        below: u64,
-    ) -> Option<(OpCode, &'b mut [u8])> {
+    pub(crate) fn peek_whole(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
         if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
             return None;
         }
-        let bytes = input.as_bytes();
-        let (header, used) = Header::parse_plain(bytes, self.rules.masking)?;
-        let len = usize::try_from(header.len).ok()?;
-        if header.len >= below || bytes.len() < used + len {
-            return None;
-        }
-        input.take(used);
-        let payload = input.take(len);
-        if let Some(key) = header.mask {
-            mask::apply(payload, key);
-        }
-        Some((header.opcode, payload))
+        let (header, used) = match self.rules.masking {
+            Masking::Required => Header::parse_plain::<true>(bytes)?,
+            Masking::Forbidden => Header::parse_plain::<false>(bytes)?,
+            Masking::Either => return None,
+        };
+        (header.len < below && header.len <= len64(&bytes[used..])).then_some((header, used))
     }
 
     #[inline]

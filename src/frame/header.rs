@@ -202,13 +202,13 @@ impl Header {
     }
 
     /// The header that most streams consist of: of a whole message (FIN, text or binary, no reserved
-    /// bit) of less than 64 KiB, masked as `masking` says. Gives it and its own length in bytes.
+    /// bit) of less than 64 KiB, masked or not. Gives it and its own length in bytes.
     ///
     /// Knows no rules, only bytes that break none of them: whatever differs, be it wrong, unusual
     /// or incomplete, is `None` and left to [`parse_with`](Self::parse_with), which gives the same
     /// for these bytes if no message is in progress.
     #[inline]
-    pub(crate) fn parse_plain(bytes: &[u8], masking: Masking) -> Option<(Self, usize)> {
+    pub(crate) fn parse_plain<const MASKED: bool>(bytes: &[u8]) -> Option<(Self, usize)> {
         const WHOLE_TEXT: u8 = FIN | OpCode::Text.bits();
         const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
         let &[b0, b1] = bytes.first_chunk()?;
@@ -217,22 +217,20 @@ impl Header {
             WHOLE_BINARY => OpCode::Binary,
             _ => return None,
         };
-        let mask_bit = if masking == Masking::Required { MASK } else { 0 };
         // With the wrong mask bit it is above 127.
-        let (len, used) = match b1 ^ mask_bit {
+        let (len, used) = match b1 ^ if MASKED { MASK } else { 0 } {
             len @ 0..=125 => (u64::from(len), 2),
-            126 => match bytes.first_chunk()? {
-                &[_, _, a, b] if a > 0 || b > 125 => (u64::from(u16::from_be_bytes([a, b])), 4),
-                _ => return None,
+            126 => match u16::from_be_bytes(*bytes[2..].first_chunk()?) {
+                0..=125 => return None,
+                len => (u64::from(len), 4),
             },
             _ => return None,
         };
-        let (mask, used) = match masking {
-            Masking::Required => (Some(MaskKey::new(*bytes[used..].first_chunk()?)), used + 4),
-            Masking::Forbidden => (None, used),
-            Masking::Either => return None,
-        };
-        Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask, len }, used))
+        if !MASKED {
+            return Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask: None, len }, used));
+        }
+        let mask = Some(MaskKey::new(*bytes[used..].first_chunk()?));
+        Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask, len }, used + 4))
     }
 
     /// Encodes the header, with the shortest length encoding (RFC 6455 §5.2).
@@ -344,7 +342,12 @@ mod tests {
     #[test]
     fn the_short_way_takes_whole_messages_and_nothing_else() {
         // Every pair of first bytes, with lengths around the bounds, cut anywhere.
-        for masking in [Masking::Required, Masking::Forbidden, Masking::Either] {
+        type Parse = fn(&[u8]) -> Option<(Header, usize)>;
+        let ways: [(Masking, Parse); 2] = [
+            (Masking::Required, Header::parse_plain::<true>),
+            (Masking::Forbidden, Header::parse_plain::<false>),
+        ];
+        for (masking, parse_plain) in ways {
             let rules = Rules { masking, rsv: Rsv::NONE, order: Order::First };
             for start in 0..=u16::MAX {
                 for len in [0_u16, 125, 126, 0xff, 0x100, u16::MAX] {
@@ -353,8 +356,7 @@ mod tests {
                     for end in 0..=bytes.len() {
                         let expected = match Header::parse_with(&bytes[..end], rules) {
                             Ok(Some((header, used)))
-                                if masking != Masking::Either
-                                    && matches!(header.opcode, OpCode::Text | OpCode::Binary)
+                                if matches!(header.opcode, OpCode::Text | OpCode::Binary)
                                     && header.fin
                                     && header.len <= u64::from(u16::MAX) =>
                             {
@@ -362,7 +364,7 @@ mod tests {
                             }
                             _ => None,
                         };
-                        assert_eq!(Header::parse_plain(&bytes[..end], masking), expected);
+                        assert_eq!(parse_plain(&bytes[..end]), expected);
                     }
                 }
             }
