@@ -3,6 +3,8 @@
 //! Owns the arithmetic only; where keys come from is the business of
 //! [`Connection`](crate::Connection).
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The masking key of one frame, at the phase of the next payload byte (RFC 6455 §5.3).
@@ -102,6 +104,42 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
     }
 }
 
+/// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
+/// written.
+#[cfg(feature = "alloc")]
+pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    out.reserve(data.len());
+    let end = out.len() + data.len();
+    // As in `apply`, the end is a block that overlaps those before.
+    if let Some(&last) = data.last_chunk::<16>() {
+        let (blocks, rest) = data.as_chunks::<64>();
+        for block in blocks {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        let (blocks, rest) = rest.as_chunks::<32>();
+        for block in blocks {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        for block in rest.as_chunks::<16>().0 {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        out.truncate(end - 16);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else if let Some((&first, &last)) = data.first_chunk::<8>().zip(data.last_chunk::<8>()) {
+        out.extend_from_slice(&masked(first, key));
+        out.truncate(end - 8);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else if let Some((&first, &last)) = data.first_chunk::<4>().zip(data.last_chunk::<4>()) {
+        out.extend_from_slice(&masked(first, key));
+        out.truncate(end - 4);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else {
+        for (byte, key) in data.iter().zip(key.0) {
+            out.push(byte ^ key);
+        }
+    }
+}
+
 /// A block of 4 bytes or of a multiple of 8, masked.
 #[inline]
 fn masked<const N: usize>(mut block: [u8; N], key: MaskKey) -> [u8; N] {
@@ -145,6 +183,14 @@ mod tests {
                     apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));
                     reference(&mut theirs[align..align + len], key, phase);
                     assert_eq!(ours, theirs, "align {align} len {len} phase {phase}");
+                    #[cfg(feature = "alloc")]
+                    {
+                        let mut out = alloc::vec![1, 2, 3];
+                        let data = &source[align..align + len];
+                        append(&mut out, data, MaskKey::new(key).advanced(phase));
+                        assert_eq!(out[..3], [1, 2, 3]);
+                        assert_eq!(out[3..], theirs[align..align + len]);
+                    }
                 }
             }
         }
