@@ -150,9 +150,15 @@ impl Assembler {
         Ok(last)
     }
 
+    /// The kind and the payload of the message, if the last piece completed it.
+    pub(crate) fn parts(&self) -> (Kind, &[u8]) {
+        (self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+    }
+
     /// The message, if the last piece completed it.
-    pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        message(self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+    fn message(&self) -> Result<Message<'_>, ProtocolError> {
+        let (kind, payload) = self.parts();
+        message(kind, payload)
     }
 
     /// Takes the complete message without a copy of a large one.
@@ -241,7 +247,7 @@ const KEEP: usize = 64 * 1024;
 
 /// Lends a whole payload as a message; text is checked here.
 #[inline]
-pub(crate) fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
+fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         Kind::Text => Ok(Message::Text(utf8::validate(payload)?)),
         Kind::Binary => Ok(Message::Binary(payload)),

@@ -7,18 +7,24 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE};
-use crate::connection::Event;
+use crate::connection::{Event, Whole};
 use crate::error::ProtocolError;
+use crate::frame::mask;
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
+use crate::utf8::{self, InvalidUtf8};
 
 /// Where the message lies that [`Incoming::poll`] found. It is borrowed later: a loop that decodes
 /// cannot lend from inside itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Found {
     Nothing,
-    /// In one piece in the read buffer; text is not checked yet.
-    InReadBuffer(Kind, Range<usize>),
+    /// In one piece in the read buffer, the last bytes before the unread ones; text is not checked
+    /// yet.
+    InReadBuffer {
+        kind: Kind,
+        len: usize,
+    },
     /// Put together by the assembler, and checked.
     Assembled,
 }
@@ -109,6 +115,33 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        match self.poll_whole(outgoing) {
+            Some(_) => Ok(Status::Message),
+            None => self.poll_any(outgoing),
+        }
+    }
+
+    /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
+    /// while nothing else is under way. `None`, and nothing has happened, otherwise.
+    #[inline]
+    pub(crate) fn poll_whole(&mut self, outgoing: &mut Outgoing) -> Option<(Kind, Range<usize>)> {
+        if let Found::Assembled = self.found {
+            self.forget();
+        }
+        // While bytes wait in the assembler's room a frame is under way.
+        let unread = &mut self.buffer[self.unread.clone()];
+        let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
+        let start = self.unread.start;
+        self.unread.start += payload.end;
+        self.found = Found::InReadBuffer { kind, len: payload.len() };
+        if let Some(key) = key {
+            mask::apply(&mut unread[payload.clone()], key);
+        }
+        Some((kind, start + payload.start..start + payload.end))
+    }
+
+    /// The long way, for everything that can be in the input.
+    pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         self.forget();
         loop {
             let step =
@@ -127,19 +160,17 @@ impl Incoming {
         }
     }
 
-    #[inline]
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let Range { start, end } = self.unread;
         let mut input = Input::new(&mut self.buffer[start..end]);
         let event = outgoing.connection.receive(&mut input);
-        let at = end - input.len();
-        self.unread.start = at;
+        self.unread.start = end - input.len();
         match event? {
             None => Ok(Step::UsedUp),
             Some(Event::Data(piece)) if self.assembler.is_whole(&piece) => {
                 // The payload is the last thing that was taken out of the input.
-                let payload = at - piece.payload.len()..at;
-                Ok(Step::Found(Found::InReadBuffer(piece.kind, payload)))
+                let (kind, len) = (piece.kind, piece.payload.len());
+                Ok(Step::Found(Found::InReadBuffer { kind, len }))
             }
             Some(Event::Data(piece)) => match self.assembler.collect(&piece) {
                 Ok(complete) => {
@@ -170,20 +201,39 @@ impl Incoming {
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
     #[inline]
     pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        match &self.found {
-            Found::InReadBuffer(kind, range) => {
-                assembler::message(*kind, &self.buffer[range.clone()])
+        Ok(self.lend()?)
+    }
+
+    /// As [`message`](Self::message), with an error that takes no room: the compiler then keeps the
+    /// message in registers.
+    #[inline]
+    pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
+        let (kind, payload) = match self.found {
+            Found::InReadBuffer { kind, len } => {
+                let end = self.unread.start;
+                (kind, &self.buffer[end - len..end])
             }
-            Found::Assembled => self.assembler.message(),
-            Found::Nothing => Ok(Message::Binary(&[])),
-        }
+            Found::Assembled => self.assembler.parts(),
+            Found::Nothing => (Kind::Binary, &[][..]),
+        };
+        message(kind, payload)
+    }
+
+    /// Lends what [`poll_whole`](Self::poll_whole) has found.
+    #[inline]
+    pub(crate) fn lend_whole(
+        &self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        message(kind, &self.buffer[payload])
     }
 
     /// As [`message`](Self::message), owned; a large one is not copied.
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
         let owned = match self.found {
             Found::Assembled => self.assembler.take(),
-            Found::InReadBuffer(..) | Found::Nothing => self.message().map(Message::into_owned),
+            Found::InReadBuffer { .. } | Found::Nothing => Ok(self.message()?.into_owned()),
         };
         if owned.is_ok() {
             self.found = Found::Nothing;
@@ -223,6 +273,14 @@ impl fmt::Debug for Incoming {
             .field("assembler", &self.assembler)
             .field("found", &self.found)
             .finish_non_exhaustive()
+    }
+}
+
+#[inline]
+fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
+    match kind {
+        Kind::Text => utf8::validate(payload).map(Message::Text),
+        Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
 

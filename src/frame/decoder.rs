@@ -4,7 +4,7 @@ use core::fmt;
 
 #[cfg(feature = "deflate")]
 use super::header::Rsv;
-use super::header::{Header, Order, Rules};
+use super::header::{Header, Masking, Order, Rules};
 use super::mask::{self, MaskKey};
 use crate::error::ProtocolError;
 use crate::input::Input;
@@ -105,6 +105,24 @@ impl Decoder {
             }
         }
         self.header_in_pieces(input)
+    }
+
+    /// The header of the next frame, and its own length in bytes, if the frame is a whole message
+    /// of less than `below` bytes and lies in `bytes` completely.
+    ///
+    /// The short way for what most streams consist of: it leaves it to the caller to take the frame
+    /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
+    #[inline]
+    pub(crate) fn peek_whole(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
+            return None;
+        }
+        let (header, used) = match self.rules.masking {
+            Masking::Required => Header::parse_plain::<true>(bytes)?,
+            Masking::Forbidden => Header::parse_plain::<false>(bytes)?,
+            Masking::Either => return None,
+        };
+        (header.len < below && header.len <= len64(&bytes[used..])).then_some((header, used))
     }
 
     #[inline]
