@@ -154,7 +154,10 @@ impl Incoming {
                     return Ok(Status::Message);
                 }
                 Step::More => {}
-                Step::UsedUp if outgoing.connection.is_receiving() => return Ok(Status::NeedRead),
+                Step::UsedUp if outgoing.connection.is_receiving() => {
+                    self.assembler.settle();
+                    return Ok(Status::NeedRead);
+                }
                 Step::UsedUp => return Ok(Status::Closed),
             }
         }
@@ -184,7 +187,10 @@ impl Incoming {
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        let count = mem::take(&mut self.direct);
+        // Unmasked and checked in steps, so that the check finds in the first-level cache what has
+        // just been unmasked.
+        let count = self.direct.min(BLOCK);
+        self.direct -= count;
         // The room that was lent is used up: the next read asks for another.
         self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
@@ -252,6 +258,29 @@ impl Incoming {
         Some(mem::take(&mut self.buffer))
     }
 
+    /// Whether a large frame is under way whose message could do with a longer buffer.
+    #[cfg(feature = "std")]
+    pub(crate) fn wants_room(&self, outgoing: &Outgoing) -> bool {
+        let remaining = outgoing.connection.data_remaining();
+        remaining >= assembler::LARGE_U64
+            && self.assembler.collected() >= LARGE
+            && self.assembler.wants_room(usize::try_from(remaining).unwrap_or(usize::MAX))
+    }
+
+    /// Lends the message under way a longer buffer; gives back the one that is not used.
+    #[cfg(feature = "std")]
+    pub(crate) fn exchange_room(&mut self, room: Vec<u8>) -> Vec<u8> {
+        // Bytes that wait in the room that was lent last go with it.
+        if self.direct > 0 { room } else { self.assembler.exchange(room) }
+    }
+
+    /// Takes the buffer that large messages are put together in, unless one is.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_room(&mut self) -> Vec<u8> {
+        self.forget();
+        self.assembler.take_buffer()
+    }
+
     /// Whether there is no read buffer.
     pub(crate) fn needs_buffer(&self) -> bool {
         self.buffer.capacity() == 0
@@ -283,6 +312,9 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
         Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
+
+/// How much of what was read into a large message is decoded at once, in bytes.
+const BLOCK: usize = 16 * 1024;
 
 /// What one round of decoding came to.
 enum Step {
