@@ -10,17 +10,21 @@ use crate::error::TimeoutError;
 
 /// A moment or a span in nanoseconds; [`NEVER`] is none. 584 years fit, `Option<Duration>` would
 /// take twice the room in every idle connection.
-type Nanos = u64;
+pub(crate) type Nanos = u64;
 
-const NEVER: Nanos = u64::MAX;
+pub(crate) const NEVER: Nanos = u64::MAX;
 
-fn nanos(duration: Duration) -> Nanos {
+pub(crate) fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
-fn span(duration: Option<Duration>) -> Nanos {
+pub(crate) fn span(duration: Option<Duration>) -> Nanos {
     // A span of zero would be due again at the moment it was handled: it is none.
     duration.filter(|duration| !duration.is_zero()).map_or(NEVER, nanos)
+}
+
+pub(crate) fn duration(nanos: Nanos) -> Option<Duration> {
+    (nanos != NEVER).then(|| Duration::from_nanos(nanos))
 }
 
 /// What is due when a deadline has passed.
@@ -134,10 +138,7 @@ impl Timers {
     /// The next deadline, after taking note of what happened up to `now`.
     pub(crate) fn poll(&mut self, now: Duration) -> Option<Duration> {
         self.settle(nanos(now));
-        match self.next() {
-            NEVER => None,
-            at => Some(Duration::from_nanos(at)),
-        }
+        duration(self.next())
     }
 
     /// Handles what is due. The next deadline is later than `now` afterwards.

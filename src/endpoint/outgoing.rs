@@ -14,6 +14,7 @@ use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
 use crate::error::{ProtocolError, SendError, TimeoutError};
 use crate::message::{Message, OwnedMessage, Unsent};
+use crate::timers::{NEVER, Nanos, duration, nanos, span};
 
 /// The largest buffer that is kept for the next frames, in bytes.
 const KEEP: usize = 64 * 1024;
@@ -114,9 +115,9 @@ pub(crate) struct Outgoing {
     congested: bool,
     /// Whether the transport takes nothing any more.
     abandoned: bool,
-    write_timeout: Option<Duration>,
+    write_timeout: Nanos,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
-    stalled_at: Option<Duration>,
+    stalled_at: Nanos,
 }
 
 impl Outgoing {
@@ -128,8 +129,8 @@ impl Outgoing {
             low: config.low_watermark.min(config.high_watermark),
             congested: false,
             abandoned: false,
-            write_timeout: config.write_timeout.filter(|timeout| !timeout.is_zero()),
-            stalled_at: None,
+            write_timeout: span(config.write_timeout),
+            stalled_at: NEVER,
         }
     }
 
@@ -163,14 +164,14 @@ impl Outgoing {
 
     /// Gives up on a peer that takes nothing: what is queued would never leave.
     pub(crate) fn give_up(&mut self, error: TimeoutError) -> TimeoutError {
-        self.write_timeout = None;
+        self.write_timeout = NEVER;
         self.abandon();
         self.connection.time_out(error)
     }
 
     #[cfg(feature = "std")]
     pub(crate) fn write_timeout(&self) -> Option<Duration> {
-        self.write_timeout
+        duration(self.write_timeout)
     }
 
     /// The first piece of the queued output, by reference count.
@@ -294,7 +295,7 @@ impl Outgoing {
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);
         if count > 0 {
-            self.stalled_at = None;
+            self.stalled_at = NEVER;
             if self.queue.len() > 0 {
                 self.connection.note_progress();
             }
@@ -312,12 +313,17 @@ impl Outgoing {
 
     /// The deadline of the write timeout alone.
     pub(crate) fn poll_write_timeout(&mut self, now: Duration) -> Option<Duration> {
-        let timeout = self.write_timeout?;
-        if self.queue.len() == 0 {
-            self.stalled_at = None;
+        if self.write_timeout == NEVER {
             return None;
         }
-        self.stalled_at.get_or_insert(now).checked_add(timeout)
+        if self.queue.len() == 0 {
+            self.stalled_at = NEVER;
+            return None;
+        }
+        if self.stalled_at == NEVER {
+            self.stalled_at = nanos(now);
+        }
+        duration(self.stalled_at.saturating_add(self.write_timeout))
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
