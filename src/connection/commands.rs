@@ -259,7 +259,6 @@ impl Connection {
         let encoded = self.close_frame(frame)?;
         let sent = frame.map_or(CloseCode::NO_STATUS, CloseFrame::code);
         self.closing = Closing::Sent { sent };
-        self.sender.clear_replies();
         self.timers.note_closing();
         Ok(encoded)
     }

@@ -138,7 +138,7 @@ pub(super) struct Receiver {
     max_frame: u64,
     max_message: u64,
     /// Messages in one frame of less than this keep to the limits above.
-    whole_below: u64,
+    whole_below: u32,
 }
 
 impl Receiver {
@@ -156,7 +156,8 @@ impl Receiver {
             whole_below: match config.frame_allowance {
                 // Then a frame has to be worth it.
                 0 => 0,
-                _ => config.max_frame.min(config.max_message).saturating_add(1),
+                _ => u32::try_from(config.max_frame.min(config.max_message).saturating_add(1))
+                    .unwrap_or(u32::MAX),
             },
         }
     }
@@ -179,7 +180,7 @@ impl Receiver {
     /// message and ended it.
     #[inline]
     pub(super) fn peek_whole(&self, bytes: &[u8]) -> Option<Whole> {
-        let (header, start) = self.decoder.peek_whole(bytes, self.whole_below)?;
+        let (header, start) = self.decoder.peek_whole(bytes, u64::from(self.whole_below))?;
         let kind = if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
         let end = start + usize::try_from(header.len).ok()?;
         Some(Whole { kind, key: header.mask, payload: start..end })
