@@ -1,0 +1,40 @@
+//! websocket-proto beside its peers: see README.md.
+
+mod clock;
+mod decode;
+mod encode;
+mod floor;
+mod memory;
+mod options;
+mod payload;
+mod peers;
+mod race;
+mod results;
+mod wire;
+
+use std::error::Error;
+use std::path::Path;
+
+use options::Options;
+
+const USAGE: &str = "usage: peers BENCH [--rows A,B] [--peers A,B] [--rounds N] [--quick]
+benches: decode encode";
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((bench, rest)) = arguments.split_first() else { return Err(USAGE.into()) };
+    let options = Options::parse(rest)?;
+    // Some peers ask for the clock of a runtime.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _guard = runtime.enter();
+    match bench.as_str() {
+        "decode" => decode::run(&options),
+        "encode" => encode::run(&options),
+        _ => Err(USAGE.into()),
+    }
+}
+
+/// Where this crate lies: results and plots go there.
+fn folder() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

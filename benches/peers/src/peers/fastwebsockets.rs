@@ -1,0 +1,48 @@
+//! fastwebsockets: `FragmentCollector`, since its `WebSocket` gives frames.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use fastwebsockets::{FragmentCollector, Frame, Payload, Role as TheirRole, WebSocket};
+
+use super::{Decoder, Encoder, Peer, never};
+use crate::clock::now;
+use crate::memory::Memory;
+use crate::payload::Seen;
+use crate::wire::Role;
+
+pub const PEER: Peer = Peer {
+    name: "fastwebsockets",
+    decoder: |shape, source| Box::new(open(shape.role, source)),
+    encoder: |role, sink| Box::new(open(role, sink)),
+    skips_utf8: never,
+};
+
+fn open(role: Role, memory: Memory) -> FragmentCollector<Memory> {
+    let role = match role {
+        Role::Server => TheirRole::Server,
+        Role::Client => TheirRole::Client,
+    };
+    FragmentCollector::new(WebSocket::after_handshake(memory, role))
+}
+
+impl Decoder for FragmentCollector<Memory> {
+    fn decode(&mut self, messages: usize, seen: &mut Seen) {
+        now(async {
+            for _ in 0..messages {
+                seen.take(&self.read_frame().await.expect("valid").payload);
+            }
+        });
+    }
+}
+
+impl Encoder for FragmentCollector<Memory> {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        now(async {
+            for _ in 0..messages {
+                let frame = Frame::binary(Payload::Borrowed(black_box(payload)));
+                self.write_frame(frame).await.expect("open");
+            }
+        });
+    }
+}

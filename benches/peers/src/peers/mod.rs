@@ -1,0 +1,71 @@
+//! One file for each implementation: how it decodes and encodes over memory.
+//!
+//! Each is used as its documentation shows, in its fastest way that a user would find there.
+
+mod fastwebsockets;
+mod floor;
+mod nexus;
+mod ours;
+mod sockudo;
+mod soketto;
+mod tokio_websockets;
+mod tungstenite;
+mod wtx;
+mod yawc;
+
+use bytes::Bytes;
+
+use crate::memory::Memory;
+use crate::payload::{Content, Seen};
+use crate::wire::Role;
+
+/// What one connection has received so far goes on in the next call.
+pub trait Decoder {
+    /// Decodes so many whole messages.
+    fn decode(&mut self, messages: usize, seen: &mut Seen);
+}
+
+pub trait Encoder {
+    /// Queues so many messages and flushes once, as an application does that has several to send.
+    fn encode(&mut self, payload: &Bytes, messages: usize);
+}
+
+/// What is to be decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub role: Role,
+    pub content: Content,
+    pub size: usize,
+    /// Fragments are at most so long.
+    pub fragment: usize,
+    /// Reads are at most so long.
+    pub read: usize,
+}
+
+pub struct Peer {
+    pub name: &'static str,
+    pub decoder: fn(Shape, Memory) -> Box<dyn Decoder>,
+    pub encoder: fn(Role, Memory) -> Box<dyn Encoder>,
+    /// Whether it hands out text that it has not checked, and does not say so.
+    pub skips_utf8: fn(Shape) -> bool,
+}
+
+pub const FLOOR: &str = "(floor)";
+
+pub const ALL: [&Peer; 11] = [
+    &floor::PEER,
+    &ours::PEER,
+    &fastwebsockets::PEER,
+    &nexus::PEER,
+    &sockudo::PEER,
+    &sockudo::SANS_IO,
+    &soketto::PEER,
+    &tokio_websockets::PEER,
+    &tungstenite::PEER,
+    &wtx::PEER,
+    &yawc::PEER,
+];
+
+fn never(_: Shape) -> bool {
+    false
+}

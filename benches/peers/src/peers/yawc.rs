@@ -1,0 +1,53 @@
+//! yawc, with the check of text that it leaves out by default.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use yawc::{Frame, Options, Role as TheirRole, WebSocket};
+
+use super::{Decoder, Encoder, Peer, never};
+use crate::clock::now;
+use crate::memory::Memory;
+use crate::payload::Seen;
+use crate::wire::Role;
+
+pub const PEER: Peer = Peer {
+    name: "yawc",
+    decoder: |shape, source| Box::new(open(shape.role, source)),
+    encoder: |role, sink| Box::new(open(role, sink)),
+    skips_utf8: never,
+};
+
+/// Its limits are exclusive, and 1 MiB by default.
+const LIMIT: usize = 16 * 1024 * 1024;
+
+fn open(role: Role, memory: Memory) -> WebSocket<Memory> {
+    let role = match role {
+        Role::Server => TheirRole::Server,
+        Role::Client => TheirRole::Client,
+    };
+    let options = Options::default().with_utf8().with_limits(LIMIT, 2 * LIMIT);
+    WebSocket::from_stream(memory, role, options).expect("no extensions to disagree about")
+}
+
+impl Decoder for WebSocket<Memory> {
+    fn decode(&mut self, messages: usize, seen: &mut Seen) {
+        now(async {
+            for _ in 0..messages {
+                seen.take(self.next_frame().await.expect("valid").payload());
+            }
+        });
+    }
+}
+
+impl Encoder for WebSocket<Memory> {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        now(async {
+            for _ in 0..messages {
+                self.feed(Frame::binary(black_box(payload).clone())).await.expect("open");
+            }
+            self.flush().await.expect("open");
+        });
+    }
+}
