@@ -42,7 +42,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         for content in Content::ALL {
             let table = format!("decode, {}, {}", role.name(), content.name());
             for Column { name, size, fragment, read } in COLUMNS {
-                if options.has_row(&format!("{table}, {name}")) {
+                if options.has_row(&format!("{table}/{name}")) {
                     let shape = Shape { role, content, size, fragment, read };
                     measure(&table, name, shape, options, &mut results);
                 }
@@ -54,7 +54,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
     println!("`*`: hands out text without having checked it, and so is not called the best.");
-    results.save("decode")?;
+    results.save("decode", options)?;
     Ok(())
 }
 

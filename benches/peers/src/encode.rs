@@ -32,7 +32,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for role in [Role::Server, Role::Client] {
         let table = format!("encode, {}", role.name());
         for (column, size) in COLUMNS {
-            if options.has_row(&format!("{table}, {column}")) {
+            if options.has_row(&format!("{table}/{column}")) {
                 measure(&table, column, role, size, options, &mut results);
             }
         }
@@ -46,7 +46,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         "`*`: makes a write for each message although more are to follow, which costs nothing"
     );
     println!("here and a system call over a socket, and so is not called the best.");
-    results.save("encode")?;
+    results.save("encode", options)?;
     Ok(())
 }
 

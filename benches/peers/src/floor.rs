@@ -163,7 +163,7 @@ fn lend(payload: &[u8], is_text: bool) -> &[u8] {
 
 /// In words, and in blocks of them that the compiler makes vectors of.
 #[inline]
-fn unmask(data: &mut [u8], [a, b, c, d]: [u8; 4]) {
+pub fn unmask(data: &mut [u8], [a, b, c, d]: [u8; 4]) {
     let key = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
     let (blocks, rest) = data.as_chunks_mut::<64>();
     for block in blocks {

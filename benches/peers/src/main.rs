@@ -2,14 +2,19 @@
 
 mod clock;
 mod decode;
+mod echo;
 mod encode;
 mod floor;
+mod idle;
+mod load;
 mod memory;
 mod options;
 mod payload;
 mod peers;
+mod process;
 mod race;
 mod results;
+mod serve;
 mod wire;
 
 use std::error::Error;
@@ -18,11 +23,14 @@ use std::path::Path;
 use options::Options;
 
 const USAGE: &str = "usage: peers BENCH [--rows A,B] [--peers A,B] [--rounds N] [--quick]
-benches: decode encode";
+benches: decode encode echo idle";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let Some((bench, rest)) = arguments.split_first() else { return Err(USAGE.into()) };
+    if let ("serve", [server]) = (bench.as_str(), rest) {
+        return serve::run(server);
+    }
     let options = Options::parse(rest)?;
     // Some peers ask for the clock of a runtime.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -30,6 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     match bench.as_str() {
         "decode" => decode::run(&options),
         "encode" => encode::run(&options),
+        "echo" => echo::run(&options),
+        "idle" => idle::run(&options),
         _ => Err(USAGE.into()),
     }
 }

@@ -33,14 +33,21 @@ impl Options {
         Ok(options)
     }
 
-    /// Whether a row is asked for: one of the given texts is part of its name.
+    /// Whether a row is asked for: one of the given texts is part of its name, `TABLE/COLUMN` with
+    /// `/` for the commas of the table.
     pub fn has_row(&self, name: &str) -> bool {
+        let name = name.replace(", ", "/");
         self.rows.is_empty() || self.rows.iter().any(|part| name.contains(part.as_str()))
     }
 
     /// Whether a peer is asked for.
     pub fn has_peer(&self, name: &str) -> bool {
         self.peers.is_empty() || self.peers.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_everything(&self) -> bool {
+        self.rows.is_empty() && self.peers.is_empty()
     }
 
     /// Rounds and their length in the benches that run in memory.

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::{fs, io};
 
+use crate::options::Options;
+
 /// The crate that is compared with the others.
 pub const OURS: &str = "websocket-proto";
 
@@ -68,7 +70,7 @@ impl Results {
             return markdown(&lines);
         }
         let ours = |column| cells.get(&(OURS, column)).map(|it| it.value);
-        let is_peer = |name: &str| name != OURS && !floors.contains(&name);
+        let is_peer = |name: &str| !name.starts_with(OURS) && !floors.contains(&name);
         let best = |column: &str| {
             let peers = figures.iter().filter(|it| {
                 it.column == column && is_peer(&it.peer) && !it.unequal && it.value > 0.0
@@ -97,8 +99,11 @@ impl Results {
         markdown(&lines)
     }
 
-    /// Replaces what the file of this bench held.
-    pub fn save(&self, bench: &str) -> io::Result<()> {
+    /// Replaces what the file of this bench held, unless rows or peers were left out.
+    pub fn save(&self, bench: &str, options: &Options) -> io::Result<()> {
+        if !options.is_everything() {
+            return Ok(());
+        }
         let path = file(bench);
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;

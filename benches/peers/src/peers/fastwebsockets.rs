@@ -3,12 +3,15 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use fastwebsockets::{FragmentCollector, Frame, Payload, Role as TheirRole, WebSocket};
+use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as TheirRole, WebSocket};
+use tokio::net::TcpStream;
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -16,6 +19,7 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    servers: &[Server { name: "fastwebsockets", run: |listener| on_tokio::run(listener, echo) }],
 };
 
 fn open(role: Role, memory: Memory) -> FragmentCollector<Memory> {
@@ -44,5 +48,19 @@ impl Encoder for FragmentCollector<Memory> {
                 self.write_frame(frame).await.expect("open");
             }
         });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let ws = WebSocket::after_handshake(stream, TheirRole::Server);
+    let mut ws = FragmentCollector::new(ws);
+    loop {
+        let frame = ws.read_frame().await?;
+        match frame.opcode {
+            OpCode::Text | OpCode::Binary => ws.write_frame(frame).await?,
+            OpCode::Close => return Ok(()),
+            OpCode::Ping | OpCode::Pong | OpCode::Continuation => {}
+        }
     }
 }

@@ -13,6 +13,7 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(floor::Decoder::new(shape.role, source)),
     encoder: |role, sink| Box::new(floor::Encoder::new(role, sink)),
     skips_utf8: never,
+    servers: &[],
 };
 
 impl Decoder for floor::Decoder {

@@ -1,4 +1,5 @@
-//! One file for each implementation: how it decodes and encodes over memory.
+//! One file for each implementation: how it decodes and encodes over memory,
+//! and how it echoes over sockets.
 //!
 //! Each is used as its documentation shows, in its fastest way that a user would find there.
 
@@ -17,6 +18,7 @@ use bytes::Bytes;
 
 use crate::memory::Memory;
 use crate::payload::{Content, Seen};
+use crate::serve::Server;
 use crate::wire::Role;
 
 /// What one connection has received so far goes on in the next call.
@@ -48,6 +50,8 @@ pub struct Peer {
     pub encoder: fn(Role, Memory) -> Box<dyn Encoder>,
     /// Whether it hands out text that it has not checked, and does not say so.
     pub skips_utf8: fn(Shape) -> bool,
+    /// Echo servers made of it.
+    pub servers: &'static [Server],
 }
 
 pub const FLOOR: &str = "(floor)";

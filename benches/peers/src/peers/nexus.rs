@@ -2,6 +2,8 @@
 
 use std::hint::black_box;
 
+use std::io;
+
 use bytes::Bytes;
 use nexus_net::buf::WriteBuf;
 use nexus_web::ws::{FrameReader, FrameWriter, Role as TheirRole};
@@ -9,6 +11,8 @@ use nexus_web::ws::{FrameReader, FrameWriter, Role as TheirRole};
 use super::{Decoder, Encoder, Peer, Shape};
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::epoll::{self, Unsent};
 use crate::wire::Role;
 
 /// 1 MiB by default, which leaves the caches. As much as a read gives is the fastest.
@@ -25,6 +29,10 @@ pub const PEER: Peer = Peer {
         Box::new(Writer { writer, buffer: WriteBuf::new(2 * 1024 * 1024, 14), sink })
     },
     skips_utf8,
+    servers: &[Server {
+        name: "nexus-web (epoll)",
+        run: |listener| epoll::run(listener, Epoll::new),
+    }],
 };
 
 /// Text that does not lie in the read buffer whole is collected elsewhere and never checked.
@@ -77,5 +85,46 @@ impl Encoder for Writer {
             self.writer.encode_binary_into(black_box(payload), &mut self.buffer);
             self.sink.put(self.buffer.data());
         }
+    }
+}
+
+/// It has neither a server nor a socket of tokio's: its reader and writer in a readiness loop.
+struct Epoll {
+    reader: FrameReader,
+    writer: FrameWriter,
+    unsent: Unsent,
+}
+
+impl Epoll {
+    fn new() -> Self {
+        let reader = FrameReader::builder().role(TheirRole::Server).buffer_capacity(BUFFER).build();
+        Self { reader, writer: FrameWriter::new(TheirRole::Server), unsent: Unsent::default() }
+    }
+}
+
+impl epoll::Connection for Epoll {
+    fn ready(&mut self, stream: &mut mio::net::TcpStream, answers: &mut Vec<u8>) -> io::Result<()> {
+        while self.unsent.flush(stream)? {
+            let room = self.reader.spare().len();
+            let Some(count) = epoll::ready(self.reader.read_from(stream))? else { return Ok(()) };
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            // The buffer that the others read to is where its answers are put together.
+            let mut len = 0;
+            while let Some(message) = self.reader.next().map_err(io::Error::other)? {
+                let payload = message.as_bytes();
+                let end = len + self.writer.max_encoded_len(payload.len());
+                if answers.len() < end {
+                    answers.resize(end, 0);
+                }
+                len += self.writer.encode_binary(payload, &mut answers[len..]);
+            }
+            self.unsent.write(stream, &answers[..len])?;
+            if count < room {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 }

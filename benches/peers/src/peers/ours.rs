@@ -2,14 +2,21 @@
 
 use std::hint::black_box;
 
+use std::io::{self, IoSlice, Read as _, Write as _};
+
 use bytes::Bytes;
+use tokio::net::TcpStream;
 use websocket_proto::endpoint::{Config, Endpoint, Received};
+use websocket_proto::handshake::{Accept, ServerConfig};
 use websocket_proto::{Connection, random_keys};
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::memory::Memory;
 use crate::payload::Seen;
 use crate::results::OURS;
+use crate::serve::Server;
+use crate::serve::epoll;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -17,6 +24,13 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(Ours { endpoint: endpoint(shape.role), memory: source }),
     encoder: |role, sink| Box::new(Ours { endpoint: endpoint(role), memory: sink }),
     skips_utf8: never,
+    servers: &[
+        Server { name: OURS, run: |listener| on_tokio::run(listener, echo) },
+        Server {
+            name: "websocket-proto (epoll)",
+            run: |listener| epoll::run(listener, Epoll::new),
+        },
+    ],
 };
 
 struct Ours {
@@ -68,5 +82,65 @@ impl Encoder for Ours {
         }
         let written = memory.put_all(endpoint.chunks());
         endpoint.advance_write(written);
+    }
+}
+
+/// The loop of the crate's README.
+async fn echo(stream: TcpStream) -> Outcome {
+    let accepting = websocket_proto::tokio::accept(stream, ServerConfig::default()).await?;
+    let (mut ws, _) = accepting.accept(&Accept::new(), &Config::default()).await?;
+    while let Some(Received { message, mut out }) = ws.next().await? {
+        out.feed(message)?;
+    }
+    Ok(())
+}
+
+/// The loop of `examples/mio.rs`, without what the protocol does on errors and deadlines.
+struct Epoll {
+    endpoint: Box<Endpoint>,
+}
+
+impl Epoll {
+    fn new() -> Self {
+        Self { endpoint: Box::new(endpoint(Role::Server)) }
+    }
+
+    /// Says whether all that was queued has gone.
+    fn flush(&mut self, stream: &mut mio::net::TcpStream) -> io::Result<bool> {
+        while self.endpoint.queued() > 0 {
+            let slices: Vec<_> = self.endpoint.chunks().take(16).map(IoSlice::new).collect();
+            let Some(count) = epoll::ready(stream.write_vectored(&slices))? else {
+                return Ok(false);
+            };
+            self.endpoint.advance_write(count);
+        }
+        Ok(true)
+    }
+}
+
+impl epoll::Connection for Epoll {
+    fn ready(&mut self, stream: &mut mio::net::TcpStream, shared: &mut Vec<u8>) -> io::Result<()> {
+        let size = shared.len();
+        while self.flush(stream)? {
+            self.endpoint.supply(std::mem::take(shared));
+            let room = self.endpoint.read_buf();
+            let len = room.len();
+            let count = epoll::ready(stream.read(room))?;
+            self.endpoint.advance_read(count.unwrap_or(0));
+            while let Some(Received { message, mut out }) =
+                self.endpoint.next().map_err(io::Error::other)?
+            {
+                out.feed(message).map_err(io::Error::other)?;
+            }
+            self.flush(stream)?;
+            *shared = self.endpoint.release().unwrap_or_default();
+            shared.resize(size, 0);
+            match count {
+                Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(count) if count == len => {}
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
     }
 }

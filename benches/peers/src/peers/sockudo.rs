@@ -6,11 +6,14 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use sockudo_ws::protocol::Protocol;
 use sockudo_ws::{Config, Message, Role as TheirRole, WebSocketStream};
+use tokio::net::TcpStream;
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -18,6 +21,10 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    servers: &[
+        Server { name: "sockudo-ws", run: |listener| on_tokio::run(listener, echo) },
+        Server { name: "sockudo-ws +feed", run: |listener| on_tokio::run(listener, echo_batched) },
+    ],
 };
 
 pub const SANS_IO: Peer = Peer {
@@ -25,6 +32,7 @@ pub const SANS_IO: Peer = Peer {
     decoder: |shape, source| Box::new(SansIo::new(shape.role, source)),
     encoder: |role, sink| Box::new(SansIo::new(role, sink)),
     skips_utf8: never,
+    servers: &[],
 };
 
 fn role(role: Role) -> TheirRole {
@@ -115,4 +123,31 @@ impl Encoder for SansIo {
         self.memory.put(&self.buffer);
         self.buffer.clear();
     }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let mut ws = WebSocketStream::server(stream, Config::default());
+    while let Some(message) = ws.next().await {
+        match message? {
+            message @ (Message::Text(_) | Message::Binary(_)) => ws.send(message).await?,
+            Message::Close(_) => break,
+            Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// It flushes by itself before it waits for input.
+async fn echo_batched(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let mut ws = WebSocketStream::server(stream, Config::default());
+    while let Some(message) = ws.next().await {
+        match message? {
+            message @ (Message::Text(_) | Message::Binary(_)) => ws.feed(message).await?,
+            Message::Close(_) => break,
+            Message::Ping(_) | Message::Pong(_) => {}
+        }
+    }
+    Ok(())
 }

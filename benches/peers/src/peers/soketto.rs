@@ -7,12 +7,15 @@ use bytes::Bytes;
 use futures_util::io::{BufReader, BufWriter};
 use soketto::connection::{Builder, Receiver, Sender};
 use soketto::{Data, Mode};
+use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -22,6 +25,7 @@ pub const PEER: Peer = Peer {
     },
     encoder: |role, sink| Box::new(open(role, sink).0),
     skips_utf8: never,
+    servers: &[Server { name: "soketto", run: |listener| on_tokio::run(listener, echo) }],
 };
 
 type Buffered = BufReader<BufWriter<Compat<Memory>>>;
@@ -61,5 +65,20 @@ impl Encoder for Sender<Buffered> {
             }
             self.flush().await.expect("open");
         });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let stream = BufReader::new(BufWriter::new(stream.compat()));
+    let (mut sender, mut receiver) = Builder::new(stream, Mode::Server).finish();
+    let mut message = Vec::new();
+    loop {
+        message.clear();
+        match receiver.receive_data(&mut message).await? {
+            Data::Text(_) => sender.send_text(std::str::from_utf8(&message)?).await?,
+            Data::Binary(_) => sender.send_binary(&message).await?,
+        }
+        sender.flush().await?;
     }
 }

@@ -3,13 +3,16 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -17,6 +20,13 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    servers: &[
+        Server { name: "tokio-websockets", run: |listener| on_tokio::run(listener, echo) },
+        Server {
+            name: "tokio-websockets +batch",
+            run: |listener| on_tokio::run(listener, echo_batched),
+        },
+    ],
 };
 
 fn open(role: Role, memory: Memory) -> WebSocketStream<Memory> {
@@ -47,3 +57,38 @@ impl Encoder for WebSocketStream<Memory> {
         });
     }
 }
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let mut ws = ServerBuilder::new().serve(on_tokio::open(stream).await?);
+    while let Some(message) = ws.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            ws.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes what has come, answers it, and flushes once.
+async fn echo_batched(stream: TcpStream) -> Outcome {
+    let mut ws = ServerBuilder::new().serve(on_tokio::open(stream).await?);
+    let mut batch = Vec::new();
+    while let Some(message) = ws.next().await {
+        batch.push(message?);
+        while batch.len() < BATCH
+            && let Some(Some(message)) = ws.next().now_or_never()
+        {
+            batch.push(message?);
+        }
+        for message in batch.drain(..) {
+            if message.is_text() || message.is_binary() {
+                ws.feed(message).await?;
+            }
+        }
+        ws.flush().await?;
+    }
+    Ok(())
+}
+
+/// Nobody gets to keep more than so many messages waiting for their answers.
+const BATCH: usize = 64;

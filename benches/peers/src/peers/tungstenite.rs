@@ -1,14 +1,20 @@
-//! tungstenite, blocking.
+//! tungstenite, blocking; over sockets tokio-tungstenite.
 
 use std::hint::black_box;
 
 use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use std::io;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
 use tungstenite::protocol::{Role as TheirRole, WebSocket};
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -16,6 +22,13 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    servers: &[
+        Server { name: "tungstenite", run: |listener| on_tokio::run(listener, echo) },
+        Server {
+            name: "tungstenite +batch",
+            run: |listener| on_tokio::run(listener, echo_batched),
+        },
+    ],
 };
 
 fn open(role: Role, memory: Memory) -> WebSocket<Memory> {
@@ -45,4 +58,45 @@ impl Encoder for WebSocket<Memory> {
         }
         self.flush().expect("open");
     }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let mut ws = serve(stream).await?;
+    while let Some(message) = ws.next().await {
+        let message = message?;
+        if message.is_text() || message.is_binary() {
+            ws.send(message).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes what has come, answers it, and flushes once.
+async fn echo_batched(stream: TcpStream) -> Outcome {
+    let mut ws = serve(stream).await?;
+    let mut batch = Vec::new();
+    while let Some(message) = ws.next().await {
+        batch.push(message?);
+        while batch.len() < BATCH
+            && let Some(Some(message)) = ws.next().now_or_never()
+        {
+            batch.push(message?);
+        }
+        for message in batch.drain(..) {
+            if message.is_text() || message.is_binary() {
+                ws.feed(message).await?;
+            }
+        }
+        ws.flush().await?;
+    }
+    Ok(())
+}
+
+/// Nobody gets to keep more than so many messages waiting for their answers.
+const BATCH: usize = 64;
+
+/// tokio-tungstenite.
+async fn serve(stream: TcpStream) -> io::Result<WebSocketStream<TcpStream>> {
+    let stream = on_tokio::open(stream).await?;
+    Ok(WebSocketStream::from_raw_socket(stream, TheirRole::Server, None).await)
 }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
+use tokio::net::TcpStream;
 use wtx::collection::Vector;
 use wtx::rng::Xorshift64;
 use wtx::stream::{StreamReader, StreamWriter};
@@ -12,6 +13,8 @@ use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -25,6 +28,7 @@ pub const PEER: Peer = Peer {
         Role::Client => Box::new(Wtx::<true>::new(sink)),
     },
     skips_utf8: never,
+    servers: &[Server { name: "wtx", run: |listener| on_tokio::run(listener, echo) }],
 };
 
 struct Wtx<const IS_CLIENT: bool> {
@@ -87,5 +91,23 @@ impl<const IS_CLIENT: bool> Encoder for Wtx<IS_CLIENT> {
                 self.socket.write_frame(&mut frame).await.expect("open");
             }
         });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let (random, buffer) = (Xorshift64::from(7), WebSocketBuffer::new());
+    let mut ws = WebSocketOwned::<_, _, _, false>::new((), false, random, stream, buffer);
+    let mut buffer = Vector::new();
+    let (mut common, mut reader, mut writer) = ws.split_mut();
+    loop {
+        buffer.clear();
+        let origin = WebSocketPayloadOrigin::Adaptive;
+        let mut frame = reader.read_frame(&mut buffer, &mut common, origin).await?;
+        match frame.op_code() {
+            OpCode::Text | OpCode::Binary => writer.write_frame(&mut common, &mut frame).await?,
+            OpCode::Close => return Ok(()),
+            OpCode::Continuation | OpCode::Ping | OpCode::Pong => {}
+        }
     }
 }

@@ -4,12 +4,15 @@ use std::hint::black_box;
 
 use bytes::Bytes;
 use futures_util::SinkExt;
-use yawc::{Frame, Options, Role as TheirRole, WebSocket};
+use tokio::net::TcpStream;
+use yawc::{Frame, OpCode, Options, Role as TheirRole, WebSocket};
 
 use super::{Decoder, Encoder, Peer, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
+use crate::serve::Server;
+use crate::serve::on_tokio::{self, Outcome};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -17,6 +20,7 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    servers: &[Server { name: "yawc", run: |listener| on_tokio::run(listener, echo) }],
 };
 
 /// Its limits are exclusive, and 1 MiB by default.
@@ -49,5 +53,19 @@ impl Encoder for WebSocket<Memory> {
             }
             self.flush().await.expect("open");
         });
+    }
+}
+
+async fn echo(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let options = Options::default().with_utf8().with_limits(LIMIT, 2 * LIMIT);
+    let mut ws = WebSocket::from_stream(stream, TheirRole::Server, options)?;
+    loop {
+        let frame = ws.next_frame().await?;
+        match frame.opcode() {
+            OpCode::Text | OpCode::Binary => ws.send(frame).await?,
+            OpCode::Close => return Ok(()),
+            OpCode::Continuation | OpCode::Ping | OpCode::Pong => {}
+        }
     }
 }
