@@ -5,7 +5,7 @@ use std::error::Error;
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::payload::{Content, Seen, Stream};
-use crate::peers::{self, FLOOR, Peer, Shape};
+use crate::peers::{self, Peer, Shape};
 use crate::race::{Contender, race};
 use crate::results::{Better, Figure, Results};
 use crate::wire::Role;
@@ -48,7 +48,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 }
             }
             if results.figures.iter().any(|it| it.table == table) {
-                println!("{}", results.table(&table, Better::Less, &[FLOOR]));
+                println!("{}", results.table(&table, Better::Less, &peers::RATIOS));
             }
         }
     }

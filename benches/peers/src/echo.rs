@@ -7,8 +7,8 @@ use crate::load::{Generator, Goal, Load};
 use crate::options::Options;
 use crate::process::{Process, Trace};
 use crate::race::float;
-use crate::results::{Better, Figure, Results};
-use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, Server};
+use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
+use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, Server};
 
 const LOADS: [(&str, Load); 5] = [
     ("1 x 20 B", Load { connections: 1, depth: 1, size: 20 }),
@@ -21,6 +21,22 @@ const LOADS: [(&str, Load); 5] = [
 pub const CPU: &str = "echo, server CPU, us per message";
 pub const RATE: &str = "echo, thousand messages per second";
 pub const CALLS: &str = "echo, system calls per message";
+
+/// Like with like: a runtime has its price.
+const RATIOS: [Ratio; 4] = [
+    Ratio {
+        name: "ours / best peer on tokio",
+        ours: OURS,
+        is_other: |name| is_peer(name) && !name.ends_with("(epoll)"),
+    },
+    Ratio { name: "ours / floor on tokio", ours: OURS, is_other: |name| name == FLOOR_TOKIO },
+    Ratio { name: "ours on epoll / best peer", ours: OURS_EPOLL, is_other: is_peer },
+    Ratio {
+        name: "ours on epoll / floor on epoll",
+        ours: OURS_EPOLL,
+        is_other: |name| name == FLOOR_EPOLL,
+    },
+];
 
 /// One run of one server.
 struct Run {
@@ -66,7 +82,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     for (table, better) in [(CPU, Better::Less), (RATE, Better::More), (CALLS, Better::Less)] {
         if results.figures.iter().any(|it| it.table == table) {
-            println!("{}", results.table(table, better, &[FLOOR_TOKIO, FLOOR_EPOLL]));
+            println!("{}", results.table(table, better, &RATIOS));
         } else {
             println!("{table}: not counted, strace is not there or may not look\n");
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::memory::{Capture, Memory};
 use crate::options::Options;
 use crate::payload::Content;
-use crate::peers::{self, Encoder, FLOOR, Peer};
+use crate::peers::{self, Encoder, Peer};
 use crate::race::{Contender, float, race};
 use crate::results::{Better, Figure, Results};
 use crate::wire::{BINARY, Role, parse_frame};
@@ -37,8 +37,8 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         }
         if results.figures.iter().any(|it| it.table == table) {
-            println!("{}", results.table(&table, Better::Less, &[FLOOR]));
-            println!("{}", results.table(&writes(&table), Better::Neither, &[]));
+            println!("{}", results.table(&table, Better::Less, &peers::RATIOS));
+            println!("{}", results.table(&writes(&table), Better::Less, &[]));
         }
     }
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
@@ -111,7 +111,7 @@ fn check(peer: &Peer, role: Role, payload: &Bytes, batch: usize) -> f64 {
     let count = 4 * batch;
     let mut encoder = (peer.encoder)(role, Memory::writing(Some(capture.clone())));
     send(&mut *encoder, payload, count, batch);
-    let written = capture.lock().expect("one thread");
+    let written = capture.borrow();
     let mut rest = &written.bytes[..];
     for _ in 0..count {
         let frame = parse_frame(rest).expect("a whole frame");

@@ -5,7 +5,7 @@
 //! what its ratio to the floor is made of.
 
 use crate::memory::Memory;
-use crate::wire::{BINARY, Role, TEXT};
+use crate::wire::{Role, TEXT};
 
 /// Fits the first-level cache. Larger frames are read straight into their message.
 const BUFFER: usize = 32 * 1024;
@@ -175,7 +175,11 @@ pub fn unmask(data: &mut [u8], [a, b, c, d]: [u8; 4]) {
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ key).to_ne_bytes();
     }
-    for (byte, key) in rest.iter_mut().zip(key.to_ne_bytes()) {
+    let (half, rest) = rest.as_chunks_mut::<4>();
+    for word in half {
+        *word = (u32::from_ne_bytes(*word) ^ u32::from_ne_bytes([a, b, c, d])).to_ne_bytes();
+    }
+    for (byte, key) in rest.iter_mut().zip([a, b, c]) {
         *byte ^= key;
     }
 }
@@ -193,8 +197,8 @@ impl Encoder {
         Self { sink, role, out: Vec::with_capacity(64 * 1024), random: 1 }
     }
 
-    pub fn send(&mut self, payload: &[u8]) {
-        let mut head = [0x80 | BINARY, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    pub fn send(&mut self, opcode: u8, payload: &[u8]) {
+        let mut head = [0x80 | opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let len = match u64::try_from(payload.len()).expect("64 bits").to_be_bytes() {
             [.., len] if payload.len() <= 125 => {
                 head[1] = len;
@@ -232,6 +236,10 @@ impl Encoder {
                 }
             }
         }
+    }
+
+    pub fn queued(&self) -> usize {
+        self.out.len()
     }
 
     pub fn flush(&mut self) {

@@ -6,13 +6,19 @@ use crate::load::{exchange, open};
 use crate::options::Options;
 use crate::process::Process;
 use crate::race::float;
-use crate::results::{Better, Figure, Results};
-use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, Server};
+use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
+use crate::serve::{self, BARE, Server};
 
 const TABLE: &str = "resident bytes per idle connection";
 const OPENED: &str = "opened";
 const USED: &str = "after one message of 20 B";
 const BEYOND: &str = "that, beyond the bare accept loop";
+
+const RATIOS: [Ratio; 1] = [Ratio {
+    name: "ours / best peer on tokio",
+    ours: OURS,
+    is_other: |name| is_peer(name) && !name.ends_with("(epoll)"),
+}];
 
 /// Opened before anything is measured: the first ones make the runtime and the allocator grow.
 const FIRST: usize = 200;
@@ -37,7 +43,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             });
         }
     }
-    println!("{}", results.table(TABLE, Better::Less, &[BARE, FLOOR_TOKIO, FLOOR_EPOLL]));
+    println!("{}", results.table(TABLE, Better::Less, &RATIOS));
     println!("{connections} connections; the kernel's socket buffers are not in these figures.");
     results.save("idle", options)?;
     Ok(())

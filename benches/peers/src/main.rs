@@ -1,7 +1,9 @@
 //! websocket-proto beside its peers: see README.md.
 
 mod clock;
+mod community;
 mod decode;
+mod deflate;
 mod echo;
 mod encode;
 mod floor;
@@ -23,7 +25,7 @@ use std::path::Path;
 use options::Options;
 
 const USAGE: &str = "usage: peers BENCH [--rows A,B] [--peers A,B] [--rounds N] [--quick]
-benches: decode encode echo idle";
+benches: decode encode echo idle community deflate";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +41,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         "decode" => decode::run(&options),
         "encode" => encode::run(&options),
         "echo" => echo::run(&options),
+        "community" => community::run(&options),
+        "deflate" => deflate::run(&options),
         "idle" => idle::run(&options),
         _ => Err(USAGE.into()),
     }

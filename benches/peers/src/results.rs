@@ -29,12 +29,23 @@ pub struct Results {
     pub figures: Vec<Figure>,
 }
 
-/// What is to be compared.
+/// What a good figure is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     Less,
     More,
-    Neither,
+}
+
+/// A line of ratios: one of ours to the best of some others.
+pub struct Ratio {
+    pub name: &'static str,
+    pub ours: &'static str,
+    pub is_other: fn(&str) -> bool,
+}
+
+/// Floors are no peers, nor are we. Floors are in parentheses.
+pub fn is_peer(name: &str) -> bool {
+    !name.starts_with(OURS) && !name.starts_with('(')
 }
 
 impl Results {
@@ -42,10 +53,9 @@ impl Results {
         self.figures.push(figure);
     }
 
-    /// The table in Markdown, peers in the order in which they came, and at its end our ratios to
-    /// the best of the peers and to each of `floors`. Names in `floors` are no peers. Figures of
-    /// which neither less nor more is better get no ratios.
-    pub fn table(&self, table: &str, better: Better, floors: &[&str]) -> String {
+    /// The table in Markdown, peers in the order in which they came, and at its end the ratios that
+    /// are asked for.
+    pub fn table(&self, table: &str, better: Better, ratios: &[Ratio]) -> String {
         let figures: Vec<_> = self.figures.iter().filter(|it| it.table == table).collect();
         let (mut columns, mut peers) = (Vec::new(), Vec::new());
         for figure in &figures {
@@ -59,38 +69,30 @@ impl Results {
         lines[0].extend(columns.iter().map(|&column| column.to_owned()));
         for &peer in &peers {
             let mut line = vec![peer.to_owned()];
-            line.extend(
-                columns
-                    .iter()
-                    .map(|&it| cells.get(&(peer, it)).map_or(String::new(), |it| cell(it))),
-            );
+            let show = |&column: &&str| cells.get(&(peer, column)).map_or("".into(), |it| cell(it));
+            line.extend(columns.iter().map(show));
             lines.push(line);
         }
-        if better == Better::Neither {
-            return markdown(&lines);
-        }
-        let ours = |column| cells.get(&(OURS, column)).map(|it| it.value);
-        let is_peer = |name: &str| !name.starts_with(OURS) && !floors.contains(&name);
-        let best = |column: &str| {
-            let peers = figures.iter().filter(|it| {
-                it.column == column && is_peer(&it.peer) && !it.unequal && it.value > 0.0
-            });
-            match better {
-                Better::Less => peers.min_by(|a, b| a.value.total_cmp(&b.value)),
-                Better::More | Better::Neither => peers.max_by(|a, b| a.value.total_cmp(&b.value)),
-            }
-        };
-        let mut line = vec!["**ours / best peer**".to_owned()];
-        line.extend(columns.iter().map(|&column| match (ours(column), best(column)) {
-            (Some(ours), Some(best)) => format!("**{:.2}** {}", ours / best.value, best.peer),
-            _ => String::new(),
-        }));
-        lines.push(line);
-        for floor in floors.iter().filter(|floor| peers.contains(floor)) {
-            let mut line = vec![format!("**ours / {floor}**")];
+        for ratio in ratios {
+            let Ratio { ours, is_other, .. } = ratio;
+            let mut line = vec![format!("**{}**", ratio.name)];
             line.extend(columns.iter().map(|&column| {
-                match (ours(column), cells.get(&(floor, column))) {
-                    (Some(ours), Some(floor)) => format!("**{:.2}**", ours / floor.value),
+                let others = figures.iter().filter(|it| {
+                    it.column == column && is_other(&it.peer) && !it.unequal && it.value > 0.0
+                });
+                let best = match better {
+                    Better::Less => others.min_by(|a, b| a.value.total_cmp(&b.value)),
+                    Better::More => others.max_by(|a, b| a.value.total_cmp(&b.value)),
+                };
+                match (cells.get(&(*ours, column)), best) {
+                    (Some(ours), Some(best)) => {
+                        let name = if peers.iter().filter(|it| is_other(it)).count() > 1 {
+                            format!(" {}", best.peer)
+                        } else {
+                            String::new()
+                        };
+                        format!("**{:.2}**{name}", ours.value / best.value)
+                    }
                     _ => String::new(),
                 }
             }));
@@ -200,10 +202,11 @@ mod tests {
         results.push(figure("(floor)", 10.0));
         results.push(figure(OURS, 12.0));
         results.push(figure("slow", 24.0));
+        results.push(figure("slower", 48.0));
         results.push(Figure { unequal: true, ..figure("cheat", 1.0) });
-        let table = results.table("t", Better::Less, &["(floor)"]);
-        assert!(table.contains("**0.50** slow"), "{table}");
-        assert!(table.contains("**1.20**"), "{table}");
+        let ratio = Ratio { name: "ours / best", ours: OURS, is_other: is_peer };
+        let table = results.table("t", Better::Less, &[ratio]);
+        assert!(table.contains("**0.50** slow "), "{table}");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as TheirRole, WebSocket};
 use tokio::net::TcpStream;
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Encoder, Peer, Scenario, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -19,6 +19,8 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: None,
     servers: &[Server { name: "fastwebsockets", run: |listener| on_tokio::run(listener, echo) }],
 };
 
@@ -63,4 +65,24 @@ async fn echo(stream: TcpStream) -> Outcome {
             OpCode::Ping | OpCode::Pong | OpCode::Continuation => {}
         }
     }
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = open(Role::Client, pipe);
+    now(async {
+        for _ in 0..count {
+            let frame = Frame::text(Payload::Borrowed(black_box(text).as_bytes()));
+            ws.write_frame(frame).await.expect("open");
+        }
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ws = open(Role::Server, pipe);
+    now(async {
+        for _ in 0..count {
+            let frame = ws.read_frame().await.expect("valid");
+            ws.write_frame(frame).await.expect("open");
+        }
+    });
 }

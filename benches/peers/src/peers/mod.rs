@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use crate::memory::Memory;
 use crate::payload::{Content, Seen};
+use crate::results::{OURS, Ratio, is_peer};
 use crate::serve::Server;
 use crate::wire::Role;
 
@@ -44,17 +45,49 @@ pub struct Shape {
     pub read: usize,
 }
 
+/// What `community` times, on a connection of its own each: everything is there to be read, and
+/// nothing that is written waits.
+pub struct Scenario {
+    /// Sends a text so many times, as client.
+    pub send: fn(Memory, &'static str, usize),
+    /// Echoes so many messages, as server.
+    pub echo: fn(Memory, usize),
+}
+
+/// Whether the window is kept from message to message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takeover {
+    On,
+    Off,
+}
+
+/// As server, with a window of 15 bits both ways and level 6. `None` for what it has not.
+pub struct Deflate {
+    pub decoder: fn(Takeover, Memory) -> Option<Box<dyn Decoder>>,
+    pub encoder: fn(Takeover, Memory) -> Option<Box<dyn Encoder>>,
+}
+
 pub struct Peer {
     pub name: &'static str,
     pub decoder: fn(Shape, Memory) -> Box<dyn Decoder>,
     pub encoder: fn(Role, Memory) -> Box<dyn Encoder>,
     /// Whether it hands out text that it has not checked, and does not say so.
     pub skips_utf8: fn(Shape) -> bool,
+    /// The part of the community's scenario that nothing else does.
+    pub scenario: Scenario,
+    /// Its permessage-deflate.
+    pub deflate: Option<Deflate>,
     /// Echo servers made of it.
     pub servers: &'static [Server],
 }
 
 pub const FLOOR: &str = "(floor)";
+
+/// What is compared in the benches that run in memory.
+pub const RATIOS: [Ratio; 2] = [
+    Ratio { name: "ours / best peer", ours: OURS, is_other: is_peer },
+    Ratio { name: "ours / floor", ours: OURS, is_other: |name| name == FLOOR },
+];
 
 pub const ALL: [&Peer; 11] = [
     &floor::PEER,

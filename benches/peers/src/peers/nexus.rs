@@ -8,7 +8,7 @@ use bytes::Bytes;
 use nexus_net::buf::WriteBuf;
 use nexus_web::ws::{FrameReader, FrameWriter, Role as TheirRole};
 
-use super::{Decoder, Encoder, Peer, Shape};
+use super::{Decoder, Encoder, Peer, Scenario, Shape};
 use crate::memory::Memory;
 use crate::payload::Seen;
 use crate::serve::Server;
@@ -29,6 +29,8 @@ pub const PEER: Peer = Peer {
         Box::new(Writer { writer, buffer: WriteBuf::new(2 * 1024 * 1024, 14), sink })
     },
     skips_utf8,
+    scenario: Scenario { send, echo: bounce },
+    deflate: None,
     servers: &[Server {
         name: "nexus-web (epoll)",
         run: |listener| epoll::run(listener, Epoll::new),
@@ -126,5 +128,33 @@ impl epoll::Connection for Epoll {
             }
         }
         Ok(())
+    }
+}
+
+fn send(mut pipe: Memory, text: &'static str, count: usize) {
+    let mut writer = FrameWriter::new(TheirRole::Client);
+    let mut buffer = WriteBuf::new(BUFFER, 14);
+    for _ in 0..count {
+        writer.encode_text_into(black_box(text).as_bytes(), &mut buffer);
+        pipe.put(buffer.data());
+    }
+}
+
+fn bounce(mut pipe: Memory, count: usize) {
+    let mut reader = FrameReader::builder().role(TheirRole::Server).buffer_capacity(BUFFER).build();
+    let mut writer = FrameWriter::new(TheirRole::Server);
+    let mut buffer = WriteBuf::new(BUFFER, 14);
+    let mut left = count;
+    while left > 0 {
+        match reader.next().expect("valid") {
+            Some(message) => {
+                writer.encode_text_into(message.as_bytes(), &mut buffer);
+                pipe.put(buffer.data());
+                left -= 1;
+            }
+            None => {
+                reader.read_from(&mut pipe).expect("room for more");
+            }
+        }
     }
 }

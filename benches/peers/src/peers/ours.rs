@@ -10,13 +10,13 @@ use websocket_proto::endpoint::{Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, ServerConfig};
 use websocket_proto::{Connection, random_keys};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
 use crate::memory::Memory;
 use crate::payload::Seen;
 use crate::results::OURS;
-use crate::serve::Server;
 use crate::serve::epoll;
 use crate::serve::on_tokio::{self, Outcome};
+use crate::serve::{OURS_EPOLL, Server};
 use crate::wire::Role;
 
 pub const PEER: Peer = Peer {
@@ -24,12 +24,11 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(Ours { endpoint: endpoint(shape.role), memory: source }),
     encoder: |role, sink| Box::new(Ours { endpoint: endpoint(role), memory: sink }),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: Some(Deflate { decoder: deflate_decoder, encoder: deflate_encoder }),
     servers: &[
         Server { name: OURS, run: |listener| on_tokio::run(listener, echo) },
-        Server {
-            name: "websocket-proto (epoll)",
-            run: |listener| epoll::run(listener, Epoll::new),
-        },
+        Server { name: OURS_EPOLL, run: |listener| epoll::run(listener, Epoll::new) },
     ],
 };
 
@@ -143,4 +142,53 @@ impl epoll::Connection for Epoll {
         }
         Ok(())
     }
+}
+
+/// About what is written at once, in bytes.
+const WRITE: usize = 16 * 1024;
+
+impl Ours {
+    fn flush(&mut self) {
+        let written = self.memory.put_all(self.endpoint.chunks());
+        self.endpoint.advance_write(written);
+    }
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ours = Ours { endpoint: endpoint(Role::Client), memory: pipe };
+    for _ in 0..count {
+        ours.endpoint.send(black_box(text)).expect("open");
+        if ours.endpoint.queued() > WRITE {
+            ours.flush();
+        }
+    }
+    ours.flush();
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ours = Ours { endpoint: endpoint(Role::Server), memory: pipe };
+    let mut left = count;
+    while left > 0 {
+        match ours.endpoint.next().expect("valid") {
+            Some(Received { message, mut out }) => {
+                out.feed(message).expect("open");
+                left -= 1;
+            }
+            None => {
+                ours.flush();
+                let read = ours.memory.fill(ours.endpoint.read_buf());
+                ours.endpoint.advance_read(read);
+            }
+        }
+    }
+    ours.flush();
+}
+
+/// To be filled in when the endpoint speaks permessage-deflate.
+fn deflate_decoder(_: Takeover, _: Memory) -> Option<Box<dyn Decoder>> {
+    None
+}
+
+fn deflate_encoder(_: Takeover, _: Memory) -> Option<Box<dyn Encoder>> {
+    None
 }

@@ -5,10 +5,10 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use sockudo_ws::protocol::Protocol;
-use sockudo_ws::{Config, Message, Role as TheirRole, WebSocketStream};
+use sockudo_ws::{CompressedWebSocketStream, Config, DeflateConfig, Message, Role as TheirRole, WebSocketStream};
 use tokio::net::TcpStream;
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -21,6 +21,11 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: Some(Deflate {
+        decoder: |takeover, source| Some(Box::new(open_deflate(takeover, source))),
+        encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink))),
+    }),
     servers: &[
         Server { name: "sockudo-ws", run: |listener| on_tokio::run(listener, echo) },
         Server { name: "sockudo-ws +feed", run: |listener| on_tokio::run(listener, echo_batched) },
@@ -32,6 +37,8 @@ pub const SANS_IO: Peer = Peer {
     decoder: |shape, source| Box::new(SansIo::new(shape.role, source)),
     encoder: |role, sink| Box::new(SansIo::new(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send: send_sans_io, echo: bounce_sans_io },
+    deflate: None,
     servers: &[],
 };
 
@@ -150,4 +157,89 @@ async fn echo_batched(stream: TcpStream) -> Outcome {
         }
     }
     Ok(())
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = open(Role::Client, pipe);
+    now(async {
+        for _ in 0..count {
+            ws.feed(Message::text(black_box(text))).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ws = open(Role::Server, pipe);
+    now(async {
+        for _ in 0..count {
+            let message = ws.next().await.expect("open").expect("valid");
+            ws.feed(message).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}
+
+/// About what is written at once, in bytes.
+const WRITE: usize = 16 * 1024;
+
+fn send_sans_io(pipe: Memory, text: &'static str, count: usize) {
+    let mut client = SansIo::new(Role::Client, pipe);
+    for _ in 0..count {
+        let message = Message::Text(Bytes::from_static(black_box(text).as_bytes()));
+        client.protocol.encode_message(&message, &mut client.buffer).expect("open");
+        if client.buffer.len() > WRITE {
+            client.memory.put(&client.buffer);
+            client.buffer.clear();
+        }
+    }
+    client.memory.put(&client.buffer);
+}
+
+fn bounce_sans_io(pipe: Memory, count: usize) {
+    let mut server = SansIo::new(Role::Server, pipe);
+    let (mut out, mut left) = (BytesMut::with_capacity(READ), count);
+    while left > 0 {
+        server.read();
+        server.protocol.process_into(&mut server.buffer, &mut server.messages).expect("valid");
+        for message in &server.messages {
+            server.protocol.encode_message(message, &mut out).expect("open");
+        }
+        left = left.saturating_sub(server.messages.len());
+        server.memory.put(&out);
+        out.clear();
+    }
+}
+
+fn open_deflate(takeover: Takeover, memory: Memory) -> CompressedWebSocketStream<Memory> {
+    let config = DeflateConfig {
+        server_no_context_takeover: takeover == Takeover::Off,
+        client_no_context_takeover: takeover == Takeover::Off,
+        compression_threshold: 0,
+        ..DeflateConfig::default()
+    };
+    CompressedWebSocketStream::server(memory, Config::default(), config)
+}
+
+impl Decoder for CompressedWebSocketStream<Memory> {
+    fn decode(&mut self, messages: usize, seen: &mut Seen) {
+        now(async {
+            for _ in 0..messages {
+                let message = self.next().await.expect("open").expect("valid");
+                seen.take(payload(&message));
+            }
+        });
+    }
+}
+
+impl Encoder for CompressedWebSocketStream<Memory> {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        now(async {
+            for _ in 0..messages {
+                let message = Message::Binary(black_box(payload).clone());
+                self.feed(message).await.expect("open");
+            }
+            self.flush().await.expect("open");
+        });
+    }
 }

@@ -6,11 +6,12 @@ use std::hint::black_box;
 use bytes::Bytes;
 use futures_util::io::{BufReader, BufWriter};
 use soketto::connection::{Builder, Receiver, Sender};
+use soketto::extension::{Extension, Param, deflate};
 use soketto::{Data, Mode};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -25,6 +26,14 @@ pub const PEER: Peer = Peer {
     },
     encoder: |role, sink| Box::new(open(role, sink).0),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: Some(Deflate {
+        decoder: |takeover, source| {
+            let receiver = open_deflate(takeover, source)?.1;
+            Some(Box::new(Incoming { receiver, message: Vec::new() }))
+        },
+        encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink)?.0)),
+    }),
     servers: &[Server { name: "soketto", run: |listener| on_tokio::run(listener, echo) }],
 };
 
@@ -35,9 +44,28 @@ fn open(role: Role, memory: Memory) -> (Sender<Buffered>, Receiver<Buffered>) {
         Role::Server => Mode::Server,
         Role::Client => Mode::Client,
     };
-    let stream =
-        BufReader::with_capacity(8 * 1024, BufWriter::with_capacity(8 * 1024, memory.compat()));
-    Builder::new(stream, mode).finish()
+    Builder::new(buffered(memory), mode).finish()
+}
+
+fn buffered(memory: Memory) -> Buffered {
+    BufReader::new(BufWriter::new(memory.compat()))
+}
+
+/// It knows nothing but messages on their own.
+fn open_deflate(
+    takeover: Takeover,
+    memory: Memory,
+) -> Option<(Sender<Buffered>, Receiver<Buffered>)> {
+    if takeover == Takeover::On {
+        return None;
+    }
+    let mut deflate = deflate::Deflate::new(Mode::Server);
+    let offer = ["server_no_context_takeover", "client_no_context_takeover"].map(Param::new);
+    deflate.configure(&offer).expect("what it knows");
+    let mut builder = Builder::new(buffered(memory), Mode::Server);
+    let extension: Box<dyn Extension + Send> = Box::new(deflate);
+    builder.add_extensions([extension]);
+    Some(builder.finish())
 }
 
 struct Incoming {
@@ -81,4 +109,28 @@ async fn echo(stream: TcpStream) -> Outcome {
         }
         sender.flush().await?;
     }
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let (mut sender, _receiver) = open(Role::Client, pipe);
+    now(async {
+        for _ in 0..count {
+            sender.send_text(black_box(text)).await.expect("open");
+        }
+        sender.flush().await.expect("open");
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let (mut sender, mut receiver) = open(Role::Server, pipe);
+    let mut message = Vec::new();
+    now(async {
+        for _ in 0..count {
+            message.clear();
+            receiver.receive_data(&mut message).await.expect("valid");
+            let text = std::str::from_utf8(&message).expect("text is UTF-8");
+            sender.send_text(text).await.expect("open");
+        }
+        sender.flush().await.expect("open");
+    });
 }

@@ -7,7 +7,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Message, ServerBuilder, WebSocketStream};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Encoder, Peer, Scenario, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -20,6 +20,8 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: None,
     servers: &[
         Server { name: "tokio-websockets", run: |listener| on_tokio::run(listener, echo) },
         Server {
@@ -92,3 +94,24 @@ async fn echo_batched(stream: TcpStream) -> Outcome {
 
 /// Nobody gets to keep more than so many messages waiting for their answers.
 const BATCH: usize = 64;
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = open(Role::Client, pipe);
+    now(async {
+        for _ in 0..count {
+            ws.feed(Message::text(black_box(text))).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ws = open(Role::Server, pipe);
+    now(async {
+        for _ in 0..count {
+            let message = ws.next().await.expect("open").expect("valid");
+            ws.feed(message).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}

@@ -10,7 +10,7 @@ use tokio_tungstenite::WebSocketStream;
 use tungstenite::Message;
 use tungstenite::protocol::{Role as TheirRole, WebSocket};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Encoder, Peer, Scenario, never};
 use crate::memory::Memory;
 use crate::payload::Seen;
 use crate::serve::Server;
@@ -22,6 +22,8 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: None,
     servers: &[
         Server { name: "tungstenite", run: |listener| on_tokio::run(listener, echo) },
         Server {
@@ -99,4 +101,21 @@ const BATCH: usize = 64;
 async fn serve(stream: TcpStream) -> io::Result<WebSocketStream<TcpStream>> {
     let stream = on_tokio::open(stream).await?;
     Ok(WebSocketStream::from_raw_socket(stream, TheirRole::Server, None).await)
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = open(Role::Client, pipe);
+    for _ in 0..count {
+        ws.write(Message::text(black_box(text))).expect("open");
+    }
+    ws.flush().expect("open");
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ws = open(Role::Server, pipe);
+    for _ in 0..count {
+        let message = ws.read().expect("valid");
+        ws.write(message).expect("open");
+    }
+    ws.flush().expect("open");
 }

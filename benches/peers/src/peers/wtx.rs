@@ -9,7 +9,7 @@ use wtx::rng::Xorshift64;
 use wtx::stream::{StreamReader, StreamWriter};
 use wtx::web_socket::{Frame, OpCode, WebSocketBuffer, WebSocketOwned, WebSocketPayloadOrigin};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Encoder, Peer, Scenario, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -28,6 +28,8 @@ pub const PEER: Peer = Peer {
         Role::Client => Box::new(Wtx::<true>::new(sink)),
     },
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: None,
     servers: &[Server { name: "wtx", run: |listener| on_tokio::run(listener, echo) }],
 };
 
@@ -110,4 +112,29 @@ async fn echo(stream: TcpStream) -> Outcome {
             OpCode::Continuation | OpCode::Ping | OpCode::Pong => {}
         }
     }
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut client = Wtx::<true>::new(pipe);
+    now(async {
+        for _ in 0..count {
+            client.copy.clear();
+            client.copy.extend_from_slice(black_box(text).as_bytes());
+            let mut frame = Frame::new_fin(OpCode::Text, client.copy.as_mut_slice());
+            client.socket.write_frame(&mut frame).await.expect("open");
+        }
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut server = Wtx::<false>::new(pipe);
+    let (mut common, mut reader, mut writer) = server.socket.split_mut();
+    now(async {
+        for _ in 0..count {
+            server.buffer.clear();
+            let origin = WebSocketPayloadOrigin::Adaptive;
+            let frame = reader.read_frame(&mut server.buffer, &mut common, origin).await;
+            writer.write_frame(&mut common, &mut frame.expect("valid")).await.expect("open");
+        }
+    });
 }

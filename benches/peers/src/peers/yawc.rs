@@ -5,9 +5,9 @@ use std::hint::black_box;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio::net::TcpStream;
-use yawc::{Frame, OpCode, Options, Role as TheirRole, WebSocket};
+use yawc::{CompressionLevel, Frame, OpCode, Options, Role as TheirRole, WebSocket};
 
-use super::{Decoder, Encoder, Peer, never};
+use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -20,6 +20,11 @@ pub const PEER: Peer = Peer {
     decoder: |shape, source| Box::new(open(shape.role, source)),
     encoder: |role, sink| Box::new(open(role, sink)),
     skips_utf8: never,
+    scenario: Scenario { send, echo: bounce },
+    deflate: Some(Deflate {
+        decoder: |takeover, source| Some(Box::new(open_deflate(takeover, source))),
+        encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink))),
+    }),
     servers: &[Server { name: "yawc", run: |listener| on_tokio::run(listener, echo) }],
 };
 
@@ -68,4 +73,41 @@ async fn echo(stream: TcpStream) -> Outcome {
             OpCode::Continuation | OpCode::Ping | OpCode::Pong => {}
         }
     }
+}
+
+fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = open(Role::Client, pipe);
+    now(async {
+        for _ in 0..count {
+            ws.feed(Frame::text(black_box(text))).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}
+
+fn bounce(pipe: Memory, count: usize) {
+    let mut ws = open(Role::Server, pipe);
+    now(async {
+        for _ in 0..count {
+            let frame = ws.next_frame().await.expect("valid");
+            ws.feed(frame).await.expect("open");
+        }
+        ws.flush().await.expect("open");
+    });
+}
+
+fn open_deflate(takeover: Takeover, memory: Memory) -> WebSocket<Memory> {
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(LIMIT, 2 * LIMIT)
+        .with_compression_level(CompressionLevel::new(6));
+    let (agreed, options) = match takeover {
+        Takeover::On => ("permessage-deflate", options),
+        Takeover::Off => (
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+            options.server_no_context_takeover().client_no_context_takeover(),
+        ),
+    };
+    WebSocket::from_stream_with_extensions(memory, TheirRole::Server, Some(agreed), options)
+        .expect("what was asked for")
 }

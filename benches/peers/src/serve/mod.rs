@@ -19,6 +19,8 @@ pub struct Server {
     pub run: fn(TcpListener) -> io::Result<()>,
 }
 
+/// Ours without a runtime.
+pub const OURS_EPOLL: &str = "websocket-proto (epoll)";
 /// Does the least work, on tokio and on epoll; and one that only accepts.
 pub const FLOOR_TOKIO: &str = "(floor, tokio)";
 pub const FLOOR_EPOLL: &str = "(floor, epoll)";
