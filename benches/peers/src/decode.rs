@@ -73,6 +73,7 @@ fn measure(table: &str, column: &str, shape: Shape, options: &Options, results: 
         decoder.decode(count, &mut seen);
         assert_eq!((seen.messages, seen.bytes), (count, count * size), "{}", peer.name);
         contenders.push(Contender {
+            unit: stream.messages.len(),
             work: Box::new(move |messages| decoder.decode(messages, &mut Seen::counting())),
         });
     }

@@ -68,7 +68,7 @@ fn measure(
         let mut encoder = (peer.encoder)(role, Memory::writing(None));
         let payload = payload.clone();
         let work = move |messages| send(&mut *encoder, &payload, messages, batch);
-        contenders.push(Contender { work: Box::new(work) });
+        contenders.push(Contender { unit: batch, work: Box::new(work) });
     }
     let times = race(&mut contenders, options.pace());
     for ((peer, time), writes_each) in peers.iter().zip(times).zip(written) {

@@ -13,6 +13,9 @@ pub struct Pace {
 
 /// Somebody who can do some work a given number of times.
 pub struct Contender<'a> {
+    /// Turns are multiples of this: who decodes a whole read at once would otherwise have turns that
+    /// only hand out what others have paid for.
+    pub unit: usize,
     pub work: Box<dyn FnMut(usize) + 'a>,
 }
 
@@ -26,8 +29,7 @@ pub struct Time {
 
 /// Gives each contender its turn in every round; medians over the rounds.
 pub fn race(contenders: &mut [Contender<'_>], pace: Pace) -> Vec<Time> {
-    let counts: Vec<usize> =
-        contenders.iter_mut().map(|it| calibrate(&mut it.work, pace.turn)).collect();
+    let counts: Vec<usize> = contenders.iter_mut().map(|it| calibrate(it, pace.turn)).collect();
     let mut samples = vec![Vec::with_capacity(pace.rounds); contenders.len()];
     for round in 0..pace.rounds {
         for turn in 0..contenders.len() {
@@ -46,15 +48,16 @@ fn sample(work: &mut dyn FnMut(usize), count: usize) -> f64 {
 }
 
 /// How many times fill a turn. Warms up on the way.
-fn calibrate(work: &mut dyn FnMut(usize), turn: Duration) -> usize {
-    let mut count = 1;
+fn calibrate(contender: &mut Contender<'_>, turn: Duration) -> usize {
+    let mut units = 1;
     loop {
-        let each = sample(work, count);
-        let spent = each * float(count);
-        if spent * 4.0 >= nanos(turn) || count >= 1 << 24 {
-            return whole(nanos(turn) / each.max(0.1)).max(1);
+        let each = sample(&mut contender.work, units * contender.unit);
+        let spent = each * float(units * contender.unit);
+        if spent * 4.0 >= nanos(turn) || units >= 1 << 20 {
+            let fill = nanos(turn) / (each * float(contender.unit)).max(0.1);
+            return contender.unit * whole(fill).max(1);
         }
-        count *= 2;
+        units *= 2;
     }
 }
 

@@ -5,7 +5,9 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use sockudo_ws::protocol::Protocol;
-use sockudo_ws::{CompressedWebSocketStream, Config, DeflateConfig, Message, Role as TheirRole, WebSocketStream};
+use sockudo_ws::{
+    CompressedWebSocketStream, Config, DeflateConfig, Message, Role as TheirRole, WebSocketStream,
+};
 use tokio::net::TcpStream;
 
 use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
