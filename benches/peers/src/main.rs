@@ -13,10 +13,12 @@ mod memory;
 mod options;
 mod payload;
 mod peers;
+mod plot;
 mod process;
 mod race;
 mod results;
 mod serve;
+mod svg;
 mod wire;
 
 use std::error::Error;
@@ -25,7 +27,8 @@ use std::path::Path;
 use options::Options;
 
 const USAGE: &str = "usage: peers BENCH [--rows A,B] [--peers A,B] [--rounds N] [--quick]
-benches: decode encode echo idle community deflate";
+benches: decode encode echo idle community deflate
+plot: pictures of what they have measured";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -43,6 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "echo" => echo::run(&options),
         "community" => community::run(&options),
         "deflate" => deflate::run(&options),
+        "plot" => plot::run(),
         "idle" => idle::run(&options),
         _ => Err(USAGE.into()),
     }

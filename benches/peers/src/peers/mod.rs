@@ -61,8 +61,10 @@ pub enum Takeover {
     Off,
 }
 
-/// As server, with a window of 15 bits both ways and level 6. `None` for what it has not.
+/// As server, with a window of 15 bits both ways. `None` for what it has not.
 pub struct Deflate {
+    /// 6, unless it cannot be told so.
+    pub level: u32,
     pub decoder: fn(Takeover, Memory) -> Option<Box<dyn Decoder>>,
     pub encoder: fn(Takeover, Memory) -> Option<Box<dyn Encoder>>,
 }

@@ -25,7 +25,7 @@ pub const PEER: Peer = Peer {
     encoder: |role, sink| Box::new(Ours { endpoint: endpoint(role), memory: sink }),
     skips_utf8: never,
     scenario: Scenario { send, echo: bounce },
-    deflate: Some(Deflate { decoder: deflate_decoder, encoder: deflate_encoder }),
+    deflate: Some(Deflate { level: 6, decoder: deflate_decoder, encoder: deflate_encoder }),
     servers: &[
         Server { name: OURS, run: |listener| on_tokio::run(listener, echo) },
         Server { name: OURS_EPOLL, run: |listener| epoll::run(listener, Epoll::new) },

@@ -6,12 +6,13 @@ use std::hint::black_box;
 use bytes::Bytes;
 use futures_util::io::{BufReader, BufWriter};
 use soketto::connection::{Builder, Receiver, Sender};
-use soketto::extension::{Extension, Param, deflate};
 use soketto::{Data, Mode};
 use tokio::net::TcpStream;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
+#[cfg(feature = "soketto-deflate")]
+use super::Takeover;
+use super::{Decoder, Deflate, Encoder, Peer, Scenario, never};
 use crate::clock::now;
 use crate::memory::Memory;
 use crate::payload::Seen;
@@ -27,12 +28,7 @@ pub const PEER: Peer = Peer {
     encoder: |role, sink| Box::new(open(role, sink).0),
     skips_utf8: never,
     scenario: Scenario { send, echo: bounce },
-    deflate: Some(Deflate {
-        // It takes a message whose last block is not marked as such for an incomplete one, with
-        // the `flate2` of this build, and so refuses what everybody sends.
-        decoder: |_, _| None,
-        encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink)?)),
-    }),
+    deflate: DEFLATE,
     servers: &[Server { name: "soketto", run: |listener| on_tokio::run(listener, echo) }],
 };
 
@@ -50,8 +46,23 @@ fn buffered(memory: Memory) -> Buffered {
     BufReader::new(BufWriter::new(memory.compat()))
 }
 
-/// It knows nothing but messages on their own, and compresses at level 1 whatever it is told.
-fn open_deflate(takeover: Takeover, memory: Memory) -> Option<Sender<Buffered>> {
+#[cfg(not(feature = "soketto-deflate"))]
+const DEFLATE: Option<Deflate> = None;
+
+#[cfg(feature = "soketto-deflate")]
+const DEFLATE: Option<Deflate> = Some(Deflate {
+    level: 1,
+    // It takes a message whose last block is not marked as such for an incomplete one, with the
+    // `flate2` of this build, and so refuses what everybody sends.
+    decoder: |_, _| None,
+    encoder: open_deflate,
+});
+
+/// It knows nothing but messages on their own.
+#[cfg(feature = "soketto-deflate")]
+fn open_deflate(takeover: Takeover, memory: Memory) -> Option<Box<dyn Encoder>> {
+    use soketto::extension::{Extension, Param, deflate};
+
     if takeover == Takeover::On {
         return None;
     }
@@ -61,7 +72,7 @@ fn open_deflate(takeover: Takeover, memory: Memory) -> Option<Sender<Buffered>> 
     let mut builder = Builder::new(buffered(memory), Mode::Server);
     let extension: Box<dyn Extension + Send> = Box::new(deflate);
     builder.add_extensions([extension]);
-    Some(builder.finish().0)
+    Some(Box::new(builder.finish().0))
 }
 
 struct Incoming {

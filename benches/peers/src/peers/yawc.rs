@@ -22,6 +22,7 @@ pub const PEER: Peer = Peer {
     skips_utf8: never,
     scenario: Scenario { send, echo: bounce },
     deflate: Some(Deflate {
+        level: 6,
         decoder: |takeover, source| Some(Box::new(open_deflate(takeover, source))),
         encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink))),
     }),
