@@ -151,7 +151,7 @@ fn legend(svg: &mut Svg, figures: &[&Figure], y: f64) {
         }
     }
     if figures.iter().any(|it| it.unequal) {
-        svg.text(16.0, y + 20.0, Anchor::Start, "small", "hollow: not the same work");
+        svg.text(16.0, y + 20.0, Anchor::Start, "small", "hollow: unequal work");
     }
 }
 
@@ -170,7 +170,7 @@ fn bars(table: &str, figures: &[&Figure]) -> String {
     const WIDTH: f64 = 860.0;
     const PANELS: usize = 3;
     const BAR: f64 = 17.0;
-    const NAMES: f64 = 142.0;
+    const NAMES: f64 = 150.0;
     let columns = unique(figures.iter().map(|it| it.column.as_str()));
     let servers = unique(figures.iter().map(|it| it.peer.as_str())).len();
     let width = (WIDTH - 16.0) / float(PANELS);
@@ -194,7 +194,7 @@ fn bars(table: &str, figures: &[&Figure]) -> String {
                 (_, true) => "bar floor-bar",
                 _ => "bar",
             };
-            let label = if ours { "ours-text" } else { "small" };
+            let label = if ours { "small ours-text" } else { "small" };
             svg.text(x, y + 10.0, Anchor::Start, label, &figure.peer);
             let length = (figure.value / most * room).max(1.0);
             svg.bar(x + NAMES, y, length, BAR - 5.0, class);
