@@ -6,9 +6,10 @@ use std::io::{self, IoSlice, Read as _, Write as _};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
+use websocket_proto::deflate::{self, Compression};
 use websocket_proto::endpoint::{Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, ServerConfig};
-use websocket_proto::{Connection, random_keys};
+use websocket_proto::{Connection, Outbound, random_keys};
 
 use super::{Decoder, Deflate, Encoder, Peer, Scenario, Takeover, never};
 use crate::memory::Memory;
@@ -184,11 +185,44 @@ fn bounce(pipe: Memory, count: usize) {
     ours.flush();
 }
 
-/// To be filled in when the endpoint speaks permessage-deflate.
-fn deflate_decoder(_: Takeover, _: Memory) -> Option<Box<dyn Decoder>> {
-    None
+fn with_deflate(role: Role, takeover: Takeover, memory: Memory) -> Ours {
+    let mut config = Config::default();
+    let mut deflate = deflate::Config::default();
+    deflate.level = 6; // as the others
+    config.deflate = Some(deflate);
+    let connection = match role {
+        Role::Server => Connection::server(&config.connection),
+        Role::Client => Connection::client(&config.connection, random_keys),
+    };
+    let params = match takeover {
+        Takeover::On => "permessage-deflate",
+        Takeover::Off => {
+            "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+        }
+    };
+    let params: deflate::Params = params.parse().expect("valid");
+    Ours { endpoint: Endpoint::with_deflate(connection, &config, params), memory }
 }
 
-fn deflate_encoder(_: Takeover, _: Memory) -> Option<Box<dyn Encoder>> {
-    None
+fn deflate_decoder(takeover: Takeover, memory: Memory) -> Option<Box<dyn Decoder>> {
+    Some(Box::new(with_deflate(Role::Server, takeover, memory)))
+}
+
+fn deflate_encoder(takeover: Takeover, memory: Memory) -> Option<Box<dyn Encoder>> {
+    Some(Box::new(Compressing(with_deflate(Role::Server, takeover, memory))))
+}
+
+struct Compressing(Ours);
+
+impl Encoder for Compressing {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        let Ours { endpoint, memory } = &mut self.0;
+        for _ in 0..messages {
+            // The others compress whatever they are given.
+            let message = Outbound::from(black_box(payload)).compression(Compression::Always);
+            endpoint.send(message).expect("open");
+        }
+        let written = memory.put_all(endpoint.chunks());
+        endpoint.advance_write(written);
+    }
 }
