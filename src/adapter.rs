@@ -239,7 +239,7 @@ pub(crate) fn lend_buffer(incoming: &mut Incoming, outgoing: &Outgoing) {
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     outgoing.release();
     keep_room(incoming.take_room());
-    if let Some(buffer) = incoming.release() {
+    if let Some(buffer) = incoming.release(outgoing) {
         BUFFERS.with_borrow_mut(|buffers| {
             if buffers.len() < POOL {
                 buffers.push(buffer);

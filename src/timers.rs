@@ -94,6 +94,17 @@ impl Timers {
         }
     }
 
+    /// What has been noted and not been turned into deadlines yet.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn notes(&self) -> (bool, bool) {
+        (self.heard, self.active)
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn restore(&mut self, (heard, active): (bool, bool)) {
+        (self.heard, self.active) = (heard, active);
+    }
+
     /// Times count from another point: every clock starts anew.
     #[cfg(feature = "std")]
     pub(crate) fn restart(&mut self) {

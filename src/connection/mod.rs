@@ -148,6 +148,42 @@ impl Connection {
         Some(whole)
     }
 
+    /// How long the next frame will be with its header, if the input holds the beginning of a whole
+    /// binary message and nothing else is under way. Nothing is taken.
+    ///
+    /// Nothing in such a frame can be wrong any more, so it may wait in its place until the rest has
+    /// come. Text may not: its first bad byte has to be noticed when it comes.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<usize> {
+        if !self.is_open() {
+            return None;
+        }
+        self.receiver.peek_begun(input).map(|payload| payload.end)
+    }
+
+    /// Takes note that more has come of what [`peek_begun`](Self::peek_begun) sees: the input is
+    /// longer than it was.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn note_begun(&mut self, input: &[u8]) {
+        self.timers.note_heard();
+        if self.receiver.peek_begun(input).is_some_and(|payload| payload.start < input.len()) {
+            self.timers.note_active();
+        }
+    }
+
+    /// As [`receive`](Self::receive), of bytes that [`note_begun`](Self::note_begun) has seen: they
+    /// are not news.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receive_noted<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let notes = self.timers.notes();
+        let event = self.receive(input);
+        self.timers.restore(notes);
+        event
+    }
+
     /// The long way, for every state and every frame.
     fn receive_any<'b>(
         &mut self,

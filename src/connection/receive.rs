@@ -186,6 +186,15 @@ impl Receiver {
         Some(Whole { kind, key: header.mask, payload: start..end })
     }
 
+    /// Where the payload of the next frame will lie, if it is a whole binary message of which only
+    /// the beginning has come.
+    #[cfg(feature = "alloc")]
+    pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let (header, start) = self.decoder.peek_plain(bytes, self.whole_below.into())?;
+        let end = start + usize::try_from(header.len).ok()?;
+        (header.opcode == OpCode::Binary && end > bytes.len()).then_some(start..end)
+    }
+
     #[inline]
     pub(super) fn receive<'b>(
         &mut self,

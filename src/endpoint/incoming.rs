@@ -34,6 +34,11 @@ pub(crate) struct Incoming {
     buffer: Vec<u8>,
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
+    /// How long the frame is that begins the unread bytes and waits there for its end; 0 if none
+    /// does.
+    awaited: usize,
+    /// How much of it had come when it was looked at last.
+    noted: usize,
     read_size: usize,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
@@ -50,6 +55,8 @@ impl Incoming {
         Self {
             buffer: Vec::new(),
             unread: 0..0,
+            awaited: 0,
+            noted: 0,
             read_size: read_size.max(1),
             assembler,
             direct: 0,
@@ -93,6 +100,13 @@ impl Incoming {
             if self.buffer.len() < self.read_size {
                 self.buffer.resize(self.read_size, 0);
             }
+        } else if self.buffer.len() - self.unread.start < self.awaited {
+            // Room for the end of the frame.
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+            if self.buffer.len() < self.awaited {
+                self.buffer.resize(self.awaited, 0);
+            }
         }
         self.forget();
         &mut self.buffer[self.unread.end..]
@@ -133,6 +147,7 @@ impl Incoming {
         let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
         let start = self.unread.start;
         self.unread.start += payload.end;
+        self.awaited = 0;
         self.found = Found::InReadBuffer { kind, len: payload.len() };
         if let Some(key) = key {
             mask::apply(&mut unread[payload.clone()], key);
@@ -143,6 +158,11 @@ impl Incoming {
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         self.forget();
+        if self.awaits_rest(outgoing) {
+            // Without a key a reply stays due; `transmit` says so again when the caller flushes.
+            let _ = outgoing.transmit();
+            return Ok(Status::NeedRead);
+        }
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -161,6 +181,29 @@ impl Incoming {
                 Step::UsedUp => return Ok(Status::Closed),
             }
         }
+    }
+
+    /// Whether the unread bytes are the beginning of a message that fits the read buffer: it is
+    /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
+    /// it lies.
+    fn awaits_rest(&mut self, outgoing: &mut Outgoing) -> bool {
+        let unread = &self.buffer[self.unread.clone()];
+        if self.awaited == 0 && !unread.is_empty() && self.direct == 0 {
+            self.noted = 0;
+            self.awaited = match outgoing.connection.peek_begun(unread) {
+                Some(len) if len <= self.buffer.len() => len,
+                Some(_) | None => 0,
+            };
+        }
+        if unread.len() >= self.awaited || !outgoing.connection.is_open() {
+            self.awaited = 0;
+            return false;
+        }
+        if unread.len() > self.noted {
+            self.noted = unread.len();
+            outgoing.connection.note_begun(unread);
+        }
+        true
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -247,9 +290,20 @@ impl Incoming {
         owned
     }
 
-    /// Gives back the buffers that hold nothing.
-    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+    /// Gives back the buffers that hold nothing. A message that waits in the read buffer for its end
+    /// goes on waiting elsewhere, in as many bytes as it has.
+    pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
+        if self.awaited > 0 && outgoing.connection.is_open() {
+            self.awaited = 0;
+            let Range { start, end } = self.unread;
+            let mut input = Input::new(&mut self.buffer[start..end]);
+            // Its header has been checked, so this is the first piece of it, or nothing yet.
+            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
+                let _ = self.assembler.collect(&piece);
+            }
+            self.unread.start = end;
+        }
         self.assembler.release();
         if self.has_unread() || self.buffer.capacity() == 0 {
             return None;

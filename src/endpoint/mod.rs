@@ -317,7 +317,7 @@ impl Endpoint {
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {
         self.outgoing.release();
-        self.incoming.release()
+        self.incoming.release(&mut self.outgoing)
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),

@@ -114,6 +114,13 @@ impl Decoder {
     /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
     #[inline]
     pub(crate) fn peek_whole(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
+        let (header, used) = self.peek_plain(bytes, below)?;
+        (header.len <= len64(&bytes[used..])).then_some((header, used))
+    }
+
+    /// As [`peek_whole`](Self::peek_whole), of a frame whose payload need not have come yet.
+    #[inline]
+    pub(crate) fn peek_plain(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
         if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
             return None;
         }
@@ -122,7 +129,7 @@ impl Decoder {
             Masking::Forbidden => Header::parse_plain::<false>(bytes)?,
             Masking::Either => return None,
         };
-        (header.len < below && header.len <= len64(&bytes[used..])).then_some((header, used))
+        (header.len < below).then_some((header, used))
     }
 
     #[inline]
