@@ -294,7 +294,9 @@ impl Incoming {
     /// goes on waiting elsewhere, in as many bytes as it has.
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
-        if self.awaited > 0 && outgoing.connection.is_open() {
+        // Only if nothing has been read since: what follows would be a part of it or another frame.
+        let is_polled = self.unread.len() == self.noted;
+        if self.awaited > 0 && is_polled && outgoing.connection.is_open() {
             self.awaited = 0;
             let Range { start, end } = self.unread;
             let mut input = Input::new(&mut self.buffer[start..end]);
