@@ -29,7 +29,7 @@ fn a_begun_message_survives_a_release_at_any_moment() {
         for first in 0..wire.len() {
             for second in 0..wire.len() - first {
                 let mut endpoint = endpoint(role);
-                let mut read = |endpoint: &mut Endpoint, from: usize, to: usize| {
+                let read = |endpoint: &mut Endpoint, from: usize, to: usize| {
                     endpoint.read_buf()[..to - from].copy_from_slice(&wire[from..to]);
                     endpoint.advance_read(to - from);
                 };

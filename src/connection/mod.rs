@@ -18,6 +18,8 @@ mod config;
 mod receive;
 mod send;
 
+#[cfg(feature = "alloc")]
+use core::ops::Range;
 use core::time::Duration;
 
 #[cfg(feature = "alloc")]
@@ -148,25 +150,24 @@ impl Connection {
         Some(whole)
     }
 
-    /// How long the next frame will be with its header, if the input holds the beginning of a whole
-    /// binary message and nothing else is under way. Nothing is taken.
+    /// Where the payload of the next frame will lie, if the input holds the beginning of a whole
+    /// binary message and nothing else is under way; an empty range behind it if more of the header
+    /// has to come first. Nothing is taken.
     ///
     /// Nothing in such a frame can be wrong any more, so it may wait in its place until the rest has
     /// come. Text may not: its first bad byte has to be noticed when it comes.
     #[cfg(feature = "alloc")]
-    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<usize> {
-        if !self.is_open() {
-            return None;
-        }
-        self.receiver.peek_begun(input).map(|payload| payload.end)
+    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Range<usize>> {
+        if self.is_open() { self.receiver.peek_begun(input) } else { None }
     }
 
-    /// Takes note that more has come of what [`peek_begun`](Self::peek_begun) sees: the input is
-    /// longer than it was.
+    /// Takes note that more has come of what [`peek_begun`](Self::peek_begun) sees, and whether
+    /// there are bytes of the payload.
     #[cfg(feature = "alloc")]
-    pub(crate) fn note_begun(&mut self, input: &[u8]) {
+    #[inline]
+    pub(crate) fn note_begun(&mut self, has_payload: bool) {
         self.timers.note_heard();
-        if self.receiver.peek_begun(input).is_some_and(|payload| payload.start < input.len()) {
+        if has_payload {
             self.timers.note_active();
         }
     }

@@ -187,10 +187,13 @@ impl Receiver {
     }
 
     /// Where the payload of the next frame will lie, if it is a whole binary message of which only
-    /// the beginning has come.
+    /// the beginning has come, be it a part of its header.
     #[cfg(feature = "alloc")]
     pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let (header, start) = self.decoder.peek_plain(bytes, self.whole_below.into())?;
+        let Some((header, start)) = self.decoder.peek_plain(bytes, self.whole_below.into()) else {
+            // Of an incomplete header the end is all that is known.
+            return self.decoder.peek_needs(bytes).map(|end| end..end);
+        };
         let end = start + usize::try_from(header.len).ok()?;
         (header.opcode == OpCode::Binary && end > bytes.len()).then_some(start..end)
     }

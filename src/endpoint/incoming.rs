@@ -37,6 +37,8 @@ pub(crate) struct Incoming {
     /// How long the frame is that begins the unread bytes and waits there for its end; 0 if none
     /// does.
     awaited: usize,
+    /// Where its payload begins.
+    head: usize,
     /// How much of it had come when it was looked at last.
     noted: usize,
     read_size: usize,
@@ -56,6 +58,7 @@ impl Incoming {
             buffer: Vec::new(),
             unread: 0..0,
             awaited: 0,
+            head: 0,
             noted: 0,
             read_size: read_size.max(1),
             assembler,
@@ -142,6 +145,9 @@ impl Incoming {
         if let Found::Assembled = self.found {
             self.forget();
         }
+        if self.unread.len() < self.awaited {
+            return None;
+        }
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.buffer[self.unread.clone()];
         let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
@@ -187,21 +193,25 @@ impl Incoming {
     /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
     /// it lies.
     fn awaits_rest(&mut self, outgoing: &mut Outgoing) -> bool {
-        let unread = &self.buffer[self.unread.clone()];
-        if self.awaited == 0 && !unread.is_empty() && self.direct == 0 {
-            self.noted = 0;
-            self.awaited = match outgoing.connection.peek_begun(unread) {
-                Some(len) if len <= self.buffer.len() => len,
-                Some(_) | None => 0,
+        let len = self.unread.len();
+        if len >= self.awaited && len > 0 && self.direct == 0 {
+            // Not awaited before, or as far as its header.
+            if self.awaited == 0 {
+                self.noted = 0;
+            }
+            let unread = &self.buffer[self.unread.clone()];
+            (self.head, self.awaited) = match outgoing.connection.peek_begun(unread) {
+                Some(payload) if payload.end <= self.buffer.len() => (payload.start, payload.end),
+                Some(_) | None => (0, 0),
             };
         }
-        if unread.len() >= self.awaited || !outgoing.connection.is_open() {
+        if len >= self.awaited || !outgoing.connection.is_open() {
             self.awaited = 0;
             return false;
         }
-        if unread.len() > self.noted {
-            self.noted = unread.len();
-            outgoing.connection.note_begun(unread);
+        if len > self.noted {
+            self.noted = len;
+            outgoing.connection.note_begun(len > self.head);
         }
         true
     }

@@ -132,6 +132,21 @@ impl Decoder {
         (header.len < below).then_some((header, used))
     }
 
+    /// How many bytes have to be there before more can be said of the next frame, if its header is
+    /// not complete and it may be a whole binary message that is read with
+    /// [`peek_plain`](Self::peek_plain).
+    #[cfg(feature = "alloc")]
+    pub(crate) fn peek_needs(&self, bytes: &[u8]) -> Option<usize> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
+            return None;
+        }
+        match self.rules.masking {
+            Masking::Required => Header::plain_binary_needs::<true>(bytes),
+            Masking::Forbidden => Header::plain_binary_needs::<false>(bytes),
+            Masking::Either => None,
+        }
+    }
+
     #[inline]
     fn begin<'b>(&mut self, header: Header) -> Part<'b> {
         self.remaining = header.len;

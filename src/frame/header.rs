@@ -235,6 +235,30 @@ impl Header {
         Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask, len }, used + 4))
     }
 
+    /// How many bytes have to be there before more can be said of a header that may be plain (see
+    /// [`parse_plain`](Self::parse_plain)), of a binary message, and is not complete. `None` for any
+    /// other: there may be something wrong with it already.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn plain_binary_needs<const MASKED: bool>(bytes: &[u8]) -> Option<usize> {
+        const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
+        let (&b0, rest) = bytes.split_first()?;
+        if b0 != WHOLE_BINARY {
+            return None;
+        }
+        let Some(&b1) = rest.first() else { return Some(2) };
+        let used = match b1 ^ if MASKED { MASK } else { 0 } {
+            0..=125 => 2,
+            126 => match rest[1..].first_chunk() {
+                None => return Some(4),
+                Some(&len) if u16::from_be_bytes(len) > 125 => 4,
+                Some(_) => return None,
+            },
+            _ => return None,
+        };
+        let end = used + if MASKED { 4 } else { 0 };
+        (bytes.len() < end).then_some(end)
+    }
+
     /// Encodes the header, with the shortest length encoding (RFC 6455 §5.2).
     ///
     /// Does not judge: a header that no peer would accept is encoded as it is. `len` is cut to
