@@ -114,6 +114,17 @@ const DISTANCES: [(usize, u32); 30] = {
 /// RFC 1951 §3.2.7: in this order the lengths of the code length codes come.
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
+/// The symbols whose codes have 1 to 15 bits.
+struct Codes([Vec<usize>; 15]);
+
+impl Codes {
+    fn new(lengths: &[u8]) -> Self {
+        Self(std::array::from_fn(|i| {
+            (0..lengths.len()).filter(|symbol| usize::from(lengths[*symbol]) == i + 1).collect()
+        }))
+    }
+}
+
 /// RFC 1951 §3.2.6.
 fn fixed_lengths() -> Vec<u8> {
     let mut lengths = vec![8; 144];
@@ -138,16 +149,14 @@ impl Run<'_> {
 
     /// RFC 1951 §3.2.2, one bit at a time: codes of a length are consecutive, and follow on those
     /// that are shorter.
-    fn symbol(&mut self, lengths: &[u8]) -> Result<usize, &'static str> {
+    fn symbol(&mut self, codes: &Codes) -> Result<usize, &'static str> {
         let (mut code, mut first) = (0, 0);
-        for len in 1..=15 {
+        for of_len in &codes.0 {
             code |= self.bit()?;
-            let mut of_len = lengths.iter().enumerate().filter(|(_, other)| **other == len);
-            let count = of_len.clone().count();
-            if code - first < count {
-                return Ok(of_len.nth(code - first).unwrap().0);
+            if code - first < of_len.len() {
+                return Ok(of_len[code - first]);
             }
-            first = (first + count) << 1;
+            first = (first + of_len.len()) << 1;
             code <<= 1;
         }
         Err("no such code")
@@ -170,12 +179,12 @@ impl Run<'_> {
                 Ok(Block::Stored { last, len })
             }
             1 => {
-                self.codes(&fixed_lengths(), &[5; 30])?;
+                self.codes(&Codes::new(&fixed_lengths()), &Codes::new(&[5; 30]))?;
                 Ok(Block::Fixed { last })
             }
             2 => {
                 let (literals, distances) = self.tables()?;
-                self.codes(&literals, &distances)?;
+                self.codes(&Codes::new(&literals), &Codes::new(&distances))?;
                 Ok(Block::Dynamic { last })
             }
             _ => Err("no such block type"),
@@ -189,6 +198,7 @@ impl Run<'_> {
         for i in 0..self.bits(4)? + 4 {
             lengths[ORDER[i]] = u8::try_from(self.bits(3)?).unwrap();
         }
+        let lengths = Codes::new(&lengths);
         let mut all = Vec::new();
         while all.len() < literals + distances {
             let (value, times) = match self.symbol(&lengths)? {
@@ -206,7 +216,7 @@ impl Run<'_> {
         Ok((all, distances))
     }
 
-    fn codes(&mut self, literals: &[u8], distances: &[u8]) -> Result<(), &'static str> {
+    fn codes(&mut self, literals: &Codes, distances: &Codes) -> Result<(), &'static str> {
         loop {
             match self.symbol(literals)? {
                 256 => return Ok(()),
