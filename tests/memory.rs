@@ -6,11 +6,13 @@ mod common;
 use std::hint::black_box;
 
 use bytes::Bytes;
+use common::inflate::Writer;
 use common::*;
 use counting_alloc::{Counting, Counts, counts, reset};
-use websocket_proto::connection::{Config, Role};
+use websocket_proto::connection::{Config, Fragment, Role};
+use websocket_proto::deflate::{self, Pool};
 use websocket_proto::endpoint::{self, Endpoint, Status};
-use websocket_proto::{Assembler, Connection, Event, Input};
+use websocket_proto::{Assembler, Connection, Event, Input, ProtocolError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -494,5 +496,235 @@ fn large_payloads_that_are_given_away_are_not_copied() {
         reset();
         endpoint.send_owned(shared.clone()).unwrap();
         assert_eq!(counts().peak < 4 * KIB, role == Role::Server);
+    }
+}
+
+// ---- permessage-deflate ---------------------------------------------------------------------------
+
+/// What the back end takes for one context, as the documentation of `Pool` has it, in bytes.
+const COMPRESSOR: i64 = 380_000;
+const DECOMPRESSOR: i64 = 47_500;
+
+const NO_TAKEOVER: &str = "; server_no_context_takeover; client_no_context_takeover";
+
+fn about(count: i64, expected: i64) -> bool {
+    (expected * 9 / 10..expected * 11 / 10).contains(&count)
+}
+
+/// `len` zeros in DEFLATE: 258 of them in two bits, so a little over 1:1,000.
+fn bomb(len: usize) -> Vec<u8> {
+    let mut lengths = [0; 286];
+    (lengths[0], lengths[256], lengths[285]) = (2, 2, 1);
+    let start = Writer::default().dynamic(false, &lengths, &[1, 1]).symbol(&lengths, 0);
+    let mut bomb = (0..8).fold(start, |bomb, _| bomb.symbol(&lengths, 285).code(0, 1));
+    while !bomb.used().is_multiple_of(8) {
+        bomb = bomb.symbol(&lengths, 285).code(0, 1);
+    }
+    // A match is "0" for its length and "0" for its distance.
+    let mut bytes = bomb.bytes();
+    bytes.resize(bytes.len() + len / 258 / 4, 0);
+    bytes
+}
+
+#[test]
+fn a_bomb_is_refused_within_the_memory_of_the_limit() {
+    // D-P-1, J1, defence 44: 10 GiB in 10 MiB, in one frame and in fragments, at any read size.
+    let limit = 16u64 << 20;
+    let bomb = bomb(10 << 30);
+    assert!(bomb.len() * 1_000 < 10 << 30);
+    for role in ROLES {
+        for parameters in ["", NO_TAKEOVER] {
+            for (fragment, most) in
+                [(bomb.len(), 16_384), (100_000, 3_000), (bomb.len(), usize::MAX)]
+            {
+                let mut config = limits_of(limit);
+                config.read_buffer = most.min(1 << 20);
+                let mut endpoint = Endpoint::with_deflate(
+                    connection(role, &config.connection),
+                    &config,
+                    params(parameters),
+                );
+                let mut wire = Vec::new();
+                for (i, part) in bomb.chunks(fragment).enumerate() {
+                    wire.extend(frame(role, if i == 0 { 0x42 } else { 0 }, part));
+                }
+                let mut rest = &wire[..];
+                reset();
+                let error = loop {
+                    let room = endpoint.read_buf();
+                    let count = room.len().min(most).min(rest.len());
+                    assert!(count > 0, "refused before its end");
+                    room[..count].copy_from_slice(&rest[..count]);
+                    endpoint.advance_read(count);
+                    rest = &rest[count..];
+                    if let Err(error) = endpoint.poll() {
+                        break error;
+                    }
+                };
+                assert_eq!(error, ProtocolError::MessageTooLong { limit });
+                let limit = i64::try_from(limit).unwrap();
+                let reading = signed(config.read_buffer);
+                // While the buffer is moved to a larger place there may be two of them.
+                let peak = counts().peak;
+                assert!(peak <= 2 * limit + DECOMPRESSOR + reading + 100 * KIB, "{peak}");
+                assert!(
+                    counts().live <= limit + DECOMPRESSOR + reading + 100 * KIB,
+                    "{:?}",
+                    counts()
+                );
+                assert!(wire.len() - rest.len() <= 3 << 20, "most was never looked at");
+                let sent = sent_by(role, &drain(&mut endpoint));
+                assert_eq!((sent.len(), sent[0].0, &sent[0].1[..2]), (1, 0x88, &b"\x03\xf1"[..]));
+                reset();
+                drop(endpoint);
+                assert!(counts().live < 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn memory_follows_what_was_decompressed() {
+    // D5 for compressed messages: at most twice what there is, and a block.
+    let mut config = limits_of(1 << 30);
+    config.read_buffer = 1;
+    let bomb = bomb(16 << 20);
+    let mut endpoint =
+        Endpoint::with_deflate(connection(Role::Client, &config.connection), &config, params(""));
+    let head = header(0x42, signed(bomb.len()).try_into().unwrap(), None);
+    reset();
+    read(&mut endpoint, &head);
+    for (i, byte) in bomb.iter().enumerate() {
+        read(&mut endpoint, &[*byte]);
+        let decompressed = signed(i) * 4 * 258;
+        let live = counts().live;
+        assert!(live <= 2 * decompressed + DECOMPRESSOR + 80 * KIB, "{live} for {decompressed}");
+    }
+}
+
+#[test]
+fn final_blocks_and_empty_blocks_take_no_memory() {
+    // What a message of blocks without content costs does not grow with their number.
+    for role in ROLES {
+        let empty = [b"\x00\x00\x00\xff\xff".repeat(100_000), vec![0]].concat();
+        let finals = b"\x03\x00".repeat(100_000);
+        for (payload, refused) in [(empty, false), (finals, true)] {
+            let config = limits_of(1 << 30);
+            let connection = connection(role, &config.connection);
+            let mut endpoint = Endpoint::with_deflate(connection, &config, params(""));
+            let window = Writer::default().stored(false, &[7; 40_000]).message();
+            read(&mut endpoint, &frame(role, 0xc2, &window));
+            let wire = frame(role, 0xc2, &payload);
+            reset();
+            let mut rest = &wire[..];
+            let mut error = None;
+            while error.is_none() && !rest.is_empty() {
+                let room = endpoint.read_buf();
+                let count = room.len().min(rest.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                endpoint.advance_read(count);
+                rest = &rest[count..];
+                error = endpoint.poll().err();
+            }
+            assert_eq!(error.is_some(), refused);
+            assert!(counts().peak <= 200 * KIB, "{:?}", counts());
+            // Work: a copy of the window for each KiB at most.
+            assert!(counts().requested <= 64 * u64::try_from(payload.len()).unwrap() + 4_000_000);
+        }
+    }
+}
+
+#[test]
+fn an_idle_connection_holds_what_was_agreed_on_and_no_context() {
+    // J7, and the documentation: nothing without takeover; with it the peer's window, and the
+    // compressor once it was used.
+    for role in ROLES {
+        for (bits, takeover) in [(15u32, true), (10, true), (15, false)] {
+            let windows = format!("; server_max_window_bits={bits}; client_max_window_bits={bits}");
+            let parameters = format!("{}{windows}", if takeover { "" } else { NO_TAKEOVER });
+            let mut config = deflate::Config::default();
+            config.pool = Pool::new(0);
+            let payload = Writer::default().stored(false, &[7; 60_000]).message();
+            let wire = frame(role, 0xc2, &payload);
+            reset();
+            let mut endpoint = deflating(role, &parameters, &config);
+            assert!(counts().live <= KIB, "before anything is compressed: {:?}", counts());
+            for _ in 0..3 {
+                assert_eq!(read(&mut endpoint, &wire), 1);
+                drop(endpoint.release());
+                let window = if takeover { 1 << bits } else { 0 };
+                assert!(counts().live <= window + KIB, "{:?} with {parameters}", counts());
+                assert!(counts().live >= window);
+            }
+            let before = counts().live;
+            endpoint.send("Hello, ".repeat(100).as_str()).unwrap();
+            endpoint.advance_write(endpoint.queued());
+            drop(endpoint.release());
+            let held = counts().live - before;
+            if !takeover {
+                assert_eq!(held, 0, "nothing of the compressor stays");
+            } else if bits == 15 {
+                assert!(about(held, COMPRESSOR), "{held}");
+            }
+            drop(endpoint);
+            assert_eq!(counts().live, 0);
+        }
+    }
+}
+
+#[test]
+fn contexts_take_what_the_documentation_says_and_are_shared() {
+    // J7: as many as connections are busy at once, however many there are.
+    for (window, mem_level, expected) in [(15, 8, COMPRESSOR), (12, 4, 158_000), (9, 1, 137_000)] {
+        let mut config = deflate::Config::default();
+        config.mem_level = mem_level;
+        let parameters = format!("{NO_TAKEOVER}; server_max_window_bits={window}");
+        let mut endpoint = deflating(Role::Server, &parameters, &config);
+        endpoint.send(&[7; 100]).unwrap();
+        endpoint.advance_write(endpoint.queued());
+        reset();
+        drop(endpoint);
+        config.pool.clear();
+        assert!(about(-counts().live, expected), "{:?}", counts());
+    }
+    let config = deflate::Config::default();
+    reset();
+    let mut endpoints: Vec<_> =
+        (0..100).map(|_| deflating(Role::Server, NO_TAKEOVER, &config)).collect();
+    let wire = frame(Role::Server, 0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00");
+    for endpoint in &mut endpoints {
+        read(endpoint, &wire);
+        endpoint.send(&[7; 100]).unwrap();
+        endpoint.advance_write(endpoint.queued());
+        drop(endpoint.release());
+    }
+    assert_eq!(config.pool.idle(), (1, 1));
+    let each = (counts().live - COMPRESSOR - DECOMPRESSOR) / 100;
+    assert!(each <= 2 * KIB, "{each} bytes for each idle connection");
+}
+
+#[test]
+fn compressing_in_steady_state_allocates_nothing() {
+    for role in ROLES {
+        for parameters in ["", NO_TAKEOVER] {
+            let config = deflate::Config::default();
+            let mut near = deflating(role, parameters, &config);
+            let mut far = deflating(other(role), parameters, &config);
+            let text = "{\"id\":17,\"price\":4242}".repeat(50);
+            let mut wire = Vec::with_capacity(10_000);
+            let mut round = || {
+                near.send(&text).unwrap();
+                near.send_part(&text, Fragment::More).unwrap();
+                near.send_part(&text, Fragment::Last).unwrap();
+                wire.clear();
+                near.chunks().for_each(|chunk| wire.extend_from_slice(chunk));
+                near.advance_write(near.queued());
+                assert_eq!(read(&mut far, &wire), 2);
+            };
+            (0..100).for_each(|_| round());
+            reset();
+            (0..100).for_each(|_| round());
+            assert_eq!(counts().allocations, 0, "{parameters}");
+        }
     }
 }

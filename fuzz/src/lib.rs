@@ -8,10 +8,12 @@
 //! - [`memory`]: what is kept follows the bytes received, whatever lengths were announced.
 //! - [`endpoint`]: any order of calls does what a plain model does.
 //! - [`handshake`]: any split gives the same, and either side understands the other.
+//! - [`deflate`]: what is sent compressed arrives, and hostile data is judged as zlib judges it.
 //! - [`negotiate`]: permessage-deflate by the tables of RFC 7692, and both sides agree.
 //! - [`differential`]: the verdict of tungstenite, and where RFC 6455 decides against it.
 
 pub mod connection;
+pub mod deflate;
 pub mod differential;
 pub mod endpoint;
 pub mod handshake;

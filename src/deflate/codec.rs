@@ -88,13 +88,19 @@ impl Compressor {
 pub(super) struct Progress {
     pub(super) consumed: usize,
     pub(super) produced: usize,
-    /// Whether a block with BFINAL has ended: the stream has to begin anew.
-    pub(super) ended: bool,
+    pub(super) stream: Stream,
 }
 
-/// Data that is not DEFLATE.
+/// What a step has left of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Corrupt;
+pub(super) enum Stream {
+    /// It goes on.
+    Open,
+    /// A block with BFINAL has ended: the stream has to begin anew.
+    Ended,
+    /// What came behind the bytes that were produced is not DEFLATE.
+    Corrupt,
+}
 
 /// A decompressor and its window of 32 KiB.
 pub(crate) struct Decompressor {
@@ -117,40 +123,31 @@ impl Decompressor {
     }
 
     /// Inflates as much of `input` as fits `output`.
-    pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Result<Progress, Corrupt> {
+    pub(super) fn inflate(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         self.step(input, output, InflateFlush::NoFlush)
     }
 
     /// As [`inflate`](Self::inflate), but stops where a block ends.
-    pub(super) fn inflate_block(
-        &mut self,
-        input: &[u8],
-        output: &mut [u8],
-    ) -> Result<Progress, Corrupt> {
+    pub(super) fn inflate_block(&mut self, input: &[u8], output: &mut [u8]) -> Progress {
         self.step(input, output, InflateFlush::Block)
     }
 
-    fn step(
-        &mut self,
-        input: &[u8],
-        output: &mut [u8],
-        flush: InflateFlush,
-    ) -> Result<Progress, Corrupt> {
+    fn step(&mut self, input: &[u8], output: &mut [u8], flush: InflateFlush) -> Progress {
         let (read, written) = (self.stream.total_in(), self.stream.total_out());
         let status = self.stream.decompress(input, output, flush);
-        let progress = Progress {
+        Progress {
             consumed: distance(read, self.stream.total_in()),
             produced: distance(written, self.stream.total_out()),
-            ended: status == Ok(Status::StreamEnd),
-        };
-        match status {
-            Ok(Status::Ok | Status::BufError | Status::StreamEnd) => Ok(progress),
-            Err(
-                InflateError::NeedDict { .. }
-                | InflateError::StreamError
-                | InflateError::DataError
-                | InflateError::MemError,
-            ) => Err(Corrupt),
+            stream: match status {
+                Ok(Status::Ok | Status::BufError) => Stream::Open,
+                Ok(Status::StreamEnd) => Stream::Ended,
+                Err(
+                    InflateError::NeedDict { .. }
+                    | InflateError::StreamError
+                    | InflateError::DataError
+                    | InflateError::MemError,
+                ) => Stream::Corrupt,
+            },
         }
     }
 }

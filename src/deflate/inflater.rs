@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::codec::{Corrupt, Decompressor, TAIL};
+use super::codec::{Decompressor, Stream, TAIL};
 use super::{Config, Params, Pool};
 use crate::connection::Role;
 use crate::error::ProtocolError;
@@ -28,6 +28,12 @@ const RATIO_FREE: u64 = 64 * 1024;
 const TAIL_AND_MORE: [u8; 5] = {
     let [a, b, c, d] = TAIL;
     [a, b, c, d, 0]
+};
+
+/// An empty stored block.
+const EMPTY_BLOCK: [u8; 5] = {
+    let [a, b, c, d] = TAIL;
+    [0, a, b, c, d]
 };
 
 /// The least room that is offered to the decompressor, in bytes.
@@ -52,7 +58,8 @@ pub(crate) struct Inflater {
     ended: bool,
     /// Blocks with BFINAL in this message.
     final_blocks: u64,
-    /// Compressed bytes of this message.
+    /// Compressed bytes of this message that have been used, so that what depends on it does not
+    /// depend on how they arrived.
     consumed: u64,
     max_message: usize,
     max_ratio: Option<u32>,
@@ -116,8 +123,6 @@ impl Inflater {
         mut len: usize,
         mut push: impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<usize, ProtocolError> {
-        self.consumed =
-            self.consumed.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         let mut input = piece;
         loop {
             let step = self.step(input, Stage::Payload, buffer, len, &mut push)?;
@@ -128,7 +133,7 @@ impl Inflater {
             }
             if step.consumed == 0 && !step.full && !self.ended {
                 // Nothing would come of trying again.
-                return Err(Corrupt.into());
+                return Err(ProtocolError::InvalidDeflate);
             }
         }
         if last {
@@ -141,25 +146,25 @@ impl Inflater {
     fn finish(
         &mut self,
         buffer: &mut Vec<u8>,
-        mut len: usize,
+        len: usize,
         push: &mut impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<usize, ProtocolError> {
         // RFC 7692 §7.2.2: the four octets that the sender left out. Behind a block with BFINAL
         // some senders add nothing that they could be the end of, and of an empty message some
         // send nothing: neither leaves anything open.
         if self.consumed > 0 && !self.ended {
-            // They have to end a block. If they do, the octet behind them is not touched.
-            let mut input = &TAIL_AND_MORE[..];
-            while input.len() > 1 {
-                let step = self.step(input, Stage::Tail, buffer, len, push)?;
-                if step.consumed == 0 && !step.full {
-                    return Err(Corrupt.into());
-                }
-                len = step.len;
-                input = &input[step.consumed..];
+            // They are the end of an empty block, so nothing else comes of them, and the octet
+            // behind them is not touched.
+            let step = self.step(&TAIL_AND_MORE, Stage::Tail, buffer, len, push)?;
+            if (step.consumed, step.len) != (TAIL.len(), len) {
+                return Err(ProtocolError::InvalidDeflate);
             }
-            if input.is_empty() {
-                return Err(Corrupt.into());
+            // If another block ended with them, inside a byte, its last bits would begin the next
+            // message. Then what follows is not an empty block either.
+            let step = self.step(&EMPTY_BLOCK, Stage::Payload, buffer, len, push)?;
+            let used = if self.ended { 0 } else { EMPTY_BLOCK.len() };
+            if (step.consumed, step.len) != (used, len) {
+                return Err(ProtocolError::InvalidDeflate);
             }
         }
         self.begun = false;
@@ -190,16 +195,27 @@ impl Inflater {
         }
         let end = buffer.len().min(len + most).min(len + BLOCK);
         let room = &mut buffer[len..end];
-        let Some(decompressor) = &mut self.decompressor else { return Err(Corrupt.into()) };
+        let Some(decompressor) = &mut self.decompressor else {
+            return Err(ProtocolError::InvalidDeflate);
+        };
         let progress = match stage {
             Stage::Payload => decompressor.inflate(input, room),
             Stage::Tail => decompressor.inflate_block(input, room),
-        }?;
+        };
         let full = progress.produced == room.len();
+        if let Stage::Payload = stage {
+            let used = u64::try_from(progress.consumed).unwrap_or(u64::MAX);
+            self.consumed = self.consumed.saturating_add(used);
+        }
+        // What came before a fault is judged first, however the bytes arrived.
         push(&room[..progress.produced])?;
         len += progress.produced;
-        self.ended |= progress.ended;
         self.check(len)?;
+        match progress.stream {
+            Stream::Open => {}
+            Stream::Ended => self.ended = true,
+            Stream::Corrupt => return Err(ProtocolError::InvalidDeflate),
+        }
         Ok(Step { consumed: progress.consumed, len, full })
     }
 
@@ -208,7 +224,7 @@ impl Inflater {
     fn restart(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
         self.final_blocks += 1;
         if self.final_blocks > FINAL_BLOCKS + self.consumed / 1024 {
-            return Err(Corrupt.into());
+            return Err(ProtocolError::InvalidDeflate);
         }
         self.ended = false;
         let Some(decompressor) = &mut self.decompressor else { return Ok(()) };
@@ -288,12 +304,6 @@ struct Step {
 /// The last `most` bytes.
 fn tail(bytes: &[u8], most: usize) -> &[u8] {
     &bytes[bytes.len().saturating_sub(most)..]
-}
-
-impl From<Corrupt> for ProtocolError {
-    fn from(Corrupt: Corrupt) -> Self {
-        Self::InvalidDeflate
-    }
 }
 
 impl Drop for Inflater {

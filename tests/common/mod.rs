@@ -5,10 +5,14 @@
 //! without an [`Endpoint`], and it insists that all of them give the same.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub(crate) mod inflate;
+
 use std::cell::Cell;
 
 use websocket_proto::connection::{CloseOutcome, Config, NoEntropy, Role};
+use websocket_proto::deflate::{self, Params};
 use websocket_proto::endpoint::{self, Endpoint, Received, Status};
+use websocket_proto::frame::Rsv;
 use websocket_proto::{Assembler, Connection, Event, Input, Message, ProtocolError};
 
 /// The key of RFC 6455 §5.7, which the tests' clients use.
@@ -211,6 +215,8 @@ impl From<Message<'_>> for Seen {
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) role: Role,
+    config: Config,
+    deflate: Option<(Params, deflate::Config)>,
     pub(crate) connection: Connection,
     assembler: Assembler,
     pub(crate) seen: Vec<Seen>,
@@ -231,6 +237,8 @@ impl Peer {
     pub(crate) fn with(role: Role, config: &Config) -> Self {
         Self {
             role,
+            config: config.clone(),
+            deflate: None,
             connection: connection(role, config),
             assembler: Assembler::new(),
             seen: Vec::new(),
@@ -238,6 +246,22 @@ impl Peer {
             sent: Vec::new(),
             calls: 0,
             transmits: true,
+        }
+    }
+
+    /// With permessage-deflate and these parameters.
+    pub(crate) fn with_deflate(
+        role: Role,
+        config: &Config,
+        params: Params,
+        deflate: &deflate::Config,
+    ) -> Self {
+        let mut config = config.clone();
+        config.rsv = Rsv::RSV1;
+        Self {
+            deflate: Some((params, deflate.clone())),
+            assembler: Assembler::with_deflate(role, params, deflate, &config),
+            ..Self::with(role, &config)
         }
     }
 
@@ -354,6 +378,25 @@ pub(crate) fn receive_by(make: impl Fn() -> Peer, bytes: &[u8]) -> Peer {
     whole
 }
 
+/// Parameters of permessage-deflate: what stands behind the name.
+pub(crate) fn params(parameters: &str) -> Params {
+    format!("permessage-deflate{parameters}").parse().unwrap()
+}
+
+/// An endpoint with permessage-deflate, which sends however much is queued.
+pub(crate) fn deflating(role: Role, parameters: &str, deflate: &deflate::Config) -> Endpoint {
+    let mut config = endpoint::Config::default();
+    config.high_watermark = usize::MAX;
+    config.deflate = Some(deflate.clone());
+    Endpoint::with_deflate(connection(role, &config.connection), &config, params(parameters))
+}
+
+/// As [`receive_by`], with permessage-deflate.
+pub(crate) fn receive_deflate(role: Role, parameters: &str, bytes: &[u8]) -> Peer {
+    let (config, deflate) = (Config::default(), deflate::Config::default());
+    receive_by(|| Peer::with_deflate(role, &config, params(parameters), &deflate), bytes)
+}
+
 /// As [`receive_by`], with the default configuration.
 pub(crate) fn receive(role: Role, bytes: &[u8]) -> Peer {
     receive_by(|| Peer::new(role), bytes)
@@ -366,9 +409,16 @@ pub(crate) fn receive_with(role: Role, config: &Config, bytes: &[u8]) -> Peer {
 
 fn agree_endpoint(peer: Peer, whole: &Peer, bytes: &[u8], read_buffer: usize) {
     let mut config = endpoint::Config::default();
+    config.connection = peer.config;
     config.read_buffer = read_buffer;
     config.high_watermark = usize::MAX;
-    let mut run = Run::new(Endpoint::new(peer.connection, &config));
+    let mut run = Run::new(match peer.deflate {
+        None => Endpoint::new(peer.connection, &config),
+        Some((params, deflate)) => {
+            config.deflate = Some(deflate);
+            Endpoint::with_deflate(peer.connection, &config, params)
+        }
+    });
     run.read(bytes, read_buffer);
     let messages: Vec<_> = whole.seen.iter().filter(|seen| seen.is_message()).cloned().collect();
     assert_eq!(run.messages, messages, "messages, endpoint, reads of {read_buffer}");
