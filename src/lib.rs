@@ -112,6 +112,10 @@
 //! deadline for any answer), idle, close and write deadlines are settings of
 //! [`connection::Config`] and, with the alloc feature, `endpoint::Config`.
 //!
+//! # Speed
+//!
+//! Which call copies, what costs what, how to repeat the figures: [`performance`].
+//!
 //! # Features
 //!
 //! | feature | default | gives |
@@ -188,6 +192,8 @@ pub mod frame;
 pub mod handshake;
 mod input;
 mod message;
+#[cfg(doc)]
+pub mod performance;
 #[cfg(feature = "alloc")]
 mod prepared;
 #[cfg(feature = "getrandom")]
