@@ -5,13 +5,14 @@ use std::error::Error;
 use std::net::{TcpListener, TcpStream};
 
 use websocket_proto::blocking;
+use websocket_proto::deflate;
 use websocket_proto::endpoint::{Config, Received};
 use websocket_proto::handshake::{Accept, ClientConfig, ClientRequest, Reply, ServerConfig};
 use websocket_proto::tokio as async_ws;
 
 const USAGE: &str = "\
-usage: autobahn server --adapter blocking --listen ADDR
-       autobahn client --adapter blocking|tokio --url ws://HOST:PORT --agent NAME";
+usage: autobahn server --adapter blocking --listen ADDR [--deflate]
+       autobahn client --adapter blocking|tokio --url ws://HOST:PORT --agent NAME [--deflate]";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -20,23 +21,26 @@ fn main() -> Result<(), Box<dyn Error>> {
         args.get(at + 1).cloned()
     };
     let adapter = option("--adapter").ok_or(USAGE)?;
+    let mut config = Config::default();
+    config.deflate = args.iter().any(|arg| arg == "--deflate").then(deflate::Config::default);
     match (args.first().map(String::as_str), adapter.as_str()) {
-        (Some("server"), "blocking") => serve(&option("--listen").ok_or(USAGE)?),
+        (Some("server"), "blocking") => serve(&option("--listen").ok_or(USAGE)?, config),
         (Some("client"), adapter) => {
             let url = option("--url").ok_or(USAGE)?;
             let agent = option("--agent").ok_or(USAGE)?;
-            run_cases(adapter, url.trim_end_matches('/'), &agent)
+            run_cases(adapter, url.trim_end_matches('/'), &agent, &config)
         }
         _ => Err(USAGE.into()),
     }
 }
 
-fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
+fn serve(listen: &str, config: Config) -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(listen)?;
     println!("listening on http://{}", listener.local_addr()?);
     for stream in listener.incoming().flatten() {
+        let config = config.clone();
         std::thread::spawn(move || {
-            if let Err(error) = echo_as_server(stream) {
+            if let Err(error) = echo_as_server(stream, &config) {
                 eprintln!("{error}");
             }
         });
@@ -44,13 +48,13 @@ fn serve(listen: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn echo_as_server(stream: TcpStream) -> Result<(), blocking::Error> {
+fn echo_as_server(stream: TcpStream, config: &Config) -> Result<(), blocking::Error> {
     stream.set_nodelay(true)?;
     let accepting = blocking::accept(stream, ServerConfig::default())?;
     if !accepting.request().is_upgrade() {
         return accepting.reject(&Reply::new(426));
     }
-    let (ws, _) = accepting.accept(&Accept::new(), &Config::default())?;
+    let (ws, _) = accepting.accept(&Accept::new(), config)?;
     echo_blocking(ws).map(drop)
 }
 
@@ -78,25 +82,24 @@ async fn echo_tokio(
 }
 
 /// The client's side of the suite: ask for the number of cases, run each, ask for the report.
-fn run_cases(adapter: &str, url: &str, agent: &str) -> Result<(), Box<dyn Error>> {
+fn run_cases(adapter: &str, url: &str, agent: &str, config: &Config) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let visit = |path: String| -> Result<Option<String>, Box<dyn Error>> {
         let request = ClientRequest::new(&format!("{url}{path}"))?;
         let address = (request.url().host(), request.url().port());
-        let config = Config::default();
         match adapter {
             "blocking" => {
                 let stream = TcpStream::connect(address)?;
                 stream.set_nodelay(true)?;
                 let handshake = ClientConfig::default();
-                let (ws, _) = blocking::connect(stream, &request, handshake, &config)?;
+                let (ws, _) = blocking::connect(stream, &request, handshake, config)?;
                 Ok(echo_blocking(ws)?)
             }
             "tokio" => runtime.block_on(async {
                 let stream = tokio::net::TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
                 let handshake = ClientConfig::default();
-                let (ws, _) = async_ws::connect(stream, &request, handshake, &config).await?;
+                let (ws, _) = async_ws::connect(stream, &request, handshake, config).await?;
                 Ok(echo_tokio(ws).await?)
             }),
             _ => Err(USAGE.into()),

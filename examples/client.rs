@@ -4,7 +4,9 @@
 //! cargo run --release --example client -- ws://localhost:5000/ws
 //! ```
 //!
-//! Options before the URL: `--subprotocol NAME`, `--header 'NAME: VALUE'`, `--origin ORIGIN`.
+//! Options before the URL: `--subprotocol NAME`, `--header 'NAME: VALUE'`, `--origin ORIGIN`, and
+//! for compression those of `echo`: `--deflate`, `--deflate-window-bits N`,
+//! `--deflate-no-context-takeover`.
 //! The end of the input closes the connection.
 
 use std::error::Error;
@@ -18,37 +20,57 @@ use websocket_proto::handshake::{ClientConfig, ClientRequest};
 use websocket_proto::tokio::{self as ws, connect};
 use websocket_proto::{CloseCode, Message};
 
-fn request() -> Result<ClientRequest, Box<dyn Error>> {
-    let usage = "usage: client [--subprotocol NAME] [--header 'NAME: VALUE'] [--origin ORIGIN] URL";
+const USAGE: &str = "\
+usage: client [--subprotocol NAME] [--header 'NAME: VALUE'] [--origin ORIGIN]
+              [--deflate] [--deflate-window-bits N] [--deflate-no-context-takeover] URL";
+
+fn options() -> Result<(ClientRequest, Config), Box<dyn Error>> {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
-    let url = args.pop().ok_or(usage)?;
-    let mut request = ClientRequest::new(&url)?;
-    for option in args.chunks(2) {
-        request = match option {
-            [name, value] if name == "--subprotocol" => request.subprotocol(value)?,
-            [name, value] if name == "--origin" => request.origin(value)?,
-            [name, value] if name == "--header" => {
-                let (name, value) = value.split_once(':').ok_or(usage)?;
-                request.header(name, value.trim())?
+    let mut request = ClientRequest::new(&args.pop().ok_or(USAGE)?)?;
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(20));
+    config.connection.pong_timeout = Some(Duration::from_secs(20));
+    let mut args = args.iter().map(String::as_str);
+    while let Some(option) = args.next() {
+        let mut value = || args.next().ok_or(USAGE);
+        let deflate = &mut config.deflate;
+        match option {
+            "--subprotocol" => request = request.subprotocol(value()?)?,
+            "--origin" => request = request.origin(value()?)?,
+            "--header" => {
+                let (name, value) = value()?.split_once(':').ok_or(USAGE)?;
+                request = request.header(name, value.trim())?;
             }
-            _ => return Err(usage.into()),
-        };
+            "--deflate" => {
+                deflate.get_or_insert_default();
+            }
+            "--deflate-window-bits" => {
+                let bits = value()?.parse().ok().filter(|bits| (8..=15).contains(bits));
+                let bits = bits.ok_or("--deflate-window-bits is 8 to 15")?;
+                let deflate = deflate.get_or_insert_default();
+                deflate.server_max_window_bits = bits;
+                deflate.client_max_window_bits = bits;
+            }
+            "--deflate-no-context-takeover" => {
+                let deflate = deflate.get_or_insert_default();
+                deflate.server_no_context_takeover = true;
+                deflate.client_no_context_takeover = true;
+            }
+            _ => return Err(USAGE.into()),
+        }
     }
-    Ok(request)
+    Ok((request, config))
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let request = request()?;
+    let (request, config) = options()?;
     let url = request.url();
     if url.is_secure() {
         return Err("wss needs TLS: wrap the stream, in tokio-rustls say, before `connect`".into());
     }
     let stream = TcpStream::connect((url.host(), url.port())).await?;
     stream.set_nodelay(true)?;
-    let mut config = Config::default();
-    config.connection.ping_interval = Some(Duration::from_secs(20));
-    config.connection.pong_timeout = Some(Duration::from_secs(20));
     let (socket, response) = match connect(stream, &request, ClientConfig::default(), &config).await
     {
         Ok(connected) => connected,

@@ -9,6 +9,7 @@ use core::fmt;
 use std::io::{self, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::assembler::LARGE;
 use crate::connection::{CloseOutcome, Connection, Failure, NoEntropy};
 use crate::endpoint::{Config, Endpoint, Incoming, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
@@ -205,15 +206,28 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many buffers a thread keeps.
+/// How many read buffers a thread keeps.
 const POOL: usize = 8;
+
+/// How many buffers for large messages a thread keeps.
+const ROOMS: usize = 2;
+
+/// How large they may be, in bytes.
+const MAX_ROOM: usize = 4 * 1024 * 1024;
 
 std::thread_local! {
     static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static LARGE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends a connection that is about to read a buffer of this thread.
-pub(crate) fn lend_buffer(incoming: &mut Incoming) {
+/// Lends a connection that is about to read a buffer of this thread, and a large one if a large
+/// message is on its way: new memory costs more than what is read into it.
+pub(crate) fn lend_buffer(incoming: &mut Incoming, outgoing: &Outgoing) {
+    if incoming.wants_room(outgoing)
+        && let Some(room) = LARGE_BUFFERS.with_borrow_mut(Vec::pop)
+    {
+        keep_room(incoming.exchange_room(room));
+    }
     if incoming.needs_buffer()
         && let Some(buffer) = BUFFERS.with_borrow_mut(Vec::pop)
     {
@@ -224,10 +238,23 @@ pub(crate) fn lend_buffer(incoming: &mut Incoming) {
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     outgoing.release();
-    if let Some(buffer) = incoming.release() {
+    keep_room(incoming.take_room());
+    if let Some(buffer) = incoming.release(outgoing) {
         BUFFERS.with_borrow_mut(|buffers| {
             if buffers.len() < POOL {
                 buffers.push(buffer);
+            }
+        });
+    }
+}
+
+fn keep_room(room: Vec<u8>) {
+    if (LARGE..=MAX_ROOM).contains(&room.capacity()) {
+        LARGE_BUFFERS.with_borrow_mut(|rooms| {
+            if rooms.len() < ROOMS {
+                rooms.push(room);
+            } else if let Some(smaller) = rooms.iter_mut().find(|it| it.len() < room.len()) {
+                *smaller = room;
             }
         });
     }

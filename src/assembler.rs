@@ -31,6 +31,8 @@ pub struct Assembler {
     kind: Option<Kind>,
     utf8: Validator,
     complete: bool,
+    /// Whether a message has begun since the last time that there was nothing to do.
+    used: bool,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
@@ -100,13 +102,20 @@ impl Assembler {
         if piece.first {
             self.clear();
             self.kind = Some(piece.kind);
+            self.used = true;
         }
         #[cfg(feature = "deflate")]
         if self.is_compressed(piece) {
             return self.inflate(piece);
         }
-        self.buffer.truncate(self.len);
-        self.buffer.extend_from_slice(piece.payload);
+        let end = self.len + piece.payload.len();
+        match self.buffer.get_mut(self.len..end) {
+            Some(room) => room.copy_from_slice(piece.payload),
+            None => {
+                self.buffer.truncate(self.len);
+                self.buffer.extend_from_slice(piece.payload);
+            }
+        }
         self.commit(piece.payload.len(), piece.last)
     }
 
@@ -150,16 +159,25 @@ impl Assembler {
         Ok(last)
     }
 
+    /// The kind and the payload of the message, if the last piece completed it.
+    pub(crate) fn parts(&self) -> (Kind, &[u8]) {
+        (self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+    }
+
     /// The message, if the last piece completed it.
-    pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        message(self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+    fn message(&self) -> Result<Message<'_>, ProtocolError> {
+        let (kind, payload) = self.parts();
+        message(kind, payload)
     }
 
     /// Takes the complete message without a copy of a large one.
     pub(crate) fn take(&mut self) -> Result<OwnedMessage, ProtocolError> {
         let lent = self.message()?;
         let owned = match lent {
-            Message::Binary(bytes) if bytes.len() >= LARGE => {
+            // Not out of a buffer that was made for something much larger: it would be pinned.
+            Message::Binary(bytes)
+                if bytes.len() >= LARGE && bytes.len() >= self.buffer.capacity() / 2 =>
+            {
                 self.buffer.truncate(self.len);
                 OwnedMessage::Binary(core::mem::take(&mut self.buffer).into())
             }
@@ -196,15 +214,44 @@ impl Assembler {
         &mut self.buffer[self.len..self.len + count]
     }
 
-    /// Forgets the message that has been used, and gives the buffer back if it is large.
+    /// Forgets the message that has been used. The buffer stays, for another of its kind.
     pub(crate) fn clear(&mut self) {
         self.len = 0;
         self.kind = None;
         self.complete = false;
         self.utf8 = Validator::default();
-        if self.buffer.capacity() > KEEP {
+    }
+
+    /// Gives a large buffer back that the messages since the last call had no use for. To be called
+    /// when everything that was read is used up.
+    pub(crate) fn settle(&mut self) {
+        let is_under_way = self.len > 0;
+        let used = is_under_way || core::mem::take(&mut self.used);
+        if !used && self.buffer.capacity() > KEEP {
             self.buffer = Vec::new();
         }
+    }
+
+    /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
+    #[cfg(feature = "std")]
+    pub(crate) fn wants_room(&self, remaining: usize) -> bool {
+        self.buffer.len() - self.len < remaining
+    }
+
+    /// Goes on in another buffer, if that is longer; gives back the one that is not used.
+    #[cfg(feature = "std")]
+    pub(crate) fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
+        if other.len() > self.buffer.len() {
+            other[..self.len].copy_from_slice(&self.buffer[..self.len]);
+            core::mem::swap(&mut self.buffer, &mut other);
+        }
+        other
+    }
+
+    /// Takes the buffer unless a message is in it.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        if self.len == 0 { core::mem::take(&mut self.buffer) } else { Vec::new() }
     }
 
     /// Gives the buffer back unless a message is in it.
@@ -236,12 +283,12 @@ pub(crate) const LARGE: usize = 4 * 1024;
 /// [`LARGE`] as the wire counts.
 pub(crate) const LARGE_U64: u64 = 4 * 1024;
 
-/// The largest buffer that is kept for the next message, in bytes.
+/// The largest buffer that is kept although the last messages had no use for it, in bytes.
 const KEEP: usize = 64 * 1024;
 
 /// Lends a whole payload as a message; text is checked here.
 #[inline]
-pub(crate) fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
+fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
     match kind {
         Kind::Text => Ok(Message::Text(utf8::validate(payload)?)),
         Kind::Binary => Ok(Message::Binary(payload)),

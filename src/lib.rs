@@ -54,7 +54,8 @@
 //!   connection (timers, close) +      the protocol, no heap           core only
 //!     ^                      handshake   HTTP/1.1 head, both sides    alloc
 //!   assembler   message        ^      whole messages, UTF-8           alloc
-//!     ^                        |
+//!     ^    deflate ------------+      compression and its terms       std
+//!     |       ^                |
 //!   endpoint ------------------+      buffers and queue, still no I/O alloc
 //!     ^
 //!   blocking   tokio                  the only code that reads, writes and sleeps
@@ -119,6 +120,7 @@
 //! | `alloc` | yes | [`handshake`], [`Assembler`], [`Endpoint`] |
 //! | `getrandom` | yes | [`random_keys`]: masking keys from the operating system |
 //! | `tokio` | no | the `tokio` adapter, with `Stream` and `Sink` |
+//! | `deflate` | no | permessage-deflate (RFC 7692), in `deflate`; implies `std` |
 //!
 //! Without any, the protocol itself is there on `core` alone. A feature adds API and never changes
 //! what a call does.
@@ -132,6 +134,7 @@
 //! | handshake | 16 KiB, 64 fields, 10 s; refused with 414, 431 and 408 |
 //! | close handshake | 5 s |
 //! | keep-alive, idle timeout | off |
+//! | compression | off; a message counts by its decompressed size |
 //! | output queue | 256 KiB high, 64 KiB low; 30 s without progress |
 //! | origin | any: see [`handshake`] before serving browsers |
 //!

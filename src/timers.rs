@@ -10,17 +10,21 @@ use crate::error::TimeoutError;
 
 /// A moment or a span in nanoseconds; [`NEVER`] is none. 584 years fit, `Option<Duration>` would
 /// take twice the room in every idle connection.
-type Nanos = u64;
+pub(crate) type Nanos = u64;
 
-const NEVER: Nanos = u64::MAX;
+pub(crate) const NEVER: Nanos = u64::MAX;
 
-fn nanos(duration: Duration) -> Nanos {
+pub(crate) fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
 
-fn span(duration: Option<Duration>) -> Nanos {
+pub(crate) fn span(duration: Option<Duration>) -> Nanos {
     // A span of zero would be due again at the moment it was handled: it is none.
     duration.filter(|duration| !duration.is_zero()).map_or(NEVER, nanos)
+}
+
+pub(crate) fn duration(nanos: Nanos) -> Option<Duration> {
+    (nanos != NEVER).then(|| Duration::from_nanos(nanos))
 }
 
 /// What is due when a deadline has passed.
@@ -39,14 +43,13 @@ pub(crate) struct Timers {
     pong_timeout: Nanos,
     idle_timeout: Nanos,
     close_timeout: Nanos,
-    /// When the last byte came.
-    heard_at: Nanos,
-    /// When the last message was received or sent.
-    active_at: Nanos,
-    /// When the Ping went out that nothing has followed yet.
-    pinged_at: Nanos,
-    /// When the transport is dropped, once the connection closes.
-    close_at: Nanos,
+    /// When the last byte came, or, if `pinged`, when the Ping went out that nothing has followed
+    /// yet.
+    silent_since: Nanos,
+    /// When the last message was received or sent, or, if `closing`, when the transport is dropped:
+    /// who closes has no other deadline.
+    active_or_close_at: Nanos,
+    pinged: bool,
     heard: bool,
     active: bool,
     closing: bool,
@@ -64,10 +67,9 @@ impl Timers {
             pong_timeout: span(pong_timeout),
             idle_timeout: span(idle_timeout),
             close_timeout: nanos(close_timeout).max(1),
-            heard_at: NEVER,
-            active_at: NEVER,
-            pinged_at: NEVER,
-            close_at: NEVER,
+            silent_since: NEVER,
+            active_or_close_at: NEVER,
+            pinged: false,
             // The first call that brings the time starts the clocks.
             heard: true,
             active: true,
@@ -86,52 +88,68 @@ impl Timers {
     }
 
     pub(crate) fn note_closing(&mut self) {
-        self.closing = true;
+        if !self.closing {
+            self.closing = true;
+            self.active_or_close_at = NEVER;
+        }
+    }
+
+    /// What has been noted and not been turned into deadlines yet.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn notes(&self) -> (bool, bool) {
+        (self.heard, self.active)
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn restore(&mut self, (heard, active): (bool, bool)) {
+        (self.heard, self.active) = (heard, active);
     }
 
     /// Times count from another point: every clock starts anew.
     #[cfg(feature = "std")]
     pub(crate) fn restart(&mut self) {
         (self.heard, self.active) = (true, true);
-        self.close_at = NEVER;
+        self.active_or_close_at = NEVER;
     }
 
     fn settle(&mut self, now: Nanos) {
         if core::mem::take(&mut self.heard) {
-            self.heard_at = now;
+            self.silent_since = now;
             // Any data counts as life, not only the Pong.
-            self.pinged_at = NEVER;
+            self.pinged = false;
         }
-        if core::mem::take(&mut self.active) {
-            self.active_at = now;
-        }
-        if self.closing && self.close_at == NEVER {
-            self.close_at = now.saturating_add(self.close_timeout);
+        let active = core::mem::take(&mut self.active);
+        if self.closing {
+            if self.active_or_close_at == NEVER {
+                self.active_or_close_at = now.saturating_add(self.close_timeout);
+            }
+        } else if active {
+            self.active_or_close_at = now;
         }
     }
 
-    fn keep_alive_at(&self) -> (Nanos, bool) {
-        if self.pinged_at == NEVER {
-            (self.heard_at.saturating_add(self.ping_interval), true)
-        } else {
-            (self.pinged_at.saturating_add(self.pong_timeout), false)
-        }
+    /// When silence has lasted too long. Only while not closing, as the next.
+    fn keep_alive_at(&self) -> Nanos {
+        let patience = if self.pinged { self.pong_timeout } else { self.ping_interval };
+        self.silent_since.saturating_add(patience)
+    }
+
+    fn idle_at(&self) -> Nanos {
+        self.active_or_close_at.saturating_add(self.idle_timeout)
     }
 
     fn next(&self) -> Nanos {
         if self.closing {
-            return self.close_at;
+            self.active_or_close_at
+        } else {
+            self.keep_alive_at().min(self.idle_at())
         }
-        self.keep_alive_at().0.min(self.active_at.saturating_add(self.idle_timeout))
     }
 
     /// The next deadline, after taking note of what happened up to `now`.
     pub(crate) fn poll(&mut self, now: Duration) -> Option<Duration> {
         self.settle(nanos(now));
-        match self.next() {
-            NEVER => None,
-            at => Some(Duration::from_nanos(at)),
-        }
+        duration(self.next())
     }
 
     /// Handles what is due. The next deadline is later than `now` afterwards.
@@ -143,21 +161,18 @@ impl Timers {
         }
         if self.closing {
             self.close_timeout = NEVER;
-            self.close_at = NEVER;
+            self.active_or_close_at = NEVER;
             return Ok(Due::CloseTransport);
         }
-        if now >= self.active_at.saturating_add(self.idle_timeout) {
+        if now >= self.idle_at() {
             return Err(TimeoutError::Idle);
         }
-        if !self.keep_alive_at().1 {
+        if self.pinged {
             return Err(TimeoutError::Pong);
         }
-        if self.pong_timeout == NEVER {
-            // Nobody waits for the Pong: the next Ping is due an interval later.
-            self.heard_at = now;
-        } else {
-            self.pinged_at = now;
-        }
+        self.silent_since = now;
+        // If nobody waits for the Pong, the next Ping is due an interval later.
+        self.pinged = self.pong_timeout != NEVER;
         Ok(Due::Ping)
     }
 }

@@ -31,7 +31,7 @@ fn defaults_are_as_documented() {
     );
     assert_eq!(config.close_timeout.as_secs(), 5);
     let config = websocket_proto::endpoint::Config::default();
-    assert_eq!(config.read_buffer, 16 * 1024);
+    assert_eq!(config.read_buffer, 16 * 1024 + 512);
     assert_eq!((config.high_watermark, config.low_watermark), (256 * 1024, 64 * 1024));
     assert_eq!(config.write_timeout.map(|timeout| timeout.as_secs()), Some(30));
 }

@@ -333,6 +333,8 @@ struct Model {
     unread: Vec<u8>,
     found: Option<Found>,
     out: Vec<u8>,
+    /// Whether the transport takes nothing any more.
+    abandoned: bool,
     high: usize,
     write_timeout: Option<Duration>,
     waiting_since: Option<Duration>,
@@ -356,6 +358,7 @@ impl Model {
             unread: Vec::new(),
             found: None,
             out: Vec::new(),
+            abandoned: false,
             high: config.high_watermark,
             write_timeout: config.write_timeout,
             waiting_since: None,
@@ -417,6 +420,9 @@ impl Model {
     }
 
     fn check_room(&self) -> Result<(), SendError> {
+        if self.abandoned {
+            return Err(SendError::Closed);
+        }
         let queued = self.out.len();
         if queued > self.high { Err(SendError::Full { queued }) } else { Ok(()) }
     }
@@ -440,6 +446,7 @@ impl Model {
     fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.transmit()?;
         self.out.extend_from_slice(&self.connection.close(code, reason)?);
+        self.discard();
         Ok(())
     }
 
@@ -448,7 +455,16 @@ impl Model {
         if self.connection.is_open() && self.check_room().is_err() {
             return Ok(());
         }
-        self.connection.poll_transmit(&mut self.out)
+        self.connection.poll_transmit(&mut self.out)?;
+        self.discard();
+        Ok(())
+    }
+
+    /// What is queued for a transport that takes nothing goes nowhere.
+    fn discard(&mut self) {
+        if self.abandoned {
+            self.out.clear();
+        }
     }
 
     fn advance(&mut self, count: usize) {
@@ -478,9 +494,8 @@ impl Model {
             return Err(TimeoutError::Write);
         }
         let result = self.connection.handle_timeout(now);
-        if self.connection.is_over() {
-            self.out.clear();
-        }
+        self.abandoned |= self.connection.is_over();
+        self.discard();
         result
     }
 }

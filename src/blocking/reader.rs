@@ -122,8 +122,10 @@ impl<S: Transport> Reader<S> {
             if congested {
                 continue;
             }
-            lend_buffer(incoming);
-            let buffer = side.with(|outgoing| incoming.read_buf(outgoing));
+            let buffer = side.with(|outgoing| {
+                lend_buffer(incoming, outgoing);
+                incoming.read_buf(outgoing)
+            });
             let read = stream.wait(buffer, side);
             match read {
                 Ok(Some(0)) => receive_eof(side),

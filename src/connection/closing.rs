@@ -7,9 +7,12 @@
 //!    |   \ peer's Close               our Close transmitted
 //!    |    +-----------> Answering ---------------------------> Complete (by the peer)
 //!    |
-//!    +--- error, timeout, EOF (from any state but Complete) -> Failed
+//!    |                   |
+//!    |                   +--- its time is over --------------> Unanswered
+//!    +--- error, timeout, EOF (also from Sent) --------------> Failed
 //! ```
 
+use super::receive::ControlPayload;
 use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, TimeoutError, UncleanClose};
 
@@ -58,9 +61,9 @@ impl CloseOutcome {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Closing {
-    Open,
+    Open(Replies),
     /// Our Close is out; the peer may still send data until its own.
     Sent {
         sent: CloseCode,
@@ -68,20 +71,44 @@ pub(super) enum Closing {
     /// The peer's Close has come; ours, with the same body, is due.
     Answering {
         received: CloseCode,
+        body: ControlPayload,
     },
     Complete {
         initiator: Initiator,
         sent: CloseCode,
         received: CloseCode,
+        body: ControlPayload,
     },
-    /// `due`: a Close frame with the code of the failure has to be sent first. `received` is 1006
-    /// unless the peer's Close could not be answered.
+    /// The peer's Close has come; ours could not be sent in time.
+    Unanswered {
+        received: CloseCode,
+        body: ControlPayload,
+    },
+    /// `due`: a Close frame with the code of the failure has to be sent first.
     Failed {
         failure: Failure,
         sent: Option<CloseCode>,
-        received: CloseCode,
         due: bool,
     },
+}
+
+/// What the connection has to send by itself while it is open: nothing of it follows a Close.
+#[derive(Clone, Debug)]
+pub(super) struct Replies {
+    /// The payload of the Pong that is due: to the latest Ping (RFC 6455 §5.5.3: the latest is
+    /// enough).
+    pub(super) pong: Option<ControlPayload>,
+    /// Whether a keep-alive Ping is due.
+    pub(super) ping: bool,
+}
+
+impl Replies {
+    pub(super) const NONE: Self = Self { pong: None, ping: false };
+
+    #[inline]
+    pub(super) const fn are_due(&self) -> bool {
+        self.pong.is_some() || self.ping
+    }
 }
 
 impl Closing {
@@ -90,36 +117,69 @@ impl Closing {
         // A peer that takes nothing is not told: part of a frame may be out, and a Close frame
         // behind it would be taken for the rest of it.
         let can_tell = !matches!(failure, Failure::Lost(_) | Failure::Timeout(TimeoutError::Write));
-        let received = CloseCode::ABNORMAL;
         *self = match *self {
-            Self::Open => Self::Failed { failure, sent: None, received, due: can_tell },
-            Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), received, due: false },
+            Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell },
+            Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), due: false },
             // The peer has said all it had to say; its Close is answered as it would have been.
-            Self::Answering { .. } | Self::Complete { .. } | Self::Failed { .. } => return false,
+            Self::Answering { .. }
+            | Self::Complete { .. }
+            | Self::Unanswered { .. }
+            | Self::Failed { .. } => return false,
         };
         true
+    }
+
+    /// Takes the peer's Close (RFC 6455 §5.5.1): the answer echoes the code; the reason comes with
+    /// it.
+    pub(super) fn receive(&mut self, received: CloseCode, body: ControlPayload) {
+        *self = match *self {
+            Self::Open(_) => Self::Answering { received, body },
+            Self::Sent { sent } => {
+                Self::Complete { initiator: Initiator::Local, sent, received, body }
+            }
+            Self::Answering { .. }
+            | Self::Complete { .. }
+            | Self::Unanswered { .. }
+            | Self::Failed { .. } => return,
+        };
     }
 
     /// Ends what is not complete: the peer, or whoever should have written, has had its time.
     pub(super) fn expire(&mut self) {
         self.fail(Failure::Lost(UncleanClose));
-        if let Self::Answering { received } = *self {
-            let failure = Failure::Lost(UncleanClose);
-            *self = Self::Failed { failure, sent: None, received, due: false };
+        if let Self::Answering { received, body } = *self {
+            *self = Self::Unanswered { received, body };
+        }
+    }
+
+    /// The body of the peer's Close, once that has come.
+    pub(super) const fn body(&self) -> Option<&ControlPayload> {
+        match self {
+            Self::Answering { body, .. }
+            | Self::Complete { body, .. }
+            | Self::Unanswered { body, .. } => Some(body),
+            Self::Open(_) | Self::Sent { .. } | Self::Failed { .. } => None,
         }
     }
 
     pub(super) const fn outcome(&self) -> Option<CloseOutcome> {
         match *self {
-            Self::Open | Self::Sent { .. } | Self::Answering { .. } => None,
-            Self::Complete { initiator, sent, received } => {
+            Self::Open(_) | Self::Sent { .. } | Self::Answering { .. } => None,
+            Self::Complete { initiator, sent, received, .. } => {
                 Some(CloseOutcome { initiator, sent: Some(sent), received, failure: None })
             }
-            Self::Failed { failure, sent, received, .. } => {
+            Self::Unanswered { received, .. } => Some(CloseOutcome {
+                initiator: Initiator::Peer,
+                sent: None,
+                received,
+                failure: Some(Failure::Lost(UncleanClose)),
+            }),
+            Self::Failed { failure, sent, .. } => {
                 let initiator = match (failure, sent) {
                     (Failure::Lost(_), None) => Initiator::Peer,
                     _ => Initiator::Local,
                 };
+                let received = CloseCode::ABNORMAL;
                 Some(CloseOutcome { initiator, sent, received, failure: Some(failure) })
             }
         }

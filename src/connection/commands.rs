@@ -141,23 +141,14 @@ impl Connection {
         fragment: Option<Fragment>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        /// Small enough to be masked while it is in the first-level cache.
-        const BLOCK: usize = 8 * 1024;
         self.check_open()?;
         let header = self.sender.data_header(kind, rsv, fragment, len64(payload))?;
-        let head = header.encode();
         self.timers.note_active();
-        out.reserve(head.len() + payload.len());
-        out.extend_from_slice(&head);
-        let Some(mut key) = header.mask else {
-            out.extend_from_slice(payload);
-            return Ok(());
-        };
-        for block in payload.chunks(BLOCK) {
-            let at = out.len();
-            out.extend_from_slice(block);
-            mask::apply(&mut out[at..], key);
-            key = key.advanced(block.len());
+        out.reserve(Header::MAX_LEN + payload.len());
+        header.encode().append_to(out);
+        match header.mask {
+            Some(key) => mask::append(out, payload, key),
+            None => out.extend_from_slice(payload),
         }
         Ok(())
     }
@@ -268,7 +259,6 @@ impl Connection {
         let encoded = self.close_frame(frame)?;
         let sent = frame.map_or(CloseCode::NO_STATUS, CloseFrame::code);
         self.closing = Closing::Sent { sent };
-        self.sender.clear_replies();
         self.timers.note_closing();
         Ok(encoded)
     }

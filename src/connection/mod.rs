@@ -18,6 +18,8 @@ mod config;
 mod receive;
 mod send;
 
+#[cfg(feature = "alloc")]
+use core::ops::Range;
 use core::time::Duration;
 
 #[cfg(feature = "alloc")]
@@ -31,10 +33,11 @@ pub use send::{ControlFrame, Fragment, KeySource, NoEntropy};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-use crate::frame::Masking;
+use crate::frame::{Masking, OpCode, Rsv, mask};
 use crate::input::Input;
 use crate::timers::{Due, Timers};
-use closing::Closing;
+use closing::{Closing, Replies};
+pub(crate) use receive::Whole;
 use receive::{Incoming, Receiver};
 use send::Sender;
 
@@ -83,7 +86,7 @@ impl Connection {
         Self {
             receiver: Receiver::new(config, masking),
             sender: Sender::new(keys),
-            closing: Closing::Open,
+            closing: Closing::Open(Replies::NONE),
             timers: Timers::new(
                 config.ping_interval,
                 config.pong_timeout,
@@ -117,10 +120,80 @@ impl Connection {
         &mut self,
         input: &mut Input<'b>,
     ) -> Result<Option<Event<'b>>, ProtocolError> {
+        if let Some(Whole { kind, key, payload }) = self.receive_whole(input.as_bytes()) {
+            input.take(payload.start);
+            let payload = input.take(payload.len());
+            if let Some(key) = key {
+                mask::apply(payload, key);
+            }
+            let data = Data { kind, rsv: Rsv::NONE, first: true, last: true, payload };
+            return Ok(Some(Event::Data(data)));
+        }
+        self.receive_any(input)
+    }
+
+    /// The short way of [`receive`](Self::receive): where the payload lies, if the input begins with
+    /// a whole message in one frame, and nothing else is under way or due. `None`, and nothing has
+    /// happened, otherwise.
+    ///
+    /// The caller takes the frame and unmasks it, in this order: where the next frame begins is what
+    /// the next call waits for.
+    #[inline]
+    pub(crate) fn receive_whole(&mut self, input: &[u8]) -> Option<Whole> {
+        let Closing::Open(replies) = &self.closing else { return None };
+        if replies.are_due() {
+            return None;
+        }
+        let whole = self.receiver.peek_whole(input)?;
+        self.timers.note_heard();
+        self.timers.note_active();
+        Some(whole)
+    }
+
+    /// Where the payload of the next frame will lie, if the input holds the beginning of a whole
+    /// binary message and nothing else is under way; an empty range behind it if more of the header
+    /// has to come first. Nothing is taken.
+    ///
+    /// Nothing in such a frame can be wrong any more, so it may wait in its place until the rest has
+    /// come. Text may not: its first bad byte has to be noticed when it comes.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Range<usize>> {
+        if self.is_open() { self.receiver.peek_begun(input) } else { None }
+    }
+
+    /// Takes note that more has come of what [`peek_begun`](Self::peek_begun) sees, and whether
+    /// there are bytes of the payload.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn note_begun(&mut self, has_payload: bool) {
+        self.timers.note_heard();
+        if has_payload {
+            self.timers.note_active();
+        }
+    }
+
+    /// As [`receive`](Self::receive), of bytes that [`note_begun`](Self::note_begun) has seen: they
+    /// are not news.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receive_noted<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        let notes = self.timers.notes();
+        let event = self.receive(input);
+        self.timers.restore(notes);
+        event
+    }
+
+    /// The long way, for every state and every frame.
+    fn receive_any<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Event<'b>>, ProtocolError> {
         match self.closing {
-            Closing::Open | Closing::Sent { .. } => {}
+            Closing::Open(_) | Closing::Sent { .. } => {}
             // RFC 6455 §5.5.1: nothing after a Close frame is processed.
-            Closing::Answering { .. } | Closing::Complete { .. } => {
+            Closing::Answering { .. } | Closing::Complete { .. } | Closing::Unanswered { .. } => {
                 input.take(usize::MAX);
                 return Ok(None);
             }
@@ -160,8 +233,8 @@ impl Connection {
         match incoming {
             Incoming::Ping(payload) => {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
-                if matches!(self.closing, Closing::Open) {
-                    self.sender.queue_answer(*payload);
+                if let Closing::Open(replies) = &mut self.closing {
+                    replies.pong = Some(*payload);
                 }
                 Ok(Event::Ping(*payload))
             }
@@ -169,7 +242,8 @@ impl Connection {
             Incoming::Close(payload) => match CloseFrame::parse(payload) {
                 Ok(frame) => {
                     let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());
-                    self.receive_close(code, payload);
+                    self.closing.receive(code, *payload);
+                    self.timers.note_closing();
                     Ok(Event::Close(frame))
                 }
                 Err(error) => {
@@ -180,21 +254,6 @@ impl Connection {
             // `receive` has dealt with data.
             Incoming::Data(_) => Err(self.fail(ProtocolError::UnexpectedContinuation)),
         }
-    }
-
-    fn receive_close(&mut self, received: CloseCode, payload: &ControlPayload) {
-        self.sender.clear_replies();
-        // RFC 6455 §5.5.1: the answer echoes the code; the reason comes with it. It is kept for
-        // `received_close` in any case.
-        self.sender.queue_answer(*payload);
-        self.closing = match self.closing {
-            Closing::Open => Closing::Answering { received },
-            Closing::Sent { sent } => {
-                Closing::Complete { initiator: Initiator::Local, sent, received }
-            }
-            closing => closing,
-        };
-        self.timers.note_closing();
     }
 
     /// Takes note that the transport has ended: there will be no more input.
@@ -225,7 +284,6 @@ impl Connection {
 
     fn fail_with(&mut self, failure: Failure) {
         if self.closing.fail(failure) {
-            self.sender.clear_replies();
             self.timers.note_closing();
         }
     }
@@ -234,14 +292,14 @@ impl Connection {
     #[inline]
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.closing, Closing::Open)
+        matches!(self.closing, Closing::Open(_))
     }
 
     /// Whether events can still come: no Close was received, and nothing failed.
     #[inline]
     #[must_use]
     pub const fn is_receiving(&self) -> bool {
-        matches!(self.closing, Closing::Open | Closing::Sent { .. })
+        matches!(self.closing, Closing::Open(_) | Closing::Sent { .. })
     }
 
     /// How the connection ended, once it has (RFC 6455 §7.1.4).
@@ -253,13 +311,8 @@ impl Connection {
     /// The body of the peer's Close frame, if one came and was not empty.
     #[must_use]
     pub fn received_close(&self) -> Option<CloseFrame> {
-        let has_come = match self.closing {
-            Closing::Answering { .. } | Closing::Complete { .. } => true,
-            Closing::Failed { received, .. } => received != CloseCode::ABNORMAL,
-            Closing::Open | Closing::Sent { .. } => false,
-        };
         // It was checked when it came.
-        if has_come { CloseFrame::parse(self.sender.answer()).ok().flatten() } else { None }
+        self.closing.body().and_then(|body| CloseFrame::parse(body).ok().flatten())
     }
 
     /// How many bytes of the data frame under way have not arrived; 0 between frames.
@@ -274,13 +327,13 @@ impl Connection {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
-        match self.closing {
+        match &self.closing {
             // The peer has had its time, and part of a frame may be out.
             _ if self.expired => false,
-            Closing::Open => self.sender.has_replies(),
+            Closing::Open(replies) => replies.are_due(),
             Closing::Answering { .. } => true,
-            Closing::Failed { due, .. } => due,
-            Closing::Sent { .. } | Closing::Complete { .. } => false,
+            Closing::Failed { due, .. } => *due,
+            Closing::Sent { .. } | Closing::Complete { .. } | Closing::Unanswered { .. } => false,
         }
     }
 
@@ -297,31 +350,41 @@ impl Connection {
         if !self.wants_transmit() {
             return Ok(None);
         }
-        match self.closing {
-            Closing::Open => self.sender.poll_reply(),
-            Closing::Sent { .. } | Closing::Complete { .. } => Ok(None),
-            Closing::Answering { received } => {
-                let encoded = self.sender.close_answer()?;
-                self.closing =
-                    Closing::Complete { initiator: Initiator::Peer, sent: received, received };
+        // Without a key a frame stays due: the state changes once it is encoded.
+        match &mut self.closing {
+            Closing::Open(Replies { pong: pong @ Some(_), .. }) => {
+                let payload = pong.unwrap_or(ControlPayload::EMPTY);
+                let encoded = self.sender.control(OpCode::Pong, &payload)?;
+                *pong = None;
                 Ok(Some(encoded))
             }
-            Closing::Failed { due: false, .. } => Ok(None),
-            Closing::Failed { failure, due: true, .. } => {
+            Closing::Open(Replies { pong: None, ping }) => {
+                let encoded = self.sender.control(OpCode::Ping, &ControlPayload::EMPTY)?;
+                *ping = false;
+                Ok(Some(encoded))
+            }
+            Closing::Answering { received, body } => {
+                let (received, body) = (*received, *body);
+                let encoded = self.sender.control(OpCode::Close, &body)?;
+                let initiator = Initiator::Peer;
+                self.closing = Closing::Complete { initiator, sent: received, received, body };
+                Ok(Some(encoded))
+            }
+            Closing::Failed { failure, .. } => {
                 let (code, reason) = match failure {
                     Failure::Protocol(error) => (error.close_code(), error.reason()),
                     Failure::Timeout(error) => (error.close_code(), error.reason()),
                     Failure::Lost(_) => (CloseCode::INTERNAL_ERROR, ""),
                 };
+                let failure = *failure;
                 // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
                 let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
-                self.closing = Closing::Failed {
-                    failure,
-                    sent: Some(code),
-                    due: false,
-                    received: CloseCode::ABNORMAL,
-                };
+                self.closing = Closing::Failed { failure, sent: Some(code), due: false };
                 Ok(Some(encoded))
+            }
+            // Nothing is due.
+            Closing::Sent { .. } | Closing::Complete { .. } | Closing::Unanswered { .. } => {
+                Ok(None)
             }
         }
     }
@@ -362,8 +425,8 @@ impl Connection {
         match self.timers.handle(now) {
             Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {
-                if self.is_open() {
-                    self.sender.queue_ping();
+                if let Closing::Open(replies) = &mut self.closing {
+                    replies.ping = true;
                 }
                 Ok(())
             }
@@ -420,8 +483,9 @@ impl Connection {
     #[must_use]
     pub fn should_close_transport(&self) -> bool {
         match self.closing {
-            Closing::Open => false,
+            Closing::Open(_) => false,
             Closing::Sent { .. } | Closing::Answering { .. } => self.expired,
+            Closing::Unanswered { .. } => true,
             Closing::Complete { .. } => self.role() == Role::Server || self.is_over(),
             Closing::Failed { due, .. } => !due || self.is_over(),
         }

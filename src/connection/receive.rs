@@ -11,10 +11,11 @@
 //! ```
 
 use core::fmt;
-use core::ops::Deref;
+use core::ops::{Deref, Range};
 
 use super::Config;
 use crate::error::ProtocolError;
+use crate::frame::mask::MaskKey;
 use crate::frame::{Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Rsv, Rules};
 use crate::input::Input;
 use crate::message::Kind;
@@ -91,6 +92,14 @@ impl fmt::Debug for ControlPayload {
     }
 }
 
+/// A whole message in one frame, still masked, in the bytes that were shown to the connection.
+pub(crate) struct Whole {
+    pub(crate) kind: Kind,
+    pub(crate) key: Option<MaskKey>,
+    /// The frame ends where its payload ends.
+    pub(crate) payload: Range<usize>,
+}
+
 /// What the half makes of the bytes; the connection turns it into an event and what follows.
 pub(super) enum Incoming<'b> {
     Data(Data<'b>),
@@ -128,6 +137,8 @@ pub(super) struct Receiver {
     announced: u64,
     max_frame: u64,
     max_message: u64,
+    /// Messages in one frame of less than this keep to the limits above.
+    whole_below: u32,
 }
 
 impl Receiver {
@@ -142,6 +153,12 @@ impl Receiver {
             announced: 0,
             max_frame: config.max_frame,
             max_message: config.max_message,
+            whole_below: match config.frame_allowance {
+                // Then a frame has to be worth it.
+                0 => 0,
+                _ => u32::try_from(config.max_frame.min(config.max_message).saturating_add(1))
+                    .unwrap_or(u32::MAX),
+            },
         }
     }
 
@@ -156,6 +173,29 @@ impl Receiver {
             Frame::Data { .. } => self.decoder.remaining(),
             Frame::Control(_) => 0,
         }
+    }
+
+    /// The next frame, if it is a whole message and lies in `bytes` completely; see
+    /// [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would have begun a
+    /// message and ended it.
+    #[inline]
+    pub(super) fn peek_whole(&self, bytes: &[u8]) -> Option<Whole> {
+        let (header, start) = self.decoder.peek_whole(bytes, u64::from(self.whole_below))?;
+        let kind = if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
+        let end = start + usize::try_from(header.len).ok()?;
+        Some(Whole { kind, key: header.mask, payload: start..end })
+    }
+
+    /// Where the payload of the next frame will lie, if it is a whole binary message of which only
+    /// the beginning has come, be it a part of its header.
+    #[cfg(feature = "alloc")]
+    pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let Some((header, start)) = self.decoder.peek_plain(bytes, self.whole_below.into()) else {
+            // Of an incomplete header the end is all that is known.
+            return self.decoder.peek_needs(bytes).map(|end| end..end);
+        };
+        let end = start + usize::try_from(header.len).ok()?;
+        (header.opcode == OpCode::Binary && end > bytes.len()).then_some(start..end)
     }
 
     #[inline]

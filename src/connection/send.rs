@@ -88,67 +88,15 @@ pub(super) struct Sender {
     keys: Option<KeySource>,
     /// The message that is being sent in parts.
     parts: Option<Kind>,
-    /// The payload of the answer that is due: to the latest Ping (RFC 6455 §5.5.3: the latest is
-    /// enough), or to the peer's Close once that has come.
-    answer: Option<ControlPayload>,
-    /// Whether a keep-alive Ping is due.
-    ping: bool,
 }
 
 impl Sender {
     pub(super) const fn new(keys: Option<KeySource>) -> Self {
-        Self { keys, parts: None, answer: None, ping: false }
+        Self { keys, parts: None }
     }
 
     pub(super) const fn is_client(&self) -> bool {
         self.keys.is_some()
-    }
-
-    /// The connection knows from its state what the payload answers.
-    pub(super) fn queue_answer(&mut self, payload: ControlPayload) {
-        self.answer = Some(payload);
-    }
-
-    /// The Close that answers the peer's, with the same code and reason. Without a key it stays
-    /// due.
-    pub(super) fn close_answer(&mut self) -> Result<ControlFrame, SendError> {
-        let payload = self.answer.unwrap_or(ControlPayload::EMPTY);
-        self.control(OpCode::Close, &payload)
-    }
-
-    /// The payload that was queued last; it stays after a Close was answered.
-    pub(super) fn answer(&self) -> &[u8] {
-        self.answer.as_deref().unwrap_or_default()
-    }
-
-    pub(super) fn queue_ping(&mut self) {
-        self.ping = true;
-    }
-
-    /// Drops the automatic replies that have not been transmitted: after a Close nothing follows.
-    pub(super) fn clear_replies(&mut self) {
-        self.answer = None;
-        self.ping = false;
-    }
-
-    #[inline]
-    pub(super) const fn has_replies(&self) -> bool {
-        self.answer.is_some() || self.ping
-    }
-
-    /// The due Pong or keep-alive Ping. Without a key it stays due.
-    pub(super) fn poll_reply(&mut self) -> Result<Option<ControlFrame>, SendError> {
-        if let Some(payload) = self.answer {
-            let frame = self.control(OpCode::Pong, &payload)?;
-            self.answer = None;
-            return Ok(Some(frame));
-        }
-        if self.ping {
-            let frame = self.control(OpCode::Ping, &ControlPayload::EMPTY)?;
-            self.ping = false;
-            return Ok(Some(frame));
-        }
-        Ok(None)
     }
 
     pub(super) fn control(

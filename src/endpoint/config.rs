@@ -10,8 +10,9 @@ use crate::connection;
 pub struct Config {
     /// Limits and deadlines.
     pub connection: connection::Config,
-    /// How much is read at once, in bytes; 16 KiB by default, which stays in the first-level
-    /// cache. Frames that are larger are read straight into their message, in growing steps.
+    /// How much is read at once, in bytes; 16.5 KiB by default, which stays in the first-level
+    /// cache and holds a frame of 16 KiB. Frames that are larger are read straight into their
+    /// message, in growing steps.
     pub read_buffer: usize,
     /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
     /// message may go beyond it.
@@ -32,7 +33,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             connection: connection::Config::default(),
-            read_buffer: 16 * 1024,
+            read_buffer: 16 * 1024 + 512,
             high_watermark: 256 * 1024,
             low_watermark: 64 * 1024,
             write_timeout: Some(Duration::from_secs(30)),

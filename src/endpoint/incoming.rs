@@ -7,18 +7,24 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE};
-use crate::connection::Event;
+use crate::connection::{Event, Whole};
 use crate::error::ProtocolError;
+use crate::frame::mask;
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
+use crate::utf8::{self, InvalidUtf8};
 
 /// Where the message lies that [`Incoming::poll`] found. It is borrowed later: a loop that decodes
 /// cannot lend from inside itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Found {
     Nothing,
-    /// In one piece in the read buffer; text is not checked yet.
-    InReadBuffer(Kind, Range<usize>),
+    /// In one piece in the read buffer, the last bytes before the unread ones; text is not checked
+    /// yet.
+    InReadBuffer {
+        kind: Kind,
+        len: usize,
+    },
     /// Put together by the assembler, and checked.
     Assembled,
 }
@@ -28,6 +34,13 @@ pub(crate) struct Incoming {
     buffer: Vec<u8>,
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
+    /// How long the frame is that begins the unread bytes and waits there for its end; 0 if none
+    /// does.
+    awaited: usize,
+    /// Where its payload begins.
+    head: usize,
+    /// How much of it had come when it was looked at last.
+    noted: usize,
     read_size: usize,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
@@ -44,6 +57,9 @@ impl Incoming {
         Self {
             buffer: Vec::new(),
             unread: 0..0,
+            awaited: 0,
+            head: 0,
+            noted: 0,
             read_size: read_size.max(1),
             assembler,
             direct: 0,
@@ -87,6 +103,13 @@ impl Incoming {
             if self.buffer.len() < self.read_size {
                 self.buffer.resize(self.read_size, 0);
             }
+        } else if self.buffer.len() - self.unread.start < self.awaited {
+            // Room for the end of the frame.
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+            if self.buffer.len() < self.awaited {
+                self.buffer.resize(self.awaited, 0);
+            }
         }
         self.forget();
         &mut self.buffer[self.unread.end..]
@@ -109,7 +132,43 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        match self.poll_whole(outgoing) {
+            Some(_) => Ok(Status::Message),
+            None => self.poll_any(outgoing),
+        }
+    }
+
+    /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
+    /// while nothing else is under way. `None`, and nothing has happened, otherwise.
+    #[inline]
+    pub(crate) fn poll_whole(&mut self, outgoing: &mut Outgoing) -> Option<(Kind, Range<usize>)> {
+        if let Found::Assembled = self.found {
+            self.forget();
+        }
+        if self.unread.len() < self.awaited {
+            return None;
+        }
+        // While bytes wait in the assembler's room a frame is under way.
+        let unread = &mut self.buffer[self.unread.clone()];
+        let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
+        let start = self.unread.start;
+        self.unread.start += payload.end;
+        self.awaited = 0;
+        self.found = Found::InReadBuffer { kind, len: payload.len() };
+        if let Some(key) = key {
+            mask::apply(&mut unread[payload.clone()], key);
+        }
+        Some((kind, start + payload.start..start + payload.end))
+    }
+
+    /// The long way, for everything that can be in the input.
+    pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         self.forget();
+        if self.awaits_rest(outgoing) {
+            // Without a key a reply stays due; `transmit` says so again when the caller flushes.
+            let _ = outgoing.transmit();
+            return Ok(Status::NeedRead);
+        }
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -121,25 +180,53 @@ impl Incoming {
                     return Ok(Status::Message);
                 }
                 Step::More => {}
-                Step::UsedUp if outgoing.connection.is_receiving() => return Ok(Status::NeedRead),
+                Step::UsedUp if outgoing.connection.is_receiving() => {
+                    self.assembler.settle();
+                    return Ok(Status::NeedRead);
+                }
                 Step::UsedUp => return Ok(Status::Closed),
             }
         }
     }
 
-    #[inline]
+    /// Whether the unread bytes are the beginning of a message that fits the read buffer: it is
+    /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
+    /// it lies.
+    fn awaits_rest(&mut self, outgoing: &mut Outgoing) -> bool {
+        let len = self.unread.len();
+        if len >= self.awaited && len > 0 && self.direct == 0 {
+            // Not awaited before, or as far as its header.
+            if self.awaited == 0 {
+                self.noted = 0;
+            }
+            let unread = &self.buffer[self.unread.clone()];
+            (self.head, self.awaited) = match outgoing.connection.peek_begun(unread) {
+                Some(payload) if payload.end <= self.buffer.len() => (payload.start, payload.end),
+                Some(_) | None => (0, 0),
+            };
+        }
+        if len >= self.awaited || !outgoing.connection.is_open() {
+            self.awaited = 0;
+            return false;
+        }
+        if len > self.noted {
+            self.noted = len;
+            outgoing.connection.note_begun(len > self.head);
+        }
+        true
+    }
+
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let Range { start, end } = self.unread;
         let mut input = Input::new(&mut self.buffer[start..end]);
         let event = outgoing.connection.receive(&mut input);
-        let at = end - input.len();
-        self.unread.start = at;
+        self.unread.start = end - input.len();
         match event? {
             None => Ok(Step::UsedUp),
             Some(Event::Data(piece)) if self.assembler.is_whole(&piece) => {
                 // The payload is the last thing that was taken out of the input.
-                let payload = at - piece.payload.len()..at;
-                Ok(Step::Found(Found::InReadBuffer(piece.kind, payload)))
+                let (kind, len) = (piece.kind, piece.payload.len());
+                Ok(Step::Found(Found::InReadBuffer { kind, len }))
             }
             Some(Event::Data(piece)) => match self.assembler.collect(&piece) {
                 Ok(complete) => {
@@ -153,7 +240,10 @@ impl Incoming {
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        let count = mem::take(&mut self.direct);
+        // Unmasked and checked in steps, so that the check finds in the first-level cache what has
+        // just been unmasked.
+        let count = self.direct.min(BLOCK);
+        self.direct -= count;
         // The room that was lent is used up: the next read asks for another.
         self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
@@ -170,20 +260,39 @@ impl Incoming {
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
     #[inline]
     pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        match &self.found {
-            Found::InReadBuffer(kind, range) => {
-                assembler::message(*kind, &self.buffer[range.clone()])
+        Ok(self.lend()?)
+    }
+
+    /// As [`message`](Self::message), with an error that takes no room: the compiler then keeps the
+    /// message in registers.
+    #[inline]
+    pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
+        let (kind, payload) = match self.found {
+            Found::InReadBuffer { kind, len } => {
+                let end = self.unread.start;
+                (kind, &self.buffer[end - len..end])
             }
-            Found::Assembled => self.assembler.message(),
-            Found::Nothing => Ok(Message::Binary(&[])),
-        }
+            Found::Assembled => self.assembler.parts(),
+            Found::Nothing => (Kind::Binary, &[][..]),
+        };
+        message(kind, payload)
+    }
+
+    /// Lends what [`poll_whole`](Self::poll_whole) has found.
+    #[inline]
+    pub(crate) fn lend_whole(
+        &self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        message(kind, &self.buffer[payload])
     }
 
     /// As [`message`](Self::message), owned; a large one is not copied.
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
         let owned = match self.found {
             Found::Assembled => self.assembler.take(),
-            Found::InReadBuffer(..) | Found::Nothing => self.message().map(Message::into_owned),
+            Found::InReadBuffer { .. } | Found::Nothing => Ok(self.message()?.into_owned()),
         };
         if owned.is_ok() {
             self.found = Found::Nothing;
@@ -191,15 +300,51 @@ impl Incoming {
         owned
     }
 
-    /// Gives back the buffers that hold nothing.
-    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+    /// Gives back the buffers that hold nothing. A message that waits in the read buffer for its end
+    /// goes on waiting elsewhere, in as many bytes as it has.
+    pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
+        // Only if nothing has been read since: what follows would be a part of it or another frame.
+        let is_polled = self.unread.len() == self.noted;
+        if self.awaited > 0 && is_polled && outgoing.connection.is_open() {
+            self.awaited = 0;
+            let Range { start, end } = self.unread;
+            let mut input = Input::new(&mut self.buffer[start..end]);
+            // Its header has been checked, so this is the first piece of it, or nothing yet.
+            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
+                let _ = self.assembler.collect(&piece);
+            }
+            self.unread.start = end;
+        }
         self.assembler.release();
         if self.has_unread() || self.buffer.capacity() == 0 {
             return None;
         }
         self.unread = 0..0;
         Some(mem::take(&mut self.buffer))
+    }
+
+    /// Whether a large frame is under way whose message could do with a longer buffer.
+    #[cfg(feature = "std")]
+    pub(crate) fn wants_room(&self, outgoing: &Outgoing) -> bool {
+        let remaining = outgoing.connection.data_remaining();
+        remaining >= assembler::LARGE_U64
+            && self.assembler.collected() >= LARGE
+            && self.assembler.wants_room(usize::try_from(remaining).unwrap_or(usize::MAX))
+    }
+
+    /// Lends the message under way a longer buffer; gives back the one that is not used.
+    #[cfg(feature = "std")]
+    pub(crate) fn exchange_room(&mut self, room: Vec<u8>) -> Vec<u8> {
+        // Bytes that wait in the room that was lent last go with it.
+        if self.direct > 0 { room } else { self.assembler.exchange(room) }
+    }
+
+    /// Takes the buffer that large messages are put together in, unless one is.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_room(&mut self) -> Vec<u8> {
+        self.forget();
+        self.assembler.take_buffer()
     }
 
     /// Whether there is no read buffer.
@@ -225,6 +370,17 @@ impl fmt::Debug for Incoming {
             .finish_non_exhaustive()
     }
 }
+
+#[inline]
+fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
+    match kind {
+        Kind::Text => utf8::validate(payload).map(Message::Text),
+        Kind::Binary => Ok(Message::Binary(payload)),
+    }
+}
+
+/// How much of what was read into a large message is decoded at once, in bytes.
+const BLOCK: usize = 16 * 1024;
 
 /// What one round of decoding came to.
 enum Step {

@@ -35,6 +35,7 @@ use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
+use crate::utf8::InvalidUtf8;
 
 /// What [`Endpoint::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,9 +164,9 @@ impl Endpoint {
     #[inline]
     pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => Ok(Received { message, out: Out::new(outgoing) }),
-            Err(error) => Err(outgoing.fail(error)),
+            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
         }
     }
 
@@ -178,7 +179,19 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        match self.poll()? {
+        let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
+            return self.next_any();
+        };
+        let Self { incoming, outgoing } = self;
+        match incoming.lend_whole(kind, payload) {
+            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
+            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
+        }
+    }
+
+    /// What [`next`](Self::next) does with everything that is not a whole message in one frame.
+    fn next_any(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
+        match self.incoming.poll_any(&mut self.outgoing)? {
             Status::Message => self.received().map(Some),
             Status::NeedRead | Status::Closed => Ok(None),
         }
@@ -304,7 +317,7 @@ impl Endpoint {
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {
         self.outgoing.release();
-        self.incoming.release()
+        self.incoming.release(&mut self.outgoing)
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),

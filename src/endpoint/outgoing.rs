@@ -22,6 +22,7 @@ use crate::frame::Rsv;
 use crate::frame::{Header, mask};
 use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
 use crate::prepared::Frame;
+use crate::timers::{NEVER, Nanos, duration, nanos, span};
 
 /// The largest buffer that is kept for the next frames, in bytes.
 const KEEP: usize = 64 * 1024;
@@ -122,9 +123,9 @@ pub(crate) struct Outgoing {
     congested: bool,
     /// Whether the transport takes nothing any more.
     abandoned: bool,
-    write_timeout: Option<Duration>,
+    write_timeout: Nanos,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
-    stalled_at: Option<Duration>,
+    stalled_at: Nanos,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
     pub(crate) deflater: Option<Box<Deflater>>,
@@ -139,8 +140,8 @@ impl Outgoing {
             low: config.low_watermark.min(config.high_watermark),
             congested: false,
             abandoned: false,
-            write_timeout: config.write_timeout.filter(|timeout| !timeout.is_zero()),
-            stalled_at: None,
+            write_timeout: span(config.write_timeout),
+            stalled_at: NEVER,
             #[cfg(feature = "deflate")]
             deflater: None,
         }
@@ -176,14 +177,14 @@ impl Outgoing {
 
     /// Gives up on a peer that takes nothing: what is queued would never leave.
     pub(crate) fn give_up(&mut self, error: TimeoutError) -> TimeoutError {
-        self.write_timeout = None;
+        self.write_timeout = NEVER;
         self.abandon();
         self.connection.time_out(error)
     }
 
     #[cfg(feature = "std")]
     pub(crate) fn write_timeout(&self) -> Option<Duration> {
-        self.write_timeout
+        duration(self.write_timeout)
     }
 
     /// The first piece of the queued output, by reference count.
@@ -397,7 +398,7 @@ impl Outgoing {
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);
         if count > 0 {
-            self.stalled_at = None;
+            self.stalled_at = NEVER;
             if self.queue.len() > 0 {
                 self.connection.note_progress();
             }
@@ -419,12 +420,17 @@ impl Outgoing {
 
     /// The deadline of the write timeout alone.
     pub(crate) fn poll_write_timeout(&mut self, now: Duration) -> Option<Duration> {
-        let timeout = self.write_timeout?;
-        if self.queue.len() == 0 {
-            self.stalled_at = None;
+        if self.write_timeout == NEVER {
             return None;
         }
-        self.stalled_at.get_or_insert(now).checked_add(timeout)
+        if self.queue.len() == 0 {
+            self.stalled_at = NEVER;
+            return None;
+        }
+        if self.stalled_at == NEVER {
+            self.stalled_at = nanos(now);
+        }
+        duration(self.stalled_at.saturating_add(self.write_timeout))
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {

@@ -4,7 +4,7 @@ use core::fmt;
 
 #[cfg(feature = "deflate")]
 use super::header::Rsv;
-use super::header::{Header, Order, Rules};
+use super::header::{Header, Masking, Order, Rules};
 use super::mask::{self, MaskKey};
 use crate::error::ProtocolError;
 use crate::input::Input;
@@ -105,6 +105,46 @@ impl Decoder {
             }
         }
         self.header_in_pieces(input)
+    }
+
+    /// The header of the next frame, and its own length in bytes, if the frame is a whole message
+    /// of less than `below` bytes and lies in `bytes` completely.
+    ///
+    /// The short way for what most streams consist of: it leaves it to the caller to take the frame
+    /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
+    #[inline]
+    pub(crate) fn peek_whole(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
+        let (header, used) = self.peek_plain(bytes, below)?;
+        (header.len <= len64(&bytes[used..])).then_some((header, used))
+    }
+
+    /// As [`peek_whole`](Self::peek_whole), of a frame whose payload need not have come yet.
+    #[inline]
+    pub(crate) fn peek_plain(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
+            return None;
+        }
+        let (header, used) = match self.rules.masking {
+            Masking::Required => Header::parse_plain::<true>(bytes)?,
+            Masking::Forbidden => Header::parse_plain::<false>(bytes)?,
+            Masking::Either => return None,
+        };
+        (header.len < below).then_some((header, used))
+    }
+
+    /// How many bytes have to be there before more can be said of the next frame, if its header is
+    /// not complete and it may be a whole binary message that is read with
+    /// [`peek_plain`](Self::peek_plain).
+    #[cfg(feature = "alloc")]
+    pub(crate) fn peek_needs(&self, bytes: &[u8]) -> Option<usize> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
+            return None;
+        }
+        match self.rules.masking {
+            Masking::Required => Header::plain_binary_needs::<true>(bytes),
+            Masking::Forbidden => Header::plain_binary_needs::<false>(bytes),
+            Masking::Either => None,
+        }
     }
 
     #[inline]

@@ -3,6 +3,8 @@
 //! Owns the arithmetic only; where keys come from is the business of
 //! [`Connection`](crate::Connection).
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::fmt;
 
 /// The masking key of one frame, at the phase of the next payload byte (RFC 6455 §5.3).
@@ -31,13 +33,14 @@ impl MaskKey {
     #[inline]
     #[must_use]
     pub const fn advanced(self, count: usize) -> Self {
-        let [a, b, c, d] = self.0;
-        match count % 4 {
-            0 => self,
-            1 => Self([b, c, d, a]),
-            2 => Self([c, d, a, b]),
-            _ => Self([d, a, b, c]),
-        }
+        // No branch: how long payloads are cannot be predicted.
+        let bits = match count % 4 {
+            0 => 0,
+            1 => 8,
+            2 => 16,
+            _ => 24,
+        };
+        Self(u32::from_le_bytes(self.0).rotate_right(bits).to_le_bytes())
     }
 }
 
@@ -64,22 +67,98 @@ impl fmt::Debug for MaskKey {
 /// ```
 #[inline]
 pub fn apply(data: &mut [u8], key: MaskKey) {
-    let [a, b, c, d] = key.0;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    // Blocks of 64 become vector code; words of 8 keep the tail short, which decides below 128
-    // bytes, the sizes that most messages have.
-    let (blocks, rest) = data.as_chunks_mut::<64>();
-    for block in blocks {
-        for word in block.as_chunks_mut::<8>().0 {
-            *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    // The last bytes, too few for a block of their own, are masked as one more block that overlaps
+    // those before: a loop over single bytes would take longer than all the rest of a small message.
+    // That block is read first and written last, because XOR twice would undo itself.
+    if let Some(&last) = data.last_chunk::<16>() {
+        let last = masked(last, key.advanced(data.len()));
+        // Becomes vector code on every target that has any.
+        let (blocks, rest) = data.as_chunks_mut::<64>();
+        for block in blocks {
+            *block = masked(*block, key);
+        }
+        let (blocks, rest) = rest.as_chunks_mut::<32>();
+        for block in blocks {
+            *block = masked(*block, key);
+        }
+        for block in rest.as_chunks_mut::<16>().0 {
+            *block = masked(*block, key);
+        }
+        write_last(data, last);
+    } else if let Some(&last) = data.last_chunk::<8>() {
+        let last = masked(last, key.advanced(data.len()));
+        if let Some(first) = data.first_chunk_mut::<8>() {
+            *first = masked(*first, key);
+        }
+        write_last(data, last);
+    } else if let Some(&last) = data.last_chunk::<4>() {
+        let last = masked(last, key.advanced(data.len()));
+        if let Some(first) = data.first_chunk_mut::<4>() {
+            *first = masked(*first, key);
+        }
+        write_last(data, last);
+    } else {
+        for (byte, key) in data.iter_mut().zip(key.0) {
+            *byte ^= key;
         }
     }
-    let (words, tail) = rest.as_chunks_mut::<8>();
+}
+
+/// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
+/// written.
+#[cfg(feature = "alloc")]
+pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    out.reserve(data.len());
+    let end = out.len() + data.len();
+    // As in `apply`, the end is a block that overlaps those before.
+    if let Some(&last) = data.last_chunk::<16>() {
+        let (blocks, rest) = data.as_chunks::<64>();
+        for block in blocks {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        let (blocks, rest) = rest.as_chunks::<32>();
+        for block in blocks {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        for block in rest.as_chunks::<16>().0 {
+            out.extend_from_slice(&masked(*block, key));
+        }
+        out.truncate(end - 16);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else if let Some((&first, &last)) = data.first_chunk::<8>().zip(data.last_chunk::<8>()) {
+        out.extend_from_slice(&masked(first, key));
+        out.truncate(end - 8);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else if let Some((&first, &last)) = data.first_chunk::<4>().zip(data.last_chunk::<4>()) {
+        out.extend_from_slice(&masked(first, key));
+        out.truncate(end - 4);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    } else {
+        for (byte, key) in data.iter().zip(key.0) {
+            out.push(byte ^ key);
+        }
+    }
+}
+
+/// A block of 4 bytes or of a multiple of 8, masked.
+#[inline]
+fn masked<const N: usize>(mut block: [u8; N], key: MaskKey) -> [u8; N] {
+    let key = u32::from_ne_bytes(key.0);
+    let wide = u64::from(key) << 32 | u64::from(key);
+    let (words, half) = block.as_chunks_mut::<8>();
     for word in words {
         *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
     }
-    for (byte, key) in tail.iter_mut().zip([a, b, c, d, a, b, c]) {
-        *byte ^= key;
+    for half in half.as_chunks_mut::<4>().0 {
+        *half = (u32::from_ne_bytes(*half) ^ key).to_ne_bytes();
+    }
+    block
+}
+
+#[inline]
+fn write_last<const N: usize>(data: &mut [u8], block: [u8; N]) {
+    if let Some(last) = data.last_chunk_mut() {
+        *last = block;
     }
 }
 
@@ -104,6 +183,14 @@ mod tests {
                     apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));
                     reference(&mut theirs[align..align + len], key, phase);
                     assert_eq!(ours, theirs, "align {align} len {len} phase {phase}");
+                    #[cfg(feature = "alloc")]
+                    {
+                        let mut out = alloc::vec![1, 2, 3];
+                        let data = &source[align..align + len];
+                        append(&mut out, data, MaskKey::new(key).advanced(phase));
+                        assert_eq!(out[..3], [1, 2, 3]);
+                        assert_eq!(out[3..], theirs[align..align + len]);
+                    }
                 }
             }
         }

@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
-            lend_buffer(incoming);
+            lend_buffer(incoming, &self.outgoing);
             let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
             let room = buffer.remaining();
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {

@@ -38,6 +38,7 @@ use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Incoming, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
+use crate::utf8::InvalidUtf8;
 use half::{Half, Handout};
 pub use opening::{Accepting, accept, connect};
 pub use split::{Receiver, Sender};
@@ -89,19 +90,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
         let Self { incoming, half, .. } = self;
         half.forget_reader();
-        if !poll_fn(|cx| {
-            half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
-        })
-        .await?
+        // What has been read already needs no task to wake.
+        let found = match half.outgoing.is_congested() {
+            false => incoming.poll_whole(&mut half.outgoing).is_some(),
+            true => false,
+        };
+        if !found
+            && !poll_fn(|cx| {
+                half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
+            })
+            .await?
         {
             return Ok(None);
         }
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => Ok(Some(Received { message, out: Out::new(&mut half.outgoing) })),
-            Err(error) => {
-                half.outgoing.fail(error);
+            Err(InvalidUtf8) => {
+                half.outgoing.fail(InvalidUtf8.into());
                 poll_fn(|cx| half.poll_end(cx.waker(), cx.waker())).await;
-                Err(error.into())
+                Err(Error::Protocol(InvalidUtf8.into()))
             }
         }
     }

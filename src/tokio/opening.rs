@@ -1,5 +1,6 @@
 //! The opening handshake over a tokio stream, as server and as client.
 
+use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -38,7 +39,10 @@ where
 {
     let mut handshake = ServerHandshake::new(config);
     match timeout(handshake.timeout(), read_request(&mut io, &mut handshake)).await {
-        Ok(Ok((request, rest))) => return Ok(Accepting { io, handshake, request, rest }),
+        Ok(Ok((request, rest))) => {
+            let pending = Pending { io, handshake, request, rest };
+            return Ok(Accepting { pending: Box::new(pending) });
+        }
         Ok(Err(Error::Handshake(_))) => {}
         Ok(Err(error)) => return Err(error),
         // The error is told below.
@@ -74,6 +78,13 @@ where
 /// A request that waits for its answer.
 #[derive(Debug)]
 pub struct Accepting<S> {
+    // Boxed, because it is part of the future of every connection that was accepted through it, for
+    // as long as that lives.
+    pending: Box<Pending<S>>,
+}
+
+#[derive(Debug)]
+struct Pending<S> {
     io: S,
     handshake: ServerHandshake,
     request: Request,
@@ -84,7 +95,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
     /// What the client asks for.
     #[must_use]
     pub fn request(&self) -> &Request {
-        &self.request
+        &self.pending.request
     }
 
     /// Opens the WebSocket connection.
@@ -98,13 +109,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
         reply: &Accept<'_>,
         config: &endpoint::Config,
     ) -> Result<(WebSocket<S>, Negotiated), Error> {
+        let Pending { io, handshake, request, rest } = &mut *self.pending;
         let mut out = Vec::new();
-        let reply = terms(reply, &self.request, config);
-        match self.handshake.accept(&self.request, &reply, &mut out) {
+        match handshake.accept(request, &terms(reply, request, config), &mut out) {
             Ok(negotiated) => {
-                write_in_time(&mut self.io, &out, self.handshake.timeout()).await?;
-                let endpoint = accepted(&self.rest, config, &negotiated);
-                Ok((WebSocket::new(self.io, endpoint), negotiated))
+                write_in_time(io, &out, handshake.timeout()).await?;
+                let endpoint = accepted(rest, config, &negotiated);
+                Ok((WebSocket::new(self.pending.io, endpoint), negotiated))
             }
             Err(error) => {
                 self.reject(&Reply::new(error.status())).await?;
@@ -120,16 +131,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
     /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Timeout`] if
     /// the client does not take it within the handshake timeout. [`Error::Io`].
     pub async fn reject(mut self, reply: &Reply<'_>) -> Result<(), Error> {
+        let Pending { io, handshake, .. } = &mut *self.pending;
         let mut out = Vec::new();
-        self.handshake.reject(reply, &mut out)?;
-        write_last(&mut self.io, &out, self.handshake.timeout()).await
+        handshake.reject(reply, &mut out)?;
+        write_last(io, &out, handshake.timeout()).await
     }
 
     /// Takes it apart for another HTTP library: the transport, the request, and the bytes that
     /// were read behind its head.
     #[must_use]
     pub fn into_parts(self) -> (S, Request, Vec<u8>) {
-        (self.io, self.request, self.rest)
+        let Pending { io, request, rest, .. } = *self.pending;
+        (io, request, rest)
     }
 }
 
@@ -139,7 +152,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     write_in_time(io, out, time).await?;
-    let mut discarded = [0; 1024];
+    // On the heap: in the future it would be a part of every connection, also of those accepted.
+    let mut discarded = vec![0; 1024];
     let rest = async {
         io.shutdown().await?;
         while io.read(&mut discarded).await? > 0 {}

@@ -428,9 +428,56 @@ async function otherServers(browser) {
     })));
 }
 
+// The same messages for each: what takeover, small windows and the sizes of frames make a difference to.
+async function compression(browser) {
+  const terms = (bits) => `server_max_window_bits=${bits}; client_max_window_bits=${bits}`;
+  for (const [flags, extensions] of [
+    [[], ""],
+    [["--deflate"], "permessage-deflate"],
+    [["--deflate-window-bits", "9"], `permessage-deflate; ${terms(9)}`],
+    [["--deflate-window-bits", "8"], `permessage-deflate; ${terms(8)}`],
+    [["--deflate-no-context-takeover"], "permessage-deflate; server_no_context_takeover; client_no_context_takeover"],
+  ]) {
+    await check(`${flags.join(" ") || "no --deflate"}: extensions ${extensions || "none"}, in the browser and on the page; messages come back`, () =>
+      withServer(flags, (server) => withPage(browser, server, {}, async (page) => {
+        await connect(page);
+        equal(await page.textContent("#extensions"), extensions || "none", "on the page");
+        for (const text of ["Hello", "Hello", "", "Grüße, Ελλάδα, 日本語, 👩‍🚀", "0123456789".repeat(100_000)]) await echo(page, text);
+        await echo(page, "bytes", "binary");
+        const seen = await page.evaluate(async (url) => {
+          const socket = new WebSocket(url);
+          socket.binaryType = "arraybuffer";
+          await new Promise((resolve, reject) => ([socket.onopen, socket.onerror] = [resolve, reject]));
+          const noise = crypto.getRandomValues(new Uint8Array(60_000));
+          const trades = Array.from({ length: 100 }, (_, n) => `{"id":${n},"price":${(n * 37) % 1000},"venue":"Zürich","note":"auction of ${n % 7}"}`);
+          const large = Uint8Array.from({ length: 3 << 20 }, (_, at) => (at % 251) ^ (at >> 12));
+          const faults = [];
+          for (const data of [...trades, noise, trades.join().repeat(150), large, new Uint8Array(), "", noise, ...trades]) {
+            socket.send(data);
+            const reply = await new Promise((resolve, reject) => {
+              socket.onmessage = (event) => resolve(event.data);
+              socket.onclose = ({ code, reason }) => reject(new Error(`closed ${code} ${reason}`));
+            });
+            const same = typeof data === "string" ? reply === data
+              : reply instanceof ArrayBuffer && reply.byteLength === data.length && new Uint8Array(reply).every((byte, at) => byte === data[at]);
+            if (!same) faults.push(`${typeof data} of ${data.length}`);
+          }
+          const { extensions } = socket;
+          socket.onclose = null;
+          socket.close(1000);
+          return { extensions, faults };
+        }, await page.inputValue("#url"));
+        equal(seen, { extensions, faults: [] }, "socket.extensions, and messages that are not the same");
+        await page.click("#close");
+        await state(page, "Closed 1000");
+      })));
+  }
+}
+
 async function looks(browser) {
   const sizes = { desktop: { width: 1280, height: 800 }, phone: { width: 390, height: 844 } };
-  await withServer([], async (server) => {
+  // The longest line of terms that the page has to show.
+  await withServer(["--deflate-no-context-takeover", "--deflate-window-bits", "10"], async (server) => {
     for (const [device, viewport] of Object.entries(sizes)) {
       for (const colorScheme of ["light", "dark"]) {
         await check(`screenshots: ${device}, ${colorScheme}`, () =>
@@ -503,6 +550,7 @@ try {
     });
   });
   await otherServers(browser);
+  await compression(browser);
   await looks(browser);
 } catch (error) {
   failed += 1;

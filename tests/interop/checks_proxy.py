@@ -8,6 +8,7 @@ import shutil
 import socket
 
 from checks_client import LINES, ask
+from checks_deflate import proxied
 from checks_server import echo_results
 from harness import ARTIFACTS, HERE, lines_of, our_server, started
 
@@ -62,7 +63,7 @@ async def proxy_checks(report, name, clients):
         return report.skip(name, f"it does not start: {version[0]}")
     print(f"proxy: {version[0]}", flush=True)
     config, options = PROXIES[name]
-    async with our_server("echo") as (backend, _):
+    async with our_server("echo", "--deflate") as (backend, _):
         port = free_port()
         path = ARTIFACTS / f"{name}.conf"
         values = {"port": port, "backend": backend, "directory": ARTIFACTS, "config": path}
@@ -79,6 +80,7 @@ async def proxy_checks(report, name, clients):
             problem = None if "closed with 1000" in said else said
             report.equal(f"client -> {name} -> echo: echo", received, LINES)
             report.check(f"client -> {name} -> echo: close", problem)
+            await proxied(report, name, clients, f"127.0.0.1:{port}")
 
 
 def find(name):

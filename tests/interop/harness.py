@@ -82,7 +82,7 @@ async def started(command, stderr=None, stdin=asyncio.subprocess.DEVNULL):
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=stderr or log,
-            limit=1 << 20,
+            limit=4 << 20,  # a line
         )
     try:
         yield Process(process)

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 
 import checks_client
+import checks_deflate
 import checks_proxy
 import checks_server
 from harness import ARTIFACTS, HERE, Report, lines_of
@@ -148,6 +149,8 @@ async def main():
         in_turn("vanished client", checks_server.vanished_client(report)),
         *(in_turn(peer.name, checks_server.client_checks(report, peer)) for peer in peers),
         *(in_turn(peer.name, checks_client.server_checks(report, peer)) for peer in others),
+        *(in_turn(peer.name, checks_deflate.client_deflate(report, peer)) for peer in peers),
+        *(in_turn(peer.name, checks_deflate.server_deflate(report, peer)) for peer in others),
         in_turn("slow POST", checks_server.unread_body(report)),
         in_turn("curl", checks_server.plain_http(report)),
         *(in_turn(it, checks_proxy.proxy_checks(report, it, both)) for it in checks_proxy.PROXIES),

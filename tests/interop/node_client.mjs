@@ -2,9 +2,12 @@
 // they print are those of python_client.py.
 //
 //   node_client.mjs KIND echo URL
+//   node_client.mjs KIND deflate URL [PARAM[=VALUE]]...
 //   node_client.mjs KIND watch URL [NAME=VALUE]...
 //
 // KIND: ws, websocket, undici (npm packages), or standard (the WebSocket that the runtime brings).
+
+import { deflateOptions } from "./deflate_options.mjs";
 
 const ECHO_LIMIT = 10_000; // ms for a case
 const SIZES = [0, 1, 125, 126, 65535, 65536, 1_000_000];
@@ -12,6 +15,30 @@ const FRAGMENTS = ["one ", "", "zwölf ", "три"];
 const PIPELINED = 10_000;
 const CLOSE = [4000, "bye, tschüs"];
 const UNICODE = "καλημέρα κόσμε, 你好, 😀, \0 and \uffff";
+
+// The cases of deflate_echoes() in cases.py.
+const noise = (length, least, modulus) => {
+    let state = 1;
+    return Uint8Array.from({ length }, () => least + ((state = (state * 16807) % 2147483647) >> 12) % modulus);
+};
+const trade = (n) => `{"id":${n},"price":${(n * 37) % 1000},"side":"${n % 3 ? "sell" : "buy"}","venue":"Zürich","note":"auction of ${n % 7}"}`;
+const trades = (length) => Array.from({ length }, (_, n) => trade(n));
+const REPEATED = new TextDecoder().decode(noise(120, 97, 16)) + "-".repeat(40);
+const DEFLATE_FRAGMENTS = [UNICODE.repeat(20), "", REPEATED, "три", UNICODE.repeat(20)];
+const deflateEchoes = () => [
+    ["repeated", REPEATED],
+    ["repeated again", REPEATED],
+    ["empty", ""],
+    ["small", "hello"],
+    ["unicode", UNICODE.repeat(500)],
+    ...trades(50).map((text, n) => [`trade ${n}`, text]),
+    ["noise", noise(100_000, 0, 256)],
+    ["1 MiB of text", trades(14_000).join("").slice(0, 1 << 20)],
+    ["1 MiB of zeros", new Uint8Array(1 << 20)],
+    ["one byte", new Uint8Array(1)],
+    ["empty binary", new Uint8Array()],
+    ["repeated at last", REPEATED],
+];
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -93,7 +120,7 @@ class BunClient extends Standard {
 
 class Ws extends Standard {
     async open(url, subprotocols, origin) {
-        const ws = new this.WebSocket(url, subprotocols ?? [], { origin });
+        const ws = new this.WebSocket(url, subprotocols ?? [], { origin, ...this.settings });
         const refused = new Promise((_, reject) => {
             ws.on("unexpected-response", (request, response) => {
                 reject(new Refused(response.statusCode));
@@ -116,7 +143,7 @@ class Ws extends Standard {
 
 class WebSocketNode {
     constructor({ client }) {
-        this.client = new client({ fragmentationThreshold: 16 * 1024 });
+        this.client = new client({ fragmentationThreshold: 16 * 1024, maxReceivedFrameSize: 4 << 20 });
     }
 
     async open(url, subprotocols, origin) {
@@ -181,26 +208,28 @@ function equal(received, wanted) {
     }
 }
 
-async function echo(client, url) {
+function echoes() {
+    const sizes = SIZES.map((length) => [`binary ${length}`, Uint8Array.from({ length }, (_, at) => at % 251)]);
+    return [["text", "hello"], ["unicode", UNICODE], ["empty", ""], ...sizes];
+}
+
+async function echo(client, url, messages, fragments) {
     const same = async (data) => {
         await client.send(data);
         equal(await client.receive(), data);
     };
-    const cases = [["text", () => same("hello")], ["unicode", () => same(UNICODE)], ["empty", () => same("")]];
-    for (const size of SIZES) {
-        cases.push([`binary ${size}`, () => same(Uint8Array.from({ length: size }, (_, at) => at % 251))]);
-    }
+    const cases = messages.map(([name, data]) => [name, () => same(data)]);
     if (client.sendFragments) {
         cases.push(["fragments", async () => {
-            await client.sendFragments(FRAGMENTS);
-            equal(await client.receive(), FRAGMENTS.join(""));
+            await client.sendFragments(fragments);
+            equal(await client.receive(), fragments.join(""));
         }]);
     }
-    cases.push(["pipelined", async () => {
+    if (fragments === FRAGMENTS) cases.push(["pipelined", async () => {
         for (let number = 0; number < PIPELINED; number++) await client.send(`message ${number}`);
         for (let number = 0; number < PIPELINED; number++) equal(await client.receive(), `message ${number}`);
     }]);
-    if (client.ping) cases.push(["ping", () => client.ping("are you there?")]);
+    if (fragments === FRAGMENTS && client.ping) cases.push(["ping", () => client.ping("are you there?")]);
     cases.push(["close", async () => equal((await client.close(...CLOSE)).join(" "), CLOSE.join(" "))]);
 
     let isOpen = false;
@@ -244,6 +273,9 @@ async function watch(client, url, options) {
 const args = globalThis.Deno ? Deno.args : process.argv.slice(2);
 const [kind, scenario, url, ...rest] = args;
 const client = await make(kind);
-if (scenario === "echo") await echo(client, url);
-else await watch(client, url, Object.fromEntries(rest.map((option) => option.split(/=(.*)/s))));
+if (scenario === "echo") await echo(client, url, echoes(), FRAGMENTS);
+else if (scenario === "deflate") {
+    client.settings = { perMessageDeflate: deflateOptions(rest) }; // where there are settings
+    await echo(client, url, deflateEchoes(), DEFLATE_FRAGMENTS);
+} else await watch(client, url, Object.fromEntries(rest.map((option) => option.split(/=(.*)/s))));
 globalThis.Deno ? Deno.exit() : process.exit();

@@ -1,7 +1,8 @@
-// The same as python_server.py, with the npm package ws.
+// The same as python_server.py, with the npm package ws: node_server.mjs [PARAM[=VALUE]]...
 
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
+import { deflateOptions } from "./deflate_options.mjs";
 
 const REFUSALS = {
     "/401": 'HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm="interop"\r\n',
@@ -11,13 +12,13 @@ const MISSING = "HTTP/1.1 404 Not Found\r\n";
 
 const sockets = new WebSocketServer({
     noServer: true,
-    perMessageDeflate: true,
+    perMessageDeflate: deflateOptions(process.argv.slice(2)),
     handleProtocols: (offered) => offered.has("chat") && "chat",
 });
 const server = createServer();
 server.on("upgrade", (request, stream, head) => {
     const path = request.url;
-    if (!["/echo", "/close", "/vanish"].includes(path)) {
+    if (!["/echo", "/pieces", "/close", "/vanish"].includes(path)) {
         stream.end(`${REFUSALS[path] ?? MISSING}Connection: close\r\nContent-Length: 3\r\n\r\nno\n`);
         return;
     }
@@ -27,7 +28,10 @@ server.on("upgrade", (request, stream, head) => {
         ws.on("message", (data, binary) => {
             if (path === "/close") ws.close(4001, "enough");
             else if (path === "/vanish") ws.terminate();
-            else ws.send(data, { binary });
+            else if (path === "/pieces") {
+                const third = Math.floor(data.length / 3);
+                [data.subarray(0, third), "", data.subarray(third)].forEach((part, at) => ws.send(part, { binary, fin: at === 2 }));
+            } else ws.send(data, { binary });
         });
     });
 });

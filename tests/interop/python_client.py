@@ -1,11 +1,14 @@
 """One Python WebSocket client after the other behind one interface.
 
     python_client.py KIND echo URL                      runs the echo cases
+    python_client.py KIND deflate URL [PARAM[=VALUE]]... runs those with compression
     python_client.py KIND watch URL [NAME=VALUE]...     opens, and tells what happens
 
-`echo` prints a line a case: "ok CASE" or "FAIL CASE: why". `watch` prints "open SUBPROTOCOL" or
-"refused STATUS", then "received TEXT" and "closed CODE REASON". Its options: subprotocols=A,B
-origin=O send=N (a text of N bytes, once open) hold=S (S seconds of silence, then echo and close).
+`echo` and `deflate` print a line a case: "ok CASE" or "FAIL CASE: why". What follows the URL of
+`deflate` is offered to the server, as far as the client has a setting for it. `watch` prints
+"open SUBPROTOCOL" or "refused STATUS", then "received TEXT" and "closed CODE REASON". Its options:
+subprotocols=A,B origin=O send=N (a text of N bytes, once open) hold=S (S seconds of silence, then
+echo and close).
 """
 
 import asyncio
@@ -17,7 +20,15 @@ import sys
 import time
 from urllib.parse import urlsplit
 
-from cases import CLOSE, ECHO_LIMIT, FRAGMENTS, PIPELINED, echoes
+from cases import (
+    CLOSE,
+    DEFLATE_FRAGMENTS,
+    ECHO_LIMIT,
+    FRAGMENTS,
+    PIPELINED,
+    deflate_echoes,
+    echoes,
+)
 
 
 class Refused(Exception):
@@ -28,13 +39,31 @@ class Closed(Exception):
     """The server closed. The arguments are the code and the reason."""
 
 
+def websockets_extensions(offer):
+    """The setting of websockets for an offer: None is its own."""
+    from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+    if offer is None:
+        return None
+    return [ClientPerMessageDeflateFactory(**{"client_max_window_bits": None, **offer})]
+
+
 class WebsocketsAsyncio:
+    offer = None
+
     async def open(self, url, subprotocols, origin):
         from websockets.asyncio.client import connect
         from websockets.exceptions import InvalidStatus
 
         try:
-            self.ws = await connect(url, subprotocols=subprotocols, origin=origin, proxy=None)
+            self.ws = await connect(
+                url,
+                subprotocols=subprotocols,
+                origin=origin,
+                extensions=websockets_extensions(self.offer),
+                proxy=None,
+                max_size=LARGEST,
+            )
         except InvalidStatus as error:
             raise Refused(error.response.status_code) from None
         self.subprotocol = self.ws.subprotocol
@@ -65,6 +94,8 @@ class WebsocketsAsyncio:
 
 
 class WebsocketsSync:
+    offer = None
+
     def __init__(self):
         self.exit = contextlib.ExitStack()
 
@@ -74,7 +105,14 @@ class WebsocketsSync:
 
         try:
             self.ws = self.exit.enter_context(
-                connect(url, subprotocols=subprotocols, origin=origin, proxy=None)
+                connect(
+                    url,
+                    subprotocols=subprotocols,
+                    origin=origin,
+                    extensions=websockets_extensions(self.offer),
+                    proxy=None,
+                    max_size=LARGEST,
+                )
             )
         except InvalidStatus as error:
             raise Refused(error.response.status_code) from None
@@ -164,6 +202,7 @@ class WebsocketClient:
 
 
 class Aiohttp:
+    offer = None
     held = None  # a receive that is under way
 
     async def open(self, url, subprotocols, origin):
@@ -173,7 +212,11 @@ class Aiohttp:
         self.session = aiohttp.ClientSession()
         try:
             self.ws = await self.session.ws_connect(
-                url, protocols=subprotocols or (), origin=origin, autoping=False, compress=15
+                url,
+                protocols=subprotocols or (),
+                origin=origin,
+                autoping=False,
+                compress=(self.offer or {}).get("server_max_window_bits", 15),
             )
         except aiohttp.WSServerHandshakeError as error:
             await self.session.close()
@@ -223,6 +266,7 @@ class Wsproto:
     """Sends messages in odd fragments, a Ping behind the first, and in odd pieces of TCP."""
 
     SIZES = (1, 0, 2, 125, 126, 0, 65535, 65536)
+    offer = None
 
     async def open(self, url, subprotocols, origin):
         from wsproto import ConnectionType, WSConnection, events
@@ -239,7 +283,7 @@ class Wsproto:
                 host=url.netloc,
                 target=url.path or "/",
                 subprotocols=subprotocols or [],
-                extensions=[PerMessageDeflate()],
+                extensions=[PerMessageDeflate(**self.offer or {})],
                 extra_headers=[(b"Origin", origin.encode())] if origin else [],
             )
         )
@@ -408,16 +452,20 @@ def unpack_close(payload):
     return struct.unpack("!H", payload[:2])[0], payload[2:].decode()
 
 
-async def echo(client, url):
-    """Each case on the same connection, as long as all goes well."""
+LARGEST = 4 << 20
+
+
+async def echo(client, url, offer=None):
+    """Each case on the same connection, as long as all goes well; with an offer, those for it."""
+    text = FRAGMENTS if offer is None else DEFLATE_FRAGMENTS
 
     async def same(data):
         await client.send(data)
         equal(await client.receive(), data)
 
     async def fragments():
-        await client.send_fragments(FRAGMENTS)
-        equal(await client.receive(), "".join(FRAGMENTS))
+        await client.send_fragments(text)
+        equal(await client.receive(), "".join(text))
 
     async def pipelined():
         for number in range(PIPELINED):
@@ -429,10 +477,14 @@ async def echo(client, url):
         code, reason = await client.close(*CLOSE)
         equal((code, CLOSE[1] if reason is None else reason), CLOSE)
 
-    cases = [(name, lambda data=data: same(data)) for name, data in echoes()]
+    messages = echoes() if offer is None else deflate_echoes()
+    cases = [(name, lambda data=data: same(data)) for name, data in messages]
     if hasattr(client, "send_fragments"):
         cases.append(("fragments", fragments))
-    cases += [("pipelined", pipelined), ("ping", lambda: client.ping(b"are you there?"))]
+    if offer is None:
+        cases += [("pipelined", pipelined), ("ping", lambda: client.ping(b"are you there?"))]
+    else:
+        client.offer = offer
     cases.append(("close", close))
     is_open = False
     for name, case in cases:
@@ -450,6 +502,12 @@ async def echo(client, url):
 def equal(received, wanted):
     if received != wanted:
         raise ValueError(f"received {received!r:.80}, not {wanted!r:.80}")
+
+
+def deflate_options(params):
+    """What the libraries call by the names of the RFC, too: a parameter without value is True."""
+    split = (param.partition("=") for param in params if param)
+    return {name: int(value) if value else True for name, _, value in split}
 
 
 async def watch(client, url, options):
@@ -475,7 +533,9 @@ async def watch(client, url, options):
 if __name__ == "__main__":
     _, kind, scenario, url, *options = sys.argv
     client = CLIENTS[kind]()
-    if scenario == "echo":
+    if scenario == "deflate":
+        asyncio.run(echo(client, url, deflate_options(options)))
+    elif scenario == "echo":
         asyncio.run(echo(client, url))
     else:
         asyncio.run(watch(client, url, dict(option.split("=", 1) for option in options)))

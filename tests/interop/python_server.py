@@ -1,9 +1,12 @@
-"""A Python WebSocket server to test our client against: `python_server.py websockets|aiohttp`.
+"""A Python WebSocket server to test our client against.
 
-It prints "listening PORT", then "closed CODE" for each connection that ends. By path: /echo echoes
-and speaks the subprotocol "chat"; /close answers the first message with Close 4001 "enough";
-/vanish ends the TCP stream at the first message, without Close; /401 and /302 are answers of HTTP;
-anything else is 404.
+    python_server.py websockets|aiohttp [PARAM[=VALUE]]...
+
+The parameters are those of permessage-deflate that it asks for, where it has a setting; without
+them it has its own. It prints "listening PORT", then "closed CODE" for each connection that ends.
+By path: /echo echoes and speaks the subprotocol "chat"; /pieces echoes in fragments, if it can;
+/close answers the first message with Close 4001 "enough"; /vanish ends the TCP stream at the first
+message, without Close; /401 and /302 are answers of HTTP; anything else is 404.
 """
 
 import asyncio
@@ -14,13 +17,14 @@ REFUSALS = {
     "/401": (401, {"WWW-Authenticate": 'Basic realm="interop"'}),
     "/302": (302, {"Location": "/echo"}),
 }
-PATHS = ("/echo", "/close", "/vanish")
+PATHS = ("/echo", "/pieces", "/close", "/vanish")
 LARGEST = 4 << 20
 
 
-async def with_websockets():
+async def with_websockets(params):
     from websockets.asyncio.server import serve
     from websockets.exceptions import ConnectionClosed
+    from websockets.extensions.permessage_deflate import ServerPerMessageDeflateFactory
 
     def refuse(connection, request):
         if request.path in PATHS:
@@ -40,6 +44,9 @@ async def with_websockets():
                     await ws.close(4001, "enough")
                 elif ws.request.path == "/vanish":
                     ws.transport.abort()
+                elif ws.request.path == "/pieces":
+                    third = len(message) // 3
+                    await ws.send([message[:third], message[:0], message[third:]])
                 else:
                     await ws.send(message)
         except ConnectionClosed:
@@ -47,12 +54,18 @@ async def with_websockets():
         print("closed", ws.close_code, flush=True)
 
     server = await serve(
-        handle, "127.0.0.1", 0, process_request=refuse, select_subprotocol=choose, max_size=LARGEST
+        handle,
+        "127.0.0.1",
+        0,
+        process_request=refuse,
+        select_subprotocol=choose,
+        max_size=LARGEST,
+        extensions=[ServerPerMessageDeflateFactory(**params)] if params else None,
     )
     return server.sockets[0].getsockname()[1]
 
 
-async def with_aiohttp():
+async def with_aiohttp(_):
     from aiohttp import WSMsgType, web
 
     async def handle(request):
@@ -81,11 +94,13 @@ async def with_aiohttp():
     return runner.addresses[0][1]
 
 
-async def main(kind):
-    port = await {"websockets": with_websockets, "aiohttp": with_aiohttp}[kind]()
+async def main(kind, *params):
+    split = (param.partition("=") for param in params)
+    params = {name: int(value) if value else True for name, _, value in split}
+    port = await {"websockets": with_websockets, "aiohttp": with_aiohttp}[kind](params)
     print("listening", port, flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,267 @@
+//! Small whole messages through `Endpoint`, beside the least that any codec has to do ("floor").
+//!
+//! ```text
+//! cargo bench --bench count                     every row: ns per message, minimum of many rounds
+//! valgrind --tool=callgrind BINARY ROW ROUNDS   one row: instructions, exact on a busy machine
+//! ```
+//!
+//! The instructions of a message are the difference between two counts of rounds. What a row
+//! contains is the copy into the read buffer, decoding, and looking at the message.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use websocket_proto::connection::{Connection, KeySource, NoEntropy};
+use websocket_proto::endpoint::{Config, Endpoint};
+use websocket_proto::{Message, utf8};
+
+/// A multiple of no frame's length, so that some frames are split between reads.
+const READ: usize = 16 * 1024;
+const STREAM: usize = 64 * 1024;
+
+fn keys(bytes: &mut [u8]) -> Result<(), NoEntropy> {
+    bytes.fill(0x5a);
+    Ok(())
+}
+
+fn connection(role: &str, config: &Config) -> Connection {
+    match role {
+        "server" => Connection::server(&config.connection),
+        _ => Connection::client(&config.connection, keys),
+    }
+}
+
+fn message<'m>(kind: &str, text: &'m str) -> Message<'m> {
+    if kind == "text" { Message::Text(text) } else { Message::Binary(text.as_bytes()) }
+}
+
+/// The least that decoding takes: lengths, the key, one pass over the payload. Trusts its input.
+struct Floor {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Floor {
+    fn read_buf(&mut self) -> &mut [u8] {
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        &mut self.buffer[self.end..]
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Message<'_>> {
+        let bytes = &mut self.buffer[self.start..self.end];
+        let &[b0, b1, ..] = &*bytes else { return None };
+        let (mut at, mut len) = (2, usize::from(b1 & 0x7f));
+        if len == 126 {
+            let &[_, _, a, b, ..] = &*bytes else { return None };
+            (at, len) = (4, usize::from(u16::from_be_bytes([a, b])));
+        }
+        let key_at = at;
+        at += usize::from(b1 >> 7) * 4;
+        if bytes.len() < at + len {
+            return None;
+        }
+        if b1 & 0x80 != 0 {
+            let key = *bytes[key_at..].first_chunk::<4>()?;
+            websocket_proto::frame::mask::apply(
+                &mut bytes[at..at + len],
+                websocket_proto::frame::mask::MaskKey::new(key),
+            );
+        }
+        let payload = &self.buffer[self.start + at..self.start + at + len];
+        self.start += at + len;
+        Some(if b0 == 0x81 {
+            Message::Text(utf8::validate(payload).ok()?)
+        } else {
+            Message::Binary(payload)
+        })
+    }
+}
+
+trait Codec {
+    fn round(&mut self, stream: &[u8]) -> usize;
+}
+
+impl Codec for Floor {
+    #[inline(never)]
+    fn round(&mut self, mut stream: &[u8]) -> usize {
+        let mut messages = 0;
+        while !stream.is_empty() {
+            let room = self.read_buf();
+            let count = room.len().min(stream.len());
+            room[..count].copy_from_slice(&stream[..count]);
+            stream = &stream[count..];
+            self.end += count;
+            while let Some(message) = self.next() {
+                black_box(message.as_bytes());
+                messages += 1;
+            }
+        }
+        messages
+    }
+}
+
+impl Codec for Endpoint {
+    #[inline(never)]
+    fn round(&mut self, mut stream: &[u8]) -> usize {
+        let mut messages = 0;
+        while !stream.is_empty() {
+            let room = self.read_buf();
+            let count = room.len().min(stream.len());
+            room[..count].copy_from_slice(&stream[..count]);
+            stream = &stream[count..];
+            self.advance_read(count);
+            while let Some(received) = self.next().expect("valid") {
+                black_box(received.message.as_bytes());
+                messages += 1;
+            }
+        }
+        messages
+    }
+}
+
+/// Sends the message over and over, with a write for each 16 KiB.
+struct Sending<'m> {
+    endpoint: Endpoint,
+    message: Message<'m>,
+}
+
+impl Codec for Sending<'_> {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            self.endpoint.send(black_box(self.message)).expect("open");
+            if self.endpoint.queued() > READ {
+                let written = self.endpoint.chunks().map(|chunk| black_box(chunk).len()).sum();
+                self.endpoint.advance_write(written);
+            }
+        }
+        1000
+    }
+}
+
+/// Header and payload into a vector, masked there.
+struct Copying<'m> {
+    masked: bool,
+    message: Message<'m>,
+    out: Vec<u8>,
+}
+
+impl Codec for Copying<'_> {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            let (b0, payload) = match black_box(self.message) {
+                Message::Text(text) => (0x81, text.as_bytes()),
+                Message::Binary(bytes) => (0x82, bytes),
+            };
+            let mask = u8::from(self.masked) << 7;
+            let mut head = [b0, 0, 0, 0, 0, 0, 0, 0];
+            let mut head_len = match u8::try_from(payload.len()) {
+                Ok(len @ 0..126) => {
+                    head[1] = mask | len;
+                    2
+                }
+                _ => {
+                    head[1] = mask | 126;
+                    let len = u16::try_from(payload.len()).unwrap_or(0);
+                    head[2..4].copy_from_slice(&len.to_be_bytes());
+                    4
+                }
+            };
+            let mut key = [0; 4];
+            if self.masked {
+                // Where keys come from is not for the codec to know.
+                black_box::<KeySource>(keys)(&mut key).expect("there are keys");
+                head[head_len..head_len + 4].copy_from_slice(&key);
+                head_len += 4;
+            }
+            self.out.reserve(head_len + payload.len());
+            self.out.extend_from_slice(&head[..head_len]);
+            let at = self.out.len();
+            self.out.extend_from_slice(payload);
+            if self.masked {
+                websocket_proto::frame::mask::apply(
+                    &mut self.out[at..],
+                    websocket_proto::frame::mask::MaskKey::new(key),
+                );
+            }
+            if self.out.len() > READ {
+                black_box(&self.out);
+                self.out.clear();
+            }
+        }
+        1000
+    }
+}
+
+/// The row's work and the stream that it is given.
+fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
+    let parts: Vec<&str> = name.split('/').collect();
+    let &[codec, way, role, kind, size] = &*parts else { panic!("codec/way/role/kind/size") };
+    let config = Config::default();
+    *text = "The quick brown fox. ".chars().cycle().take(size.parse().expect("a size")).collect();
+    if way == "encode" {
+        let message = message(kind, text);
+        let codec: Box<dyn Codec> = match codec {
+            "floor" => Box::new(Copying { masked: role == "client", message, out: Vec::new() }),
+            _ => {
+                let endpoint = Endpoint::new(connection(role, &config), &config);
+                Box::new(Sending { endpoint, message })
+            }
+        };
+        return (codec, Vec::new());
+    }
+    let peer = if role == "server" { "client" } else { "server" };
+    let (mut peer, mut stream) = (connection(peer, &config), Vec::new());
+    while stream.len() < STREAM {
+        peer.send(message(kind, text), &mut stream).expect("open");
+    }
+    let codec: Box<dyn Codec> = match codec {
+        "floor" => Box::new(Floor { buffer: vec![0; READ], start: 0, end: 0 }),
+        _ => Box::new(Endpoint::new(connection(role, &config), &config)),
+    };
+    (codec, stream)
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|a| a != "--bench").collect();
+    if let [name, rounds] = &*arguments {
+        let mut text = String::new();
+        let (mut codec, stream) = row(name, &mut text);
+        let rounds = rounds.parse().expect("a number of rounds");
+        println!("{}", (0..rounds).map(|_| codec.round(&stream)).sum::<usize>());
+        return;
+    }
+    println!("{:26} {:>8} {:>8} {:>6}", "ns per message", "floor", "ours", "ratio");
+    for way in ["decode", "encode"] {
+        for role in ["server", "client"] {
+            for kind in ["binary", "text"] {
+                for size in [0, 16, 125, 1024] {
+                    let name = format!("{way}/{role}/{kind}/{size}");
+                    let (mut floor_text, mut our_text) = (String::new(), String::new());
+                    let mut rows = [
+                        row(&format!("floor/{name}"), &mut floor_text),
+                        row(&format!("ours/{name}"), &mut our_text),
+                    ];
+                    let mut best = [f64::MAX; 2];
+                    // In turns, so that a disturbance meets both.
+                    for _ in 0..400 {
+                        for ((codec, stream), best) in rows.iter_mut().zip(&mut best) {
+                            let start = Instant::now();
+                            let messages = codec.round(stream);
+                            let elapsed = start.elapsed().as_secs_f64() * 1e9;
+                            let messages = u32::try_from(messages).expect("few");
+                            *best = best.min(elapsed / f64::from(messages));
+                        }
+                    }
+                    let [floor, ours] = best;
+                    println!("{name:26} {floor:8.2} {ours:8.2} {:6.2}", ours / floor);
+                }
+            }
+        }
+    }
+}

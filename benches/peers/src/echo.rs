@@ -1,0 +1,127 @@
+//! `echo`: servers over loopback, what they cost the machine.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use crate::load::{Generator, Goal, Load};
+use crate::options::Options;
+use crate::process::{Process, Trace};
+use crate::race::float;
+use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
+use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, Server};
+
+const LOADS: [(&str, Load); 5] = [
+    ("1 x 20 B", Load { connections: 1, depth: 1, size: 20 }),
+    ("64 x 20 B", Load { connections: 64, depth: 1, size: 20 }),
+    ("64 x 16 x 20 B", Load { connections: 64, depth: 16, size: 20 }),
+    ("16 x 16 KiB", Load { connections: 16, depth: 1, size: 16 * 1024 }),
+    ("4 x 1 MiB", Load { connections: 4, depth: 1, size: 1024 * 1024 }),
+];
+
+pub const CPU: &str = "echo, server CPU, us per message";
+pub const RATE: &str = "echo, thousand messages per second";
+pub const CALLS: &str = "echo, system calls per message";
+
+/// Like with like: a runtime has its price.
+const RATIOS: [Ratio; 4] = [
+    Ratio {
+        name: "ours / best peer on tokio",
+        ours: OURS,
+        is_other: |name| is_peer(name) && !name.ends_with("(epoll)"),
+    },
+    Ratio { name: "ours / floor on tokio", ours: OURS, is_other: |name| name == FLOOR_TOKIO },
+    Ratio { name: "ours on epoll / best peer", ours: OURS_EPOLL, is_other: is_peer },
+    Ratio {
+        name: "ours on epoll / floor on epoll",
+        ours: OURS_EPOLL,
+        is_other: |name| name == FLOOR_EPOLL,
+    },
+];
+
+/// One run of one server.
+struct Run {
+    cpu: f64,
+    rate: f64,
+}
+
+pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut results = Results::default();
+    for (column, load) in LOADS {
+        if !options.has_row(&format!("echo/{column}")) {
+            continue;
+        }
+        let servers: Vec<&Server> = serve::all()
+            .filter(|server| server.name != BARE && options.has_peer(server.name))
+            .collect();
+        let mut runs: Vec<Vec<Run>> = servers.iter().map(|_| Vec::new()).collect();
+        // One after the other, and over again: what the machine does beside this hits all.
+        for _ in 0..options.repetitions() {
+            for (server, runs) in servers.iter().zip(&mut runs) {
+                let run = measure(server, load, options.quick);
+                runs.push(run.map_err(|error| format!("{}: {error}", server.name))?);
+            }
+        }
+        for (server, runs) in servers.iter().zip(&runs) {
+            let mut push = |table: &str, values: Vec<f64>| {
+                let (value, noisy) = median(values);
+                results.push(Figure {
+                    table: table.to_owned(),
+                    column: column.to_owned(),
+                    peer: server.name.to_owned(),
+                    value,
+                    noisy,
+                    unequal: false,
+                });
+            };
+            push(CPU, runs.iter().map(|run| run.cpu).collect());
+            push(RATE, runs.iter().map(|run| run.rate).collect());
+            if let Some(calls) = count_calls(server, load)? {
+                push(CALLS, vec![calls]);
+            }
+        }
+    }
+    for (table, better) in [(CPU, Better::Less), (RATE, Better::More), (CALLS, Better::Less)] {
+        if results.figures.iter().any(|it| it.table == table) {
+            println!("{}", results.table(table, better, &RATIOS));
+        } else {
+            println!("{table}: not counted, strace is not there or may not look\n");
+        }
+    }
+    println!("Connections x messages under way on each x payload. `~`: half of the runs are more");
+    println!("than 10 % off. System calls are counted in runs of their own, under strace.");
+    results.save("echo", options)?;
+    Ok(())
+}
+
+fn measure(server: &Server, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
+    let process = Process::start(server.name)?;
+    let mut generator = Generator::open(process.port, load)?;
+    let (warm, time) = if quick { (50, 150) } else { (200, 800) };
+    generator.run(Goal::After(Duration::from_millis(warm)))?;
+    let (cpu, start) = (process.cpu()?, Instant::now());
+    let messages = float(generator.run(Goal::After(Duration::from_millis(time)))?);
+    let (elapsed, cpu) = (start.elapsed(), process.cpu()?.saturating_sub(cpu));
+    Ok(Run {
+        cpu: cpu.as_secs_f64() * 1e6 / messages,
+        rate: messages / elapsed.as_secs_f64() / 1e3,
+    })
+}
+
+fn count_calls(server: &Server, load: Load) -> Result<Option<f64>, Box<dyn Error>> {
+    let process = Process::start(server.name)?;
+    let mut generator = Generator::open(process.port, load)?;
+    let batch = load.connections * load.depth;
+    generator.run(Goal::Messages(4 * batch))?;
+    let Some(trace) = Trace::start(&process) else { return Ok(None) };
+    let goal = if load.size > 64 * 1024 { 64 } else { 4096 };
+    let messages = generator.run(Goal::Messages(goal))?;
+    let calls = trace.stop()?.into_iter().map(|(_, calls)| calls).sum();
+    Ok(Some(float(calls) / float(messages)))
+}
+
+/// The median, and whether half of the values are more than 10 % off.
+pub fn median(mut values: Vec<f64>) -> (f64, bool) {
+    values.sort_by(f64::total_cmp);
+    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+    (at(2), at(1) < at(2) * 0.9 && at(3) > at(2) * 1.1)
+}

@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::time::Duration;
+
+use crate::race::Pace;
+
+/// What every bench understands.
+#[derive(Debug, Default)]
+pub struct Options {
+    rows: Vec<String>,
+    peers: Vec<String>,
+    rounds: Option<usize>,
+    pub quick: bool,
+}
+
+impl Options {
+    /// Reads `--rows A,B`, `--peers A,B`, `--rounds N` and `--quick`.
+    pub fn parse(arguments: &[String]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
+            match name.as_str() {
+                "--rows" => options.rows = list(value()?),
+                "--peers" => options.peers = list(value()?),
+                "--rounds" => {
+                    options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?);
+                }
+                "--quick" => options.quick = true,
+                _ => return Err(format!("unknown option {name}")),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Whether a row is asked for: one of the given texts is part of its name, `TABLE/COLUMN` with
+    /// `/` for the commas of the table.
+    pub fn has_row(&self, name: &str) -> bool {
+        let name = name.replace(", ", "/");
+        self.rows.is_empty() || self.rows.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Whether a peer is asked for.
+    pub fn has_peer(&self, name: &str) -> bool {
+        self.peers.is_empty() || self.peers.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Whether nothing was left out.
+    pub fn is_everything(&self) -> bool {
+        self.rows.is_empty() && self.peers.is_empty()
+    }
+
+    /// Rounds and their length in the benches that run in memory.
+    pub fn pace(&self) -> Pace {
+        let (rounds, turn) = if self.quick { (5, 200) } else { (21, 1000) };
+        let rounds = self.rounds.unwrap_or(rounds).max(1);
+        Pace { rounds, turn: Duration::from_micros(turn) }
+    }
+
+    /// How often a bench over sockets is repeated.
+    pub fn repetitions(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
+    }
+}
+
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::to_owned).collect()
+}

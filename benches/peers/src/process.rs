@@ -1,0 +1,125 @@
+//! Servers as child processes: started, asked for what they have used, ended.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+pub struct Process {
+    child: Child,
+    pub port: u16,
+}
+
+impl Process {
+    pub fn start(server: &str) -> Result<Self, Box<dyn Error>> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["serve", server])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.take().ok_or("no output")?;
+        BufReader::new(output).read_line(&mut line)?;
+        let port = line.trim().parse().map_err(|_| format!("{server} did not start"))?;
+        Ok(Self { child, port })
+    }
+
+    /// CPU time on all its threads. Exact while it sleeps.
+    pub fn cpu(&self) -> Result<Duration, Box<dyn Error>> {
+        let mut sum = 0;
+        for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let text = fs::read_to_string(task?.path().join("schedstat"))?;
+            sum += text.split(' ').next().unwrap_or_default().parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(sum))
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident(&self) -> Result<usize, Box<dyn Error>> {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+        let kib = line.split_whitespace().nth(1).ok_or("no figure")?;
+        Ok(kib.parse::<usize>()? * 1024)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Counts the system calls of a process.
+pub struct Trace {
+    strace: Child,
+    report: PathBuf,
+}
+
+impl Trace {
+    /// `None` if there is no strace, or it may not look.
+    pub fn start(process: &Process) -> Option<Self> {
+        let pid = process.child.id();
+        let report = std::env::temp_dir().join(format!("peers-strace-{pid}"));
+        let mut strace = Command::new("strace")
+            .args(["-c", "-f", "-o"])
+            .arg(&report)
+            .args(["-p", &pid.to_string()])
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let mut errors = BufReader::new(strace.stderr.take()?);
+        let mut line = String::new();
+        // The server has two threads; the other one waits for its parent to end.
+        errors.read_line(&mut line).ok()?;
+        if line.contains("attached") {
+            std::thread::sleep(Duration::from_millis(100));
+            // Kept open: a report to a closed pipe would end it early.
+            strace.stderr = Some(errors.into_inner());
+            Some(Self { strace, report })
+        } else {
+            let _ = strace.wait();
+            None
+        }
+    }
+
+    /// The calls by name, most frequent first.
+    pub fn stop(mut self) -> Result<Vec<(String, usize)>, Box<dyn Error>> {
+        let pid = i32::try_from(self.strace.id())?;
+        kill_process(Pid::from_raw(pid).ok_or("no process")?, Signal::INT)?;
+        self.strace.wait()?;
+        let text = fs::read_to_string(&self.report)?;
+        fs::remove_file(&self.report)?;
+        let mut calls: Vec<_> = text.lines().filter_map(parse).collect();
+        calls.sort_by_key(|(_, count)| usize::MAX - count);
+        Ok(calls)
+    }
+}
+
+/// `% time, seconds, usecs/call, calls, errors if any, name`.
+fn parse(line: &str) -> Option<(String, usize)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let name = *fields.last()?;
+    let calls = fields.get(3)?.parse().ok()?;
+    let is_call = fields.len() >= 5 && name != "total" && name != "syscall";
+    is_call.then(|| (name.to_owned(), calls))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_read_with_and_without_errors() {
+        let with = " 10.00    0.000100          1       100        20 recvfrom";
+        assert_eq!(parse(with), Some(("recvfrom".to_owned(), 100)));
+        let without = " 90.00    0.000900          9       100           sendto";
+        assert_eq!(parse(without), Some(("sendto".to_owned(), 100)));
+        assert_eq!(parse("100.00    0.001000          5       200        20 total"), None);
+        assert_eq!(parse("% time     seconds  usecs/call     calls    errors syscall"), None);
+    }
+}

@@ -1,0 +1,54 @@
+//! Echo servers, one process each: one thread, one loop over many connections.
+//!
+//! The opening handshake is the bench's own and the same for all but ours, which has no way around
+//! it in its adapter; nothing is timed while connections open.
+
+pub mod epoll;
+pub mod floor;
+pub mod on_tokio;
+
+use std::error::Error;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, TcpListener};
+
+use crate::peers;
+
+/// A server that `serve` can be asked for.
+pub struct Server {
+    pub name: &'static str,
+    pub run: fn(TcpListener) -> io::Result<()>,
+}
+
+/// Ours without a runtime.
+pub const OURS_EPOLL: &str = "websocket-proto (epoll)";
+/// Does the least work, on tokio and on epoll; and one that only accepts.
+pub const FLOOR_TOKIO: &str = "(floor, tokio)";
+pub const FLOOR_EPOLL: &str = "(floor, epoll)";
+pub const BARE: &str = "(bare accept, tokio)";
+
+pub fn all() -> impl Iterator<Item = &'static Server> {
+    floor::SERVERS.iter().chain(peers::ALL.into_iter().flat_map(|peer| peer.servers))
+}
+
+/// The sub-command: says the port on standard output, and serves until its parent ends it.
+pub fn run(name: &str) -> Result<(), Box<dyn Error>> {
+    let server = all().find(|it| it.name == name).ok_or(format!("no server {name}"))?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?.port());
+    io::stdout().flush()?;
+    // A parent that has died must not leave servers behind.
+    std::thread::spawn(|| {
+        let _ = io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    });
+    (server.run)(listener)?;
+    Ok(())
+}
+
+pub const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+/// The answer to [`REQUEST`], and to no other.
+pub const RESPONSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
