@@ -16,6 +16,7 @@ use websocket_proto::blocking::{
     Error, Plain, Receiver, Sender, Transport, WebSocket, accept, connect,
 };
 use websocket_proto::connection::{Failure, Fragment, Initiator};
+use websocket_proto::deflate;
 use websocket_proto::endpoint::{Config, Received};
 use websocket_proto::handshake::{
     Accept, ClientConfig, ClientRequest, HandshakeError, Reply, ReplyError, ServerConfig,
@@ -773,8 +774,9 @@ fn peer_that_takes_a_large_message_slowly_is_not_given_up() {
     far.write_all(&masked(PING, b"p")).expect("room");
     let mut rest = vec![0; 50_004 - 1 + 3];
     let read = far.read_exact(&mut rest);
-    drop(far);
+    // The sender may not have returned yet; it is not to see the end.
     let sent = sending.join().expect("no panic");
+    drop(far);
     let received = receiving.join().expect("no panic");
     assert!(read.is_ok() && sent.is_ok(), "{sent:?}, {received:?}");
     assert!(rest.ends_with(&frame(PONG, b"p")));
@@ -823,4 +825,55 @@ fn halves_can_be_sent_to_other_threads() {
     sends::<Sender<UnixStream>>();
     shares::<Sender<UnixStream>>();
     sends::<Error>();
+}
+
+// --- permessage-deflate ---
+
+/// What a server that echoes and a client have agreed on; texts have gone there and back, whole and
+/// in halves.
+fn agreed_between(own: Option<deflate::Params>, server: bool, client: bool) -> Option<String> {
+    let config = |compresses: bool| {
+        let mut config = Config::default();
+        config.deflate = compresses.then(deflate::Config::default);
+        config
+    };
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let serving = thread::spawn(move || {
+        let accepting = accept(far, ServerConfig::default())?;
+        let reply = Accept::new().deflate(own);
+        let (ws, negotiated) = accepting.accept(&reply, &config(server))?;
+        echo_all(ws)?;
+        Ok::<_, Error>(negotiated.deflate().map(|params| params.to_string()))
+    });
+    let text = "Hello, hello, hello. ".repeat(500);
+    let (mut ws, response) =
+        connect(near, &request(), ClientConfig::default(), &config(client)).expect("connected");
+    for _ in 0..3 {
+        ws.send(text.as_str()).expect("open");
+        assert_eq!(ws.next().expect("open").expect("a message").message, Message::Text(&text));
+    }
+    let (mut receiver, sender) = split(ws);
+    for _ in 0..3 {
+        sender.send(text.as_str()).expect("open");
+        let received = receiver.next().expect("open").expect("a message");
+        assert_eq!(received, Message::Text(&text));
+    }
+    sender.close(CloseCode::NORMAL, "").expect("open");
+    assert!(receiver.next().expect("clean").is_none());
+    let served = serving.join().expect("no panic").expect("clean");
+    let called = response.negotiated().and_then(|it| it.deflate());
+    assert_eq!(served, called.map(|params| params.to_string()), "both have agreed on the same");
+    served
+}
+
+#[test]
+fn compression_is_agreed_on_if_both_ends_ask_for_it() {
+    // D5-15, D5-17; the terms of the application go first.
+    let plain = "permessage-deflate".to_owned();
+    assert_eq!(ends(|| agreed_between(None, true, true)), Some(plain));
+    assert_eq!(ends(|| agreed_between(None, false, true)), None);
+    assert_eq!(ends(|| agreed_between(None, true, false)), None);
+    let own = "permessage-deflate; server_max_window_bits=10";
+    let params = own.parse::<deflate::Params>().expect("valid");
+    assert_eq!(ends(move || agreed_between(Some(params), true, true)), Some(own.to_owned()));
 }

@@ -385,10 +385,10 @@ fn a_pooled_window_is_not_to_be_seen_by_another_connection() {
 /// fifteen ones.
 const STAIRS: [u8; 257] = {
     let mut lengths = [0; 257];
-    let mut i = 0;
+    let (mut i, mut len) = (0, 1);
     while i < 15 {
-        lengths[i] = i as u8 + 1;
-        i += 1;
+        lengths[i] = len;
+        (i, len) = (i + 1, len + 1);
     }
     lengths[256] = 15;
     lengths

@@ -16,6 +16,7 @@ use io::{
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{Instant, timeout};
 use websocket_proto::connection::{Failure, Fragment, Initiator};
+use websocket_proto::deflate::{self, Compression};
 use websocket_proto::endpoint::{Config, Received};
 use websocket_proto::handshake::{
     Accept, ClientConfig, ClientRequest, HandshakeError, OriginPolicy, Reply, ReplyError,
@@ -23,7 +24,8 @@ use websocket_proto::handshake::{
 };
 use websocket_proto::tokio::{Error, Receiver, Sender, WebSocket, accept, connect};
 use websocket_proto::{
-    CloseCode, Kind, Message, OwnedMessage, ProtocolError, SendError, TimeoutError, UncleanClose,
+    CloseCode, Kind, Message, Outbound, OwnedMessage, ProtocolError, SendError, TimeoutError,
+    UncleanClose,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -1559,4 +1561,135 @@ async fn ping_interval_of_zero_is_off() {
     config.connection.ping_interval = Some(Duration::ZERO);
     let (mut near, _far) = pair(4096, &config);
     assert!(timeout(HOUR, near.next()).await.is_err(), "nothing happens");
+}
+
+// --- permessage-deflate ---
+
+/// A configuration that compresses, and a text that is worth it.
+fn deflating() -> (Config, String) {
+    let mut config = Config::default();
+    config.deflate = Some(deflate::Config::default());
+    (config, "Hello, hello, hello. ".repeat(500))
+}
+
+/// What a server that echoes and a client have agreed on; the client has sent texts and got them
+/// back, through whichever halves it uses.
+async fn echo_between(
+    reply: Accept<'_>,
+    of_server: &Config,
+    of_client: &Config,
+    text: &str,
+) -> Option<String> {
+    let (near, far) = duplex(1000);
+    let request = request();
+    let serve = async {
+        let accepting = accept(far, ServerConfig::default()).await?;
+        let (mut ws, negotiated) = accepting.accept(&reply, of_server).await?;
+        while let Some(Received { message, mut out }) = ws.next().await? {
+            out.feed(message)?;
+        }
+        Ok::<_, Error>(negotiated.deflate().map(|params| params.to_string()))
+    };
+    let call = async {
+        let config = ClientConfig::default();
+        let (mut ws, response) = connect(near, &request, config, of_client).await?;
+        for _ in 0..3 {
+            ws.send(text).await?;
+            assert_eq!(self::text(ws.next().await), text);
+        }
+        // As a Stream and a Sink,
+        SinkExt::send(&mut ws, OwnedMessage::from(text)).await?;
+        let echoed = StreamExt::next(&mut ws).await.expect("a message")?;
+        assert_eq!(echoed, OwnedMessage::from(text));
+        // and in halves.
+        let (mut receiver, sender) = ws.split();
+        for _ in 0..3 {
+            sender.send(text).await?;
+            let received = receiver.next().await?;
+            assert_eq!(
+                received.and_then(|it| it.as_text().map(str::to_owned)).as_deref(),
+                Some(text)
+            );
+        }
+        sender.close(CloseCode::NORMAL, "").await?;
+        assert!(receiver.next().await?.is_none());
+        let negotiated = response.negotiated().and_then(|it| it.deflate());
+        Ok::<_, Error>(negotiated.map(|params| params.to_string()))
+    };
+    let (served, called) = ends(async { tokio::join!(serve, call) }).await;
+    let (served, called) = (served.expect("clean"), called.expect("clean"));
+    assert_eq!(served, called, "both have agreed on the same");
+    served
+}
+
+#[tokio::test(start_paused = true)]
+async fn compression_is_agreed_on_if_both_ends_ask_for_it() {
+    // D5-15, D5-17.
+    let (config, text) = deflating();
+    let plain = Config::default();
+    let agreed = echo_between(Accept::new(), &config, &config, &text).await;
+    assert_eq!(agreed.as_deref(), Some("permessage-deflate"));
+    assert_eq!(echo_between(Accept::new(), &plain, &config, &text).await, None);
+    assert_eq!(echo_between(Accept::new(), &config, &plain, &text).await, None);
+    let mut small = config.clone();
+    let settings = small.deflate.as_mut().expect("just made");
+    settings.server_max_window_bits = 9;
+    settings.client_no_context_takeover = true;
+    let agreed = echo_between(Accept::new(), &small, &config, &text).await;
+    let expected = "permessage-deflate; client_no_context_takeover; server_max_window_bits=9";
+    assert_eq!(agreed.as_deref(), Some(expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_application_decides_on_compression_if_it_says_so() {
+    // Its own terms are not replaced by those of the configuration.
+    let (config, text) = deflating();
+    let own: deflate::Params =
+        "permessage-deflate; server_no_context_takeover".parse().expect("valid");
+    let agreed = echo_between(Accept::new().deflate(own), &config, &config, &text).await;
+    assert_eq!(agreed, Some(own.to_string()));
+    let agreed = echo_between(Accept::new().deflate(own), &Config::default(), &config, &text).await;
+    assert_eq!(agreed, Some(own.to_string()), "with settings by default");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_over_the_wire_is_compressed() {
+    // D6.1-1, seen by a client of bytes; an idle connection gives its contexts back.
+    let (config, text) = deflating();
+    let pool = config.deflate.as_ref().expect("just made").pool.clone();
+    let (mut near, far) = duplex(64 * 1024);
+    let serve = async {
+        let accepting = accept(far, ServerConfig::default()).await?;
+        let (mut ws, _) = accepting.accept(&Accept::new(), &config).await?;
+        ws.send(text.as_str()).await?;
+        ws.send(Outbound::from("never").compression(Compression::Never)).await?;
+        assert_eq!(self::text(ws.next().await), "Hello");
+        assert!(ws.next().await.is_err(), "the client is gone");
+        assert_eq!(pool.idle(), (1, 1), "given back while nothing was to be read");
+        Ok::<_, Error>(())
+    };
+    let call = async {
+        let head = "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+            Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
+            client_no_context_takeover\r\n\r\n";
+        near.write_all(head.as_bytes()).await.expect("room");
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"never") {
+            near.read_buf(&mut answer).await.expect("bytes");
+        }
+        let end = answer.windows(4).position(|it| it == b"\r\n\r\n").expect("a head") + 4;
+        let (head, frames) = answer.split_at(end);
+        let head = String::from_utf8_lossy(head).into_owned();
+        assert!(
+            head.contains("permessage-deflate; server_no_context_takeover; client_no"),
+            "{head}"
+        );
+        assert_eq!(opcodes(frames), [0xc1, TEXT]);
+        assert!(frames.len() < text.len() / 10, "{} bytes", frames.len());
+        near.write_all(&masked(0xc1, b"\xf2\x48\xcd\xc9\xc9\x07\x00")).await.expect("room");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        drop(near);
+    };
+    ends(async { tokio::join!(serve, call) }).await.0.expect("as expected");
 }

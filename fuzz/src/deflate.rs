@@ -110,6 +110,7 @@ pub fn arrives(terms: &Terms, mut rest: &[u8]) {
     let mut sender = terms.endpoint(terms.role, 1 << 30);
     let mut receiver = terms.endpoint(other(terms.role), 1 << 30);
     let (mut sent, mut wire): (Vec<OwnedMessage>, Vec<u8>) = (Vec::new(), Vec::new());
+    let mut total = 0;
     while let [how, len, after @ ..] = rest {
         let (fresh, after) = after.split_at(after.len().min(usize::from(*len)));
         rest = after;
@@ -119,7 +120,8 @@ pub fn arrives(terms: &Terms, mut rest: &[u8]) {
         {
             payload.extend_from_slice(last.as_bytes());
         }
-        if payload.len() > 1 << 18 {
+        total += payload.len();
+        if total > 1 << 20 {
             break;
         }
         let message: OwnedMessage = match String::from_utf8(payload) {

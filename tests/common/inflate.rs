@@ -85,11 +85,11 @@ struct Run<'a> {
 }
 
 /// RFC 1951 §3.2.5, codes 257 to 285: base and extra bits.
-const LENGTHS: [(usize, u32); 29] = {
+const LENGTHS: [(usize, usize); 29] = {
     let mut table = [(0, 0); 29];
     let (mut i, mut base) = (0, 3);
     while i < 28 {
-        let extra = if i < 8 { 0 } else { (i as u32 - 4) / 4 };
+        let extra = if i < 8 { 0 } else { (i - 4) / 4 };
         table[i] = (base, extra);
         base += 1 << extra;
         i += 1;
@@ -99,11 +99,11 @@ const LENGTHS: [(usize, u32); 29] = {
 };
 
 /// RFC 1951 §3.2.5, distance codes: base and extra bits.
-const DISTANCES: [(usize, u32); 30] = {
+const DISTANCES: [(usize, usize); 30] = {
     let mut table = [(0, 0); 30];
     let (mut i, mut base) = (0, 1);
     while i < 30 {
-        let extra = if i < 4 { 0 } else { (i as u32 - 2) / 2 };
+        let extra = if i < 4 { 0 } else { (i - 2) / 2 };
         table[i] = (base, extra);
         base += 1 << extra;
         i += 1;
@@ -143,7 +143,7 @@ impl Run<'_> {
     }
 
     /// RFC 1951 §3.1.1: least significant bit first.
-    fn bits(&mut self, count: u32) -> Result<usize, &'static str> {
+    fn bits(&mut self, count: usize) -> Result<usize, &'static str> {
         (0..count).try_fold(0, |value, i| Ok(value | self.bit()? << i))
     }
 
@@ -319,7 +319,6 @@ impl Writer {
     pub(crate) fn fixed_match(self, distance: usize) -> Self {
         let code = DISTANCES.iter().rposition(|(base, _)| *base <= distance).unwrap();
         let (base, extra) = DISTANCES[code];
-        let extra = usize::try_from(extra).unwrap();
         self.fixed_symbol(285).code(code, 5).bits(distance - base, extra)
     }
 
