@@ -1650,6 +1650,9 @@ async fn the_application_decides_on_compression_if_it_says_so() {
     assert_eq!(agreed, Some(own.to_string()));
     let agreed = echo_between(Accept::new().deflate(own), &Config::default(), &config, &text).await;
     assert_eq!(agreed, Some(own.to_string()), "with settings by default");
+    // RFC 7692 §8: no compression where a secret goes over the wire.
+    let none = echo_between(Accept::new().deflate(None), &config, &config, &text).await;
+    assert_eq!(none, None);
 }
 
 #[tokio::test(start_paused = true)]

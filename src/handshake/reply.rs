@@ -50,6 +50,9 @@ pub struct Accept<'a> {
     subprotocol: Option<&'a str>,
     #[cfg(feature = "deflate")]
     deflate: Option<Params>,
+    /// Whether the application has said yes or no to compression.
+    #[cfg(feature = "deflate")]
+    decides_deflate: bool,
     headers: Vec<(&'a str, &'a str)>,
 }
 
@@ -65,7 +68,8 @@ impl<'a> Accept<'a> {
         self
     }
 
-    /// Compresses messages on these terms, which [`Request::deflate`] gives (RFC 7692 §5).
+    /// Compresses messages on these terms, which [`Request::deflate`] gives (RFC 7692 §5), or with
+    /// `None` not at all: the adapters then do not go by their configuration.
     ///
     /// ```
     /// use websocket_proto::Input;
@@ -92,13 +96,14 @@ impl<'a> Accept<'a> {
     #[cfg(feature = "deflate")]
     pub fn deflate(mut self, params: impl Into<Option<Params>>) -> Self {
         self.deflate = params.into();
+        self.decides_deflate = true;
         self
     }
 
-    /// Whether [`deflate`](Self::deflate) has been asked for.
+    /// Whether [`deflate`](Self::deflate) has been called.
     #[cfg(feature = "deflate")]
     pub(crate) fn has_deflate(&self) -> bool {
-        self.deflate.is_some()
+        self.decides_deflate
     }
 
     /// Adds a field, such as a cookie. It may not be one that the handshake writes.
