@@ -840,7 +840,10 @@ fn agreed_between(own: Option<deflate::Params>, server: bool, client: bool) -> O
     let (near, far) = UnixStream::pair().expect("sockets");
     let serving = thread::spawn(move || {
         let accepting = accept(far, ServerConfig::default())?;
-        let reply = Accept::new().deflate(own);
+        let reply = match own {
+            Some(own) => Accept::new().deflate(own),
+            None => Accept::new(),
+        };
         let (ws, negotiated) = accepting.accept(&reply, &config(server))?;
         echo_all(ws)?;
         Ok::<_, Error>(negotiated.deflate().map(|params| params.to_string()))
