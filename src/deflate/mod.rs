@@ -57,6 +57,9 @@
 //! | `server_no_context_takeover` | any | 368 | 468 | 33,136 |
 //! | no context takeover, both | any | 368 | 368 | 368 |
 //!
+//! With `server_no_context_takeover` 5,000 idle connections that have had a message each way take
+//! 1,253 bytes each, with the endpoint and their share of the pool (same command).
+//!
 //! So a server with many clients sets [`Config::server_no_context_takeover`]. Its compressors are
 //! then in the [`Pool`] while nothing is to be sent, as decompressors always are: between messages
 //! a connection keeps of the peer's window what has come of it, not the 47 kB of a decompressor.
