@@ -21,7 +21,7 @@ pub(crate) struct Compressor {
     stream: Deflate,
     /// What it was made with: a pool holds several kinds.
     pub(super) kind: Kind,
-    /// Whether something has been compressed since it was new.
+    /// Whether there is something in the window.
     used: bool,
 }
 
@@ -60,15 +60,21 @@ impl Compressor {
 
     /// Appends `input`, compressed up to a byte boundary; the last four bytes appended are
     /// [`TAIL`], unless nothing is appended because nothing has been added since the last time.
-    pub(super) fn compress(&mut self, mut input: &[u8], out: &mut Vec<u8>) {
-        self.used = true;
+    pub(super) fn compress(&mut self, mut input: &[u8], window: Window, out: &mut Vec<u8>) {
+        let flush = match window {
+            Window::Keep => DeflateFlush::SyncFlush,
+            // What follows a full flush refers to nothing before it: the window is as good as
+            // empty, for less than a reset costs.
+            Window::Forget => DeflateFlush::FullFlush,
+        };
+        self.used = window == Window::Keep;
         // Mostly enough for text; what cannot be compressed takes a second round.
         let mut room = input.len() / 2 + STEP;
         loop {
             let start = out.len();
             out.resize(start + room, 0);
             let (read, written) = (self.stream.total_in(), self.stream.total_out());
-            let status = self.stream.compress(input, &mut out[start..], DeflateFlush::SyncFlush);
+            let status = self.stream.compress(input, &mut out[start..], flush);
             let read = distance(read, self.stream.total_in());
             let written = distance(written, self.stream.total_out());
             out.truncate(start + written);
@@ -81,6 +87,15 @@ impl Compressor {
             room = input.len() + STEP;
         }
     }
+}
+
+/// What becomes of the window behind what is compressed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Window {
+    /// What follows may refer to it.
+    Keep,
+    /// What follows begins anew.
+    Forget,
 }
 
 /// What one step of inflating came to.

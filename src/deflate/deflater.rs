@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::codec::{Compressor, Kind, TAIL};
+use super::codec::{Compressor, Kind, TAIL, Window};
 use super::{Compression, Config, Params, Pool};
 use crate::connection::Role;
 
@@ -71,9 +71,9 @@ impl Deflater {
         out: &mut Vec<u8>,
     ) -> bool {
         let start = out.len();
-        let takeover = self.takeover;
-        let compressor = self.begin();
-        compressor.compress(payload, out);
+        let (takeover, window) = (self.takeover, self.window_after(true));
+        let compressor = self.compressor();
+        compressor.compress(payload, window, out);
         strip_tail(out, start);
         let smaller = out.len() - start < payload.len();
         // With takeover the window holds the message now, so the peer's has to: it must be sent
@@ -105,11 +105,8 @@ impl Deflater {
     /// Appends the payload of the next part of a compressed message.
     pub(crate) fn part(&mut self, payload: &[u8], last: bool, out: &mut Vec<u8>) {
         let start = out.len();
-        let compressor = match self.parts {
-            Parts::Compressed => self.compressor(),
-            Parts::None | Parts::Plain => self.begin(),
-        };
-        compressor.compress(payload, out);
+        let window = self.window_after(last);
+        self.compressor().compress(payload, window, out);
         if last {
             // RFC 7692 §7.2.1: the four octets go from the end of the message only.
             strip_tail(out, start);
@@ -126,7 +123,7 @@ impl Deflater {
     pub(crate) fn apart(&self, payload: &[u8], out: &mut Vec<u8>) {
         let start = out.len();
         let mut compressor = self.pool.compressor(self.kind);
-        compressor.compress(payload, out);
+        compressor.compress(payload, Window::Forget, out);
         strip_tail(out, start);
         self.pool.give_compressor(compressor);
     }
@@ -156,12 +153,9 @@ impl Deflater {
         compressor.get_or_insert_with(|| pool.compressor(*kind))
     }
 
-    /// The compressor, ready for the first byte of a message.
-    fn begin(&mut self) -> &mut Compressor {
-        if !self.takeover {
-            self.reset();
-        }
-        self.compressor()
+    /// RFC 7692 §7.2.1: without context takeover each message begins with an empty window.
+    fn window_after(&self, last: bool) -> Window {
+        if last && !self.takeover { Window::Forget } else { Window::Keep }
     }
 }
 
