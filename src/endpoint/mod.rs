@@ -312,7 +312,8 @@ impl Endpoint {
     }
 
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
-    /// pool. Call it when a read would block: an idle endpoint then holds no heap.
+    /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
+    /// compression with context takeover has to remember (see the table in the `deflate` module).
     ///
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {
