@@ -15,7 +15,7 @@ use crate::error::ProtocolError;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Kind, Message, OwnedMessage};
-use crate::utf8::{self, Validator};
+use crate::utf8::{self, InvalidUtf8, Validator};
 
 /// Makes whole messages of the pieces that a [`Connection`] hands out.
 ///
@@ -30,6 +30,8 @@ pub struct Assembler {
     len: usize,
     kind: Option<Kind>,
     utf8: Validator,
+    /// How much of the message `utf8` has seen.
+    checked: usize,
     complete: bool,
     /// Whether a message has begun since the last time that there was nothing to do.
     used: bool,
@@ -81,8 +83,10 @@ impl Assembler {
         let result = if self.is_whole(&piece) {
             message(piece.kind, piece.payload).map(Some)
         } else {
-            self.collect(&piece)
-                .and_then(|complete| if complete { self.message().map(Some) } else { Ok(None) })
+            self.collect(&piece).and_then(|complete| match complete {
+                true => self.message().map(Some),
+                false => Ok(self.check().map(|()| None)?),
+            })
         };
         result.map_err(|error| connection.fail(error))
     }
@@ -97,7 +101,8 @@ impl Assembler {
         piece.first && piece.last
     }
 
-    /// Adds a piece to the buffer; whether the message is complete.
+    /// Adds a piece to the buffer; whether the message is complete. Text that did not come compressed
+    /// is not checked: see [`check`](Self::check).
     pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
         if piece.first {
             self.clear();
@@ -116,7 +121,7 @@ impl Assembler {
                 self.buffer.extend_from_slice(piece.payload);
             }
         }
-        self.commit(piece.payload.len(), piece.last)
+        Ok(self.commit(piece.payload.len(), piece.last))
     }
 
     #[cfg(feature = "deflate")]
@@ -141,22 +146,26 @@ impl Assembler {
         if piece.last {
             utf8.finish()?;
         }
+        self.checked = self.len;
         self.complete = piece.last;
         Ok(piece.last)
     }
 
     /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
-    pub(crate) fn commit(&mut self, count: usize, last: bool) -> Result<bool, ProtocolError> {
-        let new = &self.buffer[self.len..self.len + count];
-        if self.kind == Some(Kind::Text) {
-            self.utf8.push(new)?;
-            if last {
-                self.utf8.finish()?;
-            }
-        }
+    pub(crate) fn commit(&mut self, count: usize, last: bool) -> bool {
         self.len += count;
         self.complete = last;
-        Ok(last)
+        last
+    }
+
+    /// Checks what has come of a text. That of a complete one is checked where it is lent, at once
+    /// and as a whole: there is no other way to a `str`.
+    pub(crate) fn check(&mut self) -> Result<(), InvalidUtf8> {
+        if self.kind == Some(Kind::Text) {
+            self.utf8.push(&self.buffer[self.checked..self.len])?;
+            self.checked = self.len;
+        }
+        Ok(())
     }
 
     /// The kind and the payload of the message, if the last piece completed it.
@@ -219,6 +228,7 @@ impl Assembler {
         self.len = 0;
         self.kind = None;
         self.complete = false;
+        self.checked = 0;
         self.utf8 = Validator::default();
     }
 

@@ -579,6 +579,23 @@ fn peer_that_never_answers_a_close_has_the_close_timeout() {
 // --- failing and closing ---
 
 #[test]
+fn bad_text_is_told_of_although_the_rest_of_its_frame_does_not_come() {
+    for b0 in [TEXT, 0x01] {
+        let (mut ws, mut far) = served(&Config::default());
+        let wire = masked(b0, b"fine, and then \xff and more");
+        let sending = thread::spawn(move || {
+            far.write_all(&wire[..wire.len() - 5]).expect("read");
+            let mut written = Vec::new();
+            far.read_to_end(&mut written).expect("no reset");
+            written
+        });
+        let end = ws.next().map(|it| it.is_some());
+        assert!(matches!(end, Err(Error::Protocol(ProtocolError::InvalidUtf8))), "{end:?}");
+        assert_eq!(opcodes(&sending.join().expect("no panic")), [CLOSE]);
+    }
+}
+
+#[test]
 fn close_frame_with_the_right_code_goes_out_before_the_error() {
     for (wire, error, code) in [
         (frame(TEXT, b"x"), ProtocolError::UnmaskedFrame, CloseCode::PROTOCOL_ERROR),

@@ -211,6 +211,9 @@ fn a_large_text_is_refused_at_its_first_bad_byte() {
     run.read(&vec![b'a'; 100_000], 50_000);
     assert_eq!(run.error, None);
     run.read(b"\xff", 1);
+    assert_eq!(run.error, None, "the rest may be there at once: then it is checked in one go");
+    run.endpoint.release();
+    run.poll();
     assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
 }
 

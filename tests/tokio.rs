@@ -1206,6 +1206,27 @@ async fn deadlines_start_anew_when_a_connection_is_put_together_again() {
 // --- failing and closing ---
 
 #[tokio::test(start_paused = true)]
+async fn bad_text_is_told_of_although_the_rest_of_its_frame_does_not_come() {
+    for b0 in [TEXT, 0x01] {
+        for step in [1, usize::MAX] {
+            let wire = masked(b0, b"fine, and then \xff and more");
+            let mock = Mock::new(&wire[..wire.len() - 5]);
+            mock.lock().step = step;
+            let mut ws = over(&mock);
+            let task = Task::new();
+            {
+                let mut next = Box::pin(ws.next());
+                assert!(task.poll(&mut next).is_pending(), "waits for the peer to end");
+                assert_eq!(opcodes(&mock.written()), [CLOSE]);
+            }
+            mock.end();
+            let end = ends(ws.next()).await.map(|it| it.is_some());
+            assert!(matches!(end, Err(Error::Protocol(ProtocolError::InvalidUtf8))), "{end:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn close_frame_with_the_right_code_goes_out_before_the_error() {
     for (wire, error, code) in [
         (frame(TEXT, b"x"), ProtocolError::UnmaskedFrame, CloseCode::PROTOCOL_ERROR),

@@ -118,6 +118,68 @@ fn text_is_refused_at_its_first_bad_byte() {
 }
 
 #[test]
+fn an_endpoint_checks_text_when_nothing_more_comes_and_at_the_end_of_its_frame() {
+    // R8.1-1: a frame that waits in the read buffer, one that is read straight into its message, and
+    // a fragment; released after each byte, after some, and never.
+    for role in ROLES {
+        for sample in SAMPLES {
+            for (b0, rest) in [(0x81, 100), (0x01, 100), (0x81, 100_000)] {
+                for every in [1, 3, usize::MAX] {
+                    let mut run = Run::new(endpoint(role));
+                    let key = (role == Role::Server).then_some(KEY);
+                    let text = [sample, &vec![b'a'; rest][..]].concat();
+                    let payload = key.map_or(text.clone(), |key| masked(&text, key));
+                    let len = u64::try_from(text.len()).unwrap();
+                    run.read(&header(b0, len, key), usize::MAX);
+                    let mut failed_at = None;
+                    for (i, byte) in payload[..sample.len()].iter().enumerate() {
+                        run.read(&[*byte], 1);
+                        if (i + 1) % every == 0 {
+                            run.endpoint.release();
+                            run.poll();
+                        }
+                        if run.error.is_some() {
+                            failed_at = Some(i + 1);
+                            break;
+                        }
+                    }
+                    let bad_at = proven_bad(&text).filter(|at| *at <= sample.len());
+                    let expected = bad_at.map(|at| at.div_ceil(every) * every);
+                    assert_eq!(failed_at, expected.filter(|at| *at <= sample.len()), "{sample:x?}");
+                    if failed_at.is_none() {
+                        run.read(&payload[sample.len()..], 5000);
+                        assert_eq!(run.error.is_some(), proven_bad(&text).is_some());
+                    }
+                    let error = proven_bad(&text).map(|_| ProtocolError::InvalidUtf8);
+                    assert_eq!(run.error, error);
+                    let whole = b0 == 0x81 && error.is_none();
+                    assert_eq!(run.messages.len(), usize::from(whole));
+                    if error.is_some() {
+                        let sent = sent_by(role, &drain(&mut run.endpoint));
+                        assert_eq!((sent.len(), &sent[0].1[..2]), (1, &b"\x03\xef"[..]), "1007");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_says_at_the_end_of_the_stream_that_the_text_was_bad() {
+    for role in ROLES {
+        for b0 in [0x81, 0x01] {
+            let mut run = Run::new(endpoint(role));
+            let wire = frames(role, &[(b0, b"\xff and more")]);
+            run.read(&wire[..wire.len() - 1], 4);
+            assert_eq!(run.error, None);
+            assert_eq!(run.endpoint.receive_eof(), Ok(()), "it failed before");
+            run.poll();
+            assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
+        }
+    }
+}
+
+#[test]
 fn messages_are_judged_as_std_judges_them() {
     // R5.6-1: whole, in two fragments cut anywhere, and with an empty one at the end.
     for role in ROLES {

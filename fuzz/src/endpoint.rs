@@ -1,7 +1,7 @@
 //! Any order of calls to an [`Endpoint`] does what a plain model does.
 //!
 //! The model has one `Vec` for what was read, one for what is to be written, and a
-//! [`Connection`] with an [`Assembler`]. Every call is made on both, and results, queue and messages
+//! [`Connection`]. Every call is made on both, and results, queue and messages
 //! are compared after each. In the end the other role decodes what was written.
 
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use websocket_proto::connection::{Config as ConnectionConfig, Connection, Event, Fragment, Role};
 use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
 use websocket_proto::{
-    Assembler, CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError,
+    CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError,
     TimeoutError,
 };
 
@@ -247,6 +247,7 @@ impl Pair<'_> {
             self.model.found = None;
             let unread = !self.model.unread.is_empty();
             let released = self.endpoint.release();
+            let _ = self.model.check_begun();
             assert!(released.is_none() || !unread, "a buffer that holds something stays");
             self.spare = released.or(self.spare.take());
         } else if let Some(mut spare) = self.spare.take() {
@@ -257,6 +258,7 @@ impl Pair<'_> {
 
     fn eof(&mut self, argument: usize) {
         if argument == 15 {
+            let _ = self.model.check_begun();
             let expected = self.model.connection.receive_eof();
             assert_eq!(self.endpoint.receive_eof(), expected);
         }
@@ -329,7 +331,8 @@ fn payload(argument: usize) -> OwnedMessage {
 /// What an endpoint is, without its ways of avoiding copies.
 struct Model {
     connection: Connection,
-    assembler: Assembler,
+    /// What has come of an unfinished message.
+    begun: (Kind, Vec<u8>),
     unread: Vec<u8>,
     found: Option<Found>,
     out: Vec<u8>,
@@ -340,11 +343,10 @@ struct Model {
     waiting_since: Option<Duration>,
 }
 
-enum Found {
-    /// In one frame: its text is checked when it is asked for.
-    Unchecked(Kind, Vec<u8>),
-    Checked(OwnedMessage),
-}
+/// A whole message: its text is checked when it is asked for.
+struct Found(Kind, Vec<u8>);
+
+const NOTHING: (Kind, Vec<u8>) = (Kind::Binary, Vec::new());
 
 impl Model {
     fn new(role: Role, config: &Config) -> Self {
@@ -354,7 +356,7 @@ impl Model {
                 Role::Server => Connection::server(connection),
                 Role::Client => Connection::client(connection, keys::model),
             },
-            assembler: Assembler::new(),
+            begun: NOTHING,
             unread: Vec::new(),
             found: None,
             out: Vec::new(),
@@ -393,22 +395,44 @@ impl Model {
         Ok(match self.connection.receive(input)? {
             None => None,
             Some(Event::Data(piece)) if piece.first && piece.last => {
-                Some(Some(Found::Unchecked(piece.kind, piece.payload.to_vec())))
+                Some(Some(Found(piece.kind, piece.payload.to_vec())))
             }
             Some(Event::Data(piece)) => {
-                let message = self.assembler.push(piece, &mut self.connection)?;
-                Some(message.map(|message| Found::Checked(message.into_owned())))
+                if piece.first {
+                    self.begun = (piece.kind, Vec::new());
+                }
+                self.begun.1.extend_from_slice(piece.payload);
+                if piece.last {
+                    let (kind, bytes) = std::mem::replace(&mut self.begun, NOTHING);
+                    return Ok(Some(Some(Found(kind, bytes))));
+                }
+                // At the end of a frame, and when the caller has nothing more to read.
+                if self.connection.data_remaining() == 0 {
+                    self.check_begun()?;
+                }
+                Some(None)
             }
             Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Some(None),
         })
     }
 
+    /// Text that no valid text begins with fails the connection.
+    fn check_begun(&mut self) -> Result<(), ProtocolError> {
+        let (kind, bytes) = &self.begun;
+        let is_bad = str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some());
+        if *kind == Kind::Text && is_bad && self.connection.is_receiving() {
+            let error = self.connection.fail(ProtocolError::InvalidUtf8);
+            let _ = self.transmit();
+            return Err(error);
+        }
+        Ok(())
+    }
+
     fn message(&mut self) -> Result<OwnedMessage, ProtocolError> {
         match &self.found {
             None => Ok(OwnedMessage::Binary(Default::default())),
-            Some(Found::Checked(message)) => Ok(message.clone()),
-            Some(Found::Unchecked(Kind::Binary, bytes)) => Ok(bytes.clone().into()),
-            Some(Found::Unchecked(Kind::Text, bytes)) => match str::from_utf8(bytes) {
+            Some(Found(Kind::Binary, bytes)) => Ok(bytes.clone().into()),
+            Some(Found(Kind::Text, bytes)) => match str::from_utf8(bytes) {
                 Ok(text) => Ok(text.into()),
                 Err(_) => {
                     let error = self.connection.fail(ProtocolError::InvalidUtf8);

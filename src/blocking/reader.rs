@@ -97,6 +97,8 @@ impl<S: Transport> Reader<S> {
     /// Drives everything until there is a message (true) or the connection has ended (false).
     pub(super) fn find<D: Side<S>>(&mut self, side: &mut D) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
+        // Whether the last read found as much as it asked for.
+        let mut filled = false;
         loop {
             let congested = D::LENDS_OUT && side.with(Outgoing::is_congested);
             let status = match congested {
@@ -122,14 +124,25 @@ impl<S: Transport> Reader<S> {
             if congested {
                 continue;
             }
+            // The read may wait for long: first see whether what came of a text is UTF-8.
+            if !filled && side.with(|outgoing| !incoming.pause(outgoing)) {
+                continue;
+            }
             let buffer = side.with(|outgoing| {
                 lend_buffer(incoming, outgoing);
                 incoming.read_buf(outgoing)
             });
+            let room = buffer.len();
             let read = stream.wait(buffer, side);
             match read {
-                Ok(Some(0)) => receive_eof(side),
-                Ok(Some(count)) => incoming.advance_read(count),
+                Ok(Some(0)) => {
+                    side.with(|outgoing| incoming.pause(outgoing));
+                    receive_eof(side);
+                }
+                Ok(Some(count)) => {
+                    filled = count == room;
+                    incoming.advance_read(count);
+                }
                 // A deadline: what it did comes out of the connection.
                 Ok(None) => {}
                 Err(error) if is_wait(&error) => {
@@ -137,6 +150,7 @@ impl<S: Transport> Reader<S> {
                     return Err(error);
                 }
                 Err(error) => {
+                    side.with(|outgoing| incoming.pause(outgoing));
                     receive_eof(side);
                     // After the closing handshake a reset says nothing new.
                     if side.with(|outgoing| ended(outgoing)).is_err() {

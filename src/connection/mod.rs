@@ -151,11 +151,11 @@ impl Connection {
     }
 
     /// Where the payload of the next frame will lie, if the input holds the beginning of a whole
-    /// binary message and nothing else is under way; an empty range behind it if more of the header
+    /// message and nothing else is under way; an empty range behind it if more of the header
     /// has to come first. Nothing is taken.
     ///
-    /// Nothing in such a frame can be wrong any more, so it may wait in its place until the rest has
-    /// come. Text may not: its first bad byte has to be noticed when it comes.
+    /// But for text that is not UTF-8, nothing in such a frame can be wrong any more, so it may wait
+    /// in its place until the rest has come.
     #[cfg(feature = "alloc")]
     pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Range<usize>> {
         if self.is_open() { self.receiver.peek_begun(input) } else { None }

@@ -186,8 +186,8 @@ impl Receiver {
         Some(Whole { kind, key: header.mask, payload: start..end })
     }
 
-    /// Where the payload of the next frame will lie, if it is a whole binary message of which only
-    /// the beginning has come, be it a part of its header.
+    /// Where the payload of the next frame will lie, if it is a whole message of which only the
+    /// beginning has come, be it a part of its header.
     #[cfg(feature = "alloc")]
     pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
         let Some((header, start)) = self.decoder.peek_plain(bytes, self.whole_below.into()) else {
@@ -195,7 +195,7 @@ impl Receiver {
             return self.decoder.peek_needs(bytes).map(|end| end..end);
         };
         let end = start + usize::try_from(header.len).ok()?;
-        (header.opcode == OpCode::Binary && end > bytes.len()).then_some(start..end)
+        (end > bytes.len()).then_some(start..end)
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE};
 use crate::connection::{Event, Whole};
 use crate::error::ProtocolError;
-use crate::frame::mask;
+use crate::frame::{OpCode, mask};
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
@@ -35,12 +35,12 @@ pub(crate) struct Incoming {
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
     /// How long the frame is that begins the unread bytes and waits there for its end; 0 if none
-    /// does.
-    awaited: usize,
-    /// Where its payload begins.
-    head: usize,
+    /// does. Such a frame is less than 64 KiB.
+    awaited: u32,
     /// How much of it had come when it was looked at last.
-    noted: usize,
+    noted: u32,
+    /// Where its payload begins.
+    head: u8,
     read_size: usize,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
@@ -58,8 +58,8 @@ impl Incoming {
             buffer: Vec::new(),
             unread: 0..0,
             awaited: 0,
-            head: 0,
             noted: 0,
+            head: 0,
             read_size: read_size.max(1),
             assembler,
             direct: 0,
@@ -87,7 +87,17 @@ impl Incoming {
         unread
     }
 
+    #[inline]
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        if self.awaits() && self.buffer.len() - self.unread.start >= self.awaited() {
+            self.found = Found::Nothing;
+            self.reads_direct = false;
+            return &mut self.buffer[self.unread.end..];
+        }
+        self.any_read_buf(outgoing)
+    }
+
+    fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         let remaining = outgoing.connection.data_remaining();
         // A large frame that has brought some of itself is read straight into the message.
         self.reads_direct = !self.has_unread()
@@ -103,18 +113,19 @@ impl Incoming {
             if self.buffer.len() < self.read_size {
                 self.buffer.resize(self.read_size, 0);
             }
-        } else if self.buffer.len() - self.unread.start < self.awaited {
+        } else if self.buffer.len() - self.unread.start < self.awaited() {
             // Room for the end of the frame.
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
-            if self.buffer.len() < self.awaited {
-                self.buffer.resize(self.awaited, 0);
+            if self.buffer.len() < self.awaited() {
+                self.buffer.resize(self.awaited(), 0);
             }
         }
         self.forget();
         &mut self.buffer[self.unread.end..]
     }
 
+    #[inline]
     pub(crate) fn advance_read(&mut self, count: usize) {
         if self.reads_direct {
             self.direct += count.min(self.room - self.direct);
@@ -138,6 +149,32 @@ impl Incoming {
         }
     }
 
+    /// Whether a frame waits in the read buffer for its end.
+    #[inline]
+    fn awaits(&self) -> bool {
+        self.unread.len() < self.awaited()
+    }
+
+    #[inline]
+    fn awaited(&self) -> usize {
+        usize::try_from(self.awaited).unwrap_or(usize::MAX)
+    }
+
+    /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
+    /// of what came.
+    #[inline]
+    pub(crate) fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
+        if !self.awaits() || !outgoing.connection.is_open() {
+            return false;
+        }
+        let len = u32::try_from(self.unread.len()).unwrap_or(self.awaited);
+        if len > self.noted {
+            self.noted = len;
+            outgoing.connection.note_begun(len > u32::from(self.head));
+        }
+        true
+    }
+
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
     /// while nothing else is under way. `None`, and nothing has happened, otherwise.
     #[inline]
@@ -145,7 +182,7 @@ impl Incoming {
         if let Found::Assembled = self.found {
             self.forget();
         }
-        if self.unread.len() < self.awaited {
+        if self.awaits() {
             return None;
         }
         // While bytes wait in the assembler's room a frame is under way.
@@ -164,11 +201,13 @@ impl Incoming {
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         self.forget();
-        if self.awaits_rest(outgoing) {
+        self.await_rest(outgoing);
+        if self.waits(outgoing) {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
             return Ok(Status::NeedRead);
         }
+        self.awaited = 0;
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -189,31 +228,24 @@ impl Incoming {
         }
     }
 
-    /// Whether the unread bytes are the beginning of a message that fits the read buffer: it is
+    /// Looks whether the unread bytes are the beginning of a message that fits the read buffer: it is
     /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
     /// it lies.
-    fn awaits_rest(&mut self, outgoing: &mut Outgoing) -> bool {
-        let len = self.unread.len();
-        if len >= self.awaited && len > 0 && self.direct == 0 {
-            // Not awaited before, or as far as its header.
-            if self.awaited == 0 {
-                self.noted = 0;
-            }
-            let unread = &self.buffer[self.unread.clone()];
-            (self.head, self.awaited) = match outgoing.connection.peek_begun(unread) {
-                Some(payload) if payload.end <= self.buffer.len() => (payload.start, payload.end),
-                Some(_) | None => (0, 0),
-            };
+    fn await_rest(&mut self, outgoing: &Outgoing) {
+        // If one is awaited of which more has come than that, it was awaited as far as its header.
+        if self.awaits() || self.unread.is_empty() || self.direct > 0 {
+            return;
         }
-        if len >= self.awaited || !outgoing.connection.is_open() {
-            self.awaited = 0;
-            return false;
+        if self.awaited == 0 {
+            self.noted = 0;
         }
-        if len > self.noted {
-            self.noted = len;
-            outgoing.connection.note_begun(len > self.head);
-        }
-        true
+        let unread = &self.buffer[self.unread.clone()];
+        let room = self.buffer.len();
+        let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
+        let awaited = begun.and_then(|Range { start, end }| {
+            Some((u8::try_from(start).ok()?, u32::try_from(end).ok()?))
+        });
+        (self.head, self.awaited) = awaited.unwrap_or((0, 0));
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -228,22 +260,17 @@ impl Incoming {
                 let (kind, len) = (piece.kind, piece.payload.len());
                 Ok(Step::Found(Found::InReadBuffer { kind, len }))
             }
-            Some(Event::Data(piece)) => match self.assembler.collect(&piece) {
-                Ok(complete) => {
-                    Ok(if complete { Step::Found(Found::Assembled) } else { Step::More })
-                }
-                Err(error) => Err(outgoing.connection.fail(error)),
-            },
+            Some(Event::Data(piece)) => {
+                let collected = self.assembler.collect(&piece);
+                self.collected(collected, outgoing)
+            }
             Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(Step::More),
         }
     }
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        // Unmasked and checked in steps, so that the check finds in the first-level cache what has
-        // just been unmasked.
-        let count = self.direct.min(BLOCK);
-        self.direct -= count;
+        let count = mem::take(&mut self.direct);
         // The room that was lent is used up: the next read asks for another.
         self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
@@ -251,8 +278,25 @@ impl Incoming {
             return Ok(Step::UsedUp);
         };
         let (len, last) = (piece.payload.len(), piece.last);
-        match self.assembler.commit(len, last) {
-            Ok(complete) => Ok(if complete { Step::Found(Found::Assembled) } else { Step::More }),
+        let complete = self.assembler.commit(len, last);
+        self.collected(Ok(complete), outgoing)
+    }
+
+    /// What it means that the assembler has taken a piece, and whether it completed the message.
+    fn collected(
+        &mut self,
+        complete: Result<bool, ProtocolError>,
+        outgoing: &mut Outgoing,
+    ) -> Result<Step, ProtocolError> {
+        match complete {
+            Ok(true) => Ok(Step::Found(Found::Assembled)),
+            // Within a frame nothing but text can be wrong, so its text is checked at its end, or
+            // when the caller has nothing more to read.
+            Ok(false) if outgoing.connection.data_remaining() > 0 => Ok(Step::More),
+            Ok(false) => match self.assembler.check() {
+                Ok(()) => Ok(Step::More),
+                Err(error) => Err(outgoing.connection.fail(error.into())),
+            },
             Err(error) => Err(outgoing.connection.fail(error)),
         }
     }
@@ -304,24 +348,47 @@ impl Incoming {
     /// goes on waiting elsewhere, in as many bytes as it has.
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
-        // Only if nothing has been read since: what follows would be a part of it or another frame.
-        let is_polled = self.unread.len() == self.noted;
-        if self.awaited > 0 && is_polled && outgoing.connection.is_open() {
-            self.awaited = 0;
-            let Range { start, end } = self.unread;
-            let mut input = Input::new(&mut self.buffer[start..end]);
-            // Its header has been checked, so this is the first piece of it, or nothing yet.
-            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
-                let _ = self.assembler.collect(&piece);
-            }
-            self.unread.start = end;
-        }
+        self.move_awaited(outgoing);
+        self.check(outgoing);
         self.assembler.release();
         if self.has_unread() || self.buffer.capacity() == 0 {
             return None;
         }
         self.unread = 0..0;
         Some(mem::take(&mut self.buffer))
+    }
+
+    /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
+    /// connection goes on: it has failed if that is not UTF-8.
+    pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
+        self.forget();
+        let begun = &self.buffer[self.unread.clone()];
+        if self.awaited > 0 && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
+            self.move_awaited(outgoing);
+        }
+        self.check(outgoing);
+        outgoing.connection.is_receiving()
+    }
+
+    /// Moves the beginning of a frame that waits for its end into the assembler, as far as it has
+    /// been seen by a poll.
+    fn move_awaited(&mut self, outgoing: &mut Outgoing) {
+        if self.awaited > 0 && outgoing.connection.is_receiving() {
+            self.awaited = 0;
+            let start = self.unread.start;
+            self.unread.start += usize::try_from(self.noted).unwrap_or(0);
+            let mut input = Input::new(&mut self.buffer[start..self.unread.start]);
+            // Its header has been checked, so this is the first piece of it, or nothing yet.
+            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
+                let _ = self.assembler.collect(&piece);
+            }
+        }
+    }
+
+    fn check(&mut self, outgoing: &mut Outgoing) {
+        if outgoing.connection.is_receiving() && self.assembler.check().is_err() {
+            outgoing.fail(ProtocolError::InvalidUtf8);
+        }
     }
 
     /// Whether a large frame is under way whose message could do with a longer buffer.
@@ -379,8 +446,8 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
     }
 }
 
-/// How much of what was read into a large message is decoded at once, in bytes.
-const BLOCK: usize = 16 * 1024;
+/// The opcode of text (RFC 6455 §5.2).
+const TEXT: u8 = OpCode::Text.bits();
 
 /// What one round of decoding came to.
 enum Step {

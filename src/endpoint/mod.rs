@@ -130,12 +130,14 @@ impl Endpoint {
     ///
     /// Empty only if bytes are there that have not been polled. Allocates the read buffer if it
     /// was released. Ends the life of the message lent before.
+    #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.incoming.read_buf(&self.outgoing)
     }
 
     /// Says how many bytes were read into [`read_buf`](Self::read_buf); more than it had room for
     /// count as what it had.
+    #[inline]
     pub fn advance_read(&mut self, count: usize) {
         self.incoming.advance_read(count);
     }
@@ -144,6 +146,10 @@ impl Endpoint {
     ///
     /// Replies to control frames go into the output queue on the way. The message found is
     /// forgotten by the next call of this or of [`read_buf`](Self::read_buf).
+    ///
+    /// Text is checked at the end of its frame: checking it while it comes would mean to check it
+    /// twice. To fail the connection at the first bad byte although the rest of the frame is not
+    /// there (RFC 6455 §8.1), call [`release`](Self::release) when a read would block.
     ///
     /// # Errors
     ///
@@ -179,6 +185,9 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
+        if self.incoming.waits(&mut self.outgoing) {
+            return Ok(None);
+        }
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
             return self.next_any();
         };
@@ -213,8 +222,10 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5).
+    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5), unless the text that came of an
+    /// unfinished frame is not UTF-8: the connection has failed because of that then.
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
+        self.incoming.pause(&mut self.outgoing);
         self.outgoing.connection.receive_eof()
     }
 
@@ -314,6 +325,10 @@ impl Endpoint {
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
     /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
     /// compression with context takeover has to remember (see the table in the `deflate` module).
+    ///
+    /// Checks the text that has come of an unfinished frame. If it is not UTF-8 the connection has
+    /// failed and its Close frame is queued: [`poll`](Self::poll) then gives the error, although
+    /// nothing was read.
     ///
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {

@@ -133,7 +133,7 @@ impl Decoder {
     }
 
     /// How many bytes have to be there before more can be said of the next frame, if its header is
-    /// not complete and it may be a whole binary message that is read with
+    /// not complete and it may be a whole message that is read with
     /// [`peek_plain`](Self::peek_plain).
     #[cfg(feature = "alloc")]
     pub(crate) fn peek_needs(&self, bytes: &[u8]) -> Option<usize> {
@@ -141,8 +141,8 @@ impl Decoder {
             return None;
         }
         match self.rules.masking {
-            Masking::Required => Header::plain_binary_needs::<true>(bytes),
-            Masking::Forbidden => Header::plain_binary_needs::<false>(bytes),
+            Masking::Required => Header::plain_needs::<true>(bytes),
+            Masking::Forbidden => Header::plain_needs::<false>(bytes),
             Masking::Either => None,
         }
     }

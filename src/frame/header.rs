@@ -236,13 +236,14 @@ impl Header {
     }
 
     /// How many bytes have to be there before more can be said of a header that may be plain (see
-    /// [`parse_plain`](Self::parse_plain)), of a binary message, and is not complete. `None` for any
-    /// other: there may be something wrong with it already.
+    /// [`parse_plain`](Self::parse_plain)) and is not complete. `None` for any other: there may be
+    /// something wrong with it already.
     #[cfg(feature = "alloc")]
-    pub(crate) fn plain_binary_needs<const MASKED: bool>(bytes: &[u8]) -> Option<usize> {
+    pub(crate) fn plain_needs<const MASKED: bool>(bytes: &[u8]) -> Option<usize> {
+        const WHOLE_TEXT: u8 = FIN | OpCode::Text.bits();
         const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
         let (&b0, rest) = bytes.split_first()?;
-        if b0 != WHOLE_BINARY {
+        if b0 != WHOLE_TEXT && b0 != WHOLE_BINARY {
             return None;
         }
         let Some(&b1) = rest.first() else { return Some(2) };

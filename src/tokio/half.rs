@@ -161,8 +161,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                         let _ = self.poll_time(cx);
                     }
                 }
-                Poll::Ready(Ok(())) => self.receive_eof(),
+                Poll::Ready(Ok(())) => {
+                    incoming.pause(&mut self.outgoing);
+                    self.receive_eof();
+                }
                 Poll::Ready(Err(error)) => {
+                    incoming.pause(&mut self.outgoing);
                     self.receive_eof();
                     // After the closing handshake a reset says nothing new.
                     if ended(&self.outgoing).is_err() {
@@ -172,7 +176,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Pending => {
                     if self.poll_time(cx).is_pending() {
                         take_buffers(incoming, &mut self.outgoing);
-                        return Poll::Pending;
+                        // Unless what came of a text turned out not to be UTF-8.
+                        if self.outgoing.connection.is_receiving() {
+                            return Poll::Pending;
+                        }
                     }
                 }
             }
