@@ -67,6 +67,10 @@ impl fmt::Debug for MaskKey {
 /// ```
 #[inline]
 pub fn apply(data: &mut [u8], key: MaskKey) {
+    #[cfg(feature = "std")]
+    if data.len() >= WIDE {
+        return wide::apply(data, key);
+    }
     // The last bytes, too few for a block of their own, are masked as one more block that overlaps
     // those before: a loop over single bytes would take longer than all the rest of a small message.
     // That block is read first and written last, because XOR twice would undo itself.
@@ -108,6 +112,10 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 /// written.
 #[cfg(feature = "alloc")]
 pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    #[cfg(feature = "std")]
+    if data.len() >= WIDE {
+        return wide::append(out, data, key);
+    }
     out.reserve(data.len());
     let end = out.len() + data.len();
     // As in `apply`, the end is a block that overlaps those before.
@@ -137,6 +145,79 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         for (byte, key) in data.iter().zip(key.0) {
             out.push(byte ^ key);
         }
+    }
+}
+
+/// From this size on the widest vectors of the processor are worth asking for, in bytes.
+#[cfg(feature = "std")]
+const WIDE: usize = 1024;
+
+/// The same with the widest vectors that the processor has, chosen at run time.
+#[cfg(feature = "std")]
+mod wide {
+    use alloc::vec::Vec;
+
+    use fearless_simd::{Level, Simd, SimdBase, dispatch, u8x64};
+
+    use super::MaskKey;
+
+    /// The largest vector, and a line of the cache.
+    const BLOCK: usize = 64;
+
+    pub(super) fn apply(data: &mut [u8], key: MaskKey) {
+        dispatch!(Level::new(), simd => apply_blocks(simd, data, key));
+    }
+
+    pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+        dispatch!(Level::new(), simd => append_blocks(simd, out, data, key));
+    }
+
+    /// Blocks that begin where a line of the cache does: others take twice as long in the
+    /// first-level cache. Both ends are blocks that overlap those, read first and written last.
+    #[inline(always)]
+    fn apply_blocks<S: Simd>(simd: S, data: &mut [u8], key: MaskKey) {
+        let (Some(first), Some(last)) = (data.first_chunk(), data.last_chunk()) else { return };
+        let first = masked(simd, first, keys(simd, key));
+        let last = masked(simd, last, keys(simd, key.advanced(data.len())));
+        let start = data.as_ptr().align_offset(BLOCK).min(BLOCK);
+        let keys = keys(simd, key.advanced(start));
+        for block in data[start..].as_chunks_mut().0 {
+            *block = masked(simd, block, keys);
+        }
+        if let Some(end) = data.last_chunk_mut() {
+            *end = last;
+        }
+        if let Some(start) = data.first_chunk_mut() {
+            *start = first;
+        }
+    }
+
+    #[inline(always)]
+    fn append_blocks<S: Simd>(simd: S, out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+        out.reserve(data.len());
+        let (blocks, rest) = data.as_chunks();
+        let same = keys(simd, key);
+        for block in blocks {
+            out.extend_from_slice(&masked(simd, block, same));
+        }
+        if let Some(last) = data.last_chunk() {
+            out.truncate(out.len() + rest.len() - BLOCK);
+            out.extend_from_slice(&masked(simd, last, keys(simd, key.advanced(data.len()))));
+        }
+    }
+
+    #[inline(always)]
+    fn keys<S: Simd>(simd: S, key: MaskKey) -> u8x64<S> {
+        let mut keys = [0; BLOCK];
+        for four in keys.as_chunks_mut().0 {
+            *four = key.to_bytes();
+        }
+        u8x64::from_slice(simd, &keys)
+    }
+
+    #[inline(always)]
+    fn masked<S: Simd>(simd: S, block: &[u8; BLOCK], keys: u8x64<S>) -> [u8; BLOCK] {
+        (u8x64::from_slice(simd, block) ^ keys).into()
     }
 }
 
@@ -175,9 +256,10 @@ mod tests {
     #[test]
     fn equals_the_bytewise_definition_at_every_alignment_length_and_phase() {
         let key = [0x37, 0xfa, 0x21, 0x3d];
-        let source: [u8; 400] = core::array::from_fn(|i| (i * 7 % 251).try_into().unwrap_or(0));
+        let source: [u8; 1300] = core::array::from_fn(|i| (i * 7 % 251).try_into().unwrap_or(0));
         for align in 0..64 {
-            for len in (0..80).chain([127, 128, 129, 255, 256, 257]) {
+            let long = [127, 128, 129, 255, 256, 257].into_iter().chain(1020..1030);
+            for len in (0..80).chain(long).chain([1087, 1088, 1089, 1151, 1152, 1153, 1215]) {
                 for phase in 0..4 {
                     let (mut ours, mut theirs) = (source, source);
                     apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));
