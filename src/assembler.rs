@@ -159,13 +159,18 @@ impl Assembler {
     }
 
     /// Checks what has come of a text. That of a complete one is checked where it is lent, at once
-    /// and as a whole: there is no other way to a `str`.
+    /// and as a whole: there is no other way to a `str`. Bad text is forgotten: it ends the
+    /// connection.
     pub(crate) fn check(&mut self) -> Result<(), InvalidUtf8> {
-        if self.kind == Some(Kind::Text) {
-            self.utf8.push(&self.buffer[self.checked..self.len])?;
-            self.checked = self.len;
+        if self.kind != Some(Kind::Text) {
+            return Ok(());
         }
-        Ok(())
+        let result = self.utf8.push(&self.buffer[self.checked..self.len]);
+        match result {
+            Ok(()) => self.checked = self.len,
+            Err(InvalidUtf8) => self.clear(),
+        }
+        result
     }
 
     /// The kind and the payload of the message, if the last piece completed it.

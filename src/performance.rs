@@ -47,8 +47,8 @@
 //! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and to
 //! check it while it comes as well would cost multi-byte text twice the time. A connection fails at
 //! the first bad byte all the same (RFC 6455 §8.1): when a read would block
-//! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), at the end of a
-//! fragment, and at the end of the stream, what has come is checked.
+//! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
+//! is not the next fragment, and at the end of the stream, what has come is checked.
 //!
 //! # Writing
 //!
@@ -71,8 +71,7 @@
 //!   at a `str`, and below 64 bytes that is the standard library's, which does the same.
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
-//!   several pieces: the copy into it costs more than the check of ASCII does. Fragments of text are
-//!   what is still checked twice.
+//!   several pieces: the copy into it costs more than the check of ASCII does.
 //! - Letting longer frames than the read buffer wait in it, and having it grow: what is spared of
 //!   copying is lost to the second-level cache.
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of

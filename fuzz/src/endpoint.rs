@@ -247,7 +247,9 @@ impl Pair<'_> {
             self.model.found = None;
             let unread = !self.model.unread.is_empty();
             let released = self.endpoint.release();
-            let _ = self.model.check_begun();
+            if self.model.connection.is_receiving() {
+                let _ = self.model.check_begun();
+            }
             assert!(released.is_none() || !unread, "a buffer that holds something stays");
             self.spare = released.or(self.spare.take());
         } else if let Some(mut spare) = self.spare.take() {
@@ -258,7 +260,9 @@ impl Pair<'_> {
 
     fn eof(&mut self, argument: usize) {
         if argument == 15 {
-            let _ = self.model.check_begun();
+            if self.model.connection.is_receiving() {
+                let _ = self.model.check_begun();
+            }
             let expected = self.model.connection.receive_eof();
             assert_eq!(self.endpoint.receive_eof(), expected);
         }
@@ -392,7 +396,20 @@ impl Model {
 
     /// `None` when the input is used up.
     fn step(&mut self, input: &mut Input<'_>) -> Result<Option<Option<Found>>, ProtocolError> {
-        Ok(match self.connection.receive(input)? {
+        // The text that has come is checked before anything but the next fragment.
+        let may_go_on = input.as_bytes().first().is_none_or(|b0| b0 & 0x7F == 0);
+        let is_receiving = self.connection.is_receiving();
+        if !may_go_on && self.connection.data_remaining() == 0 && is_receiving {
+            self.check_begun()?;
+        }
+        let received = match self.connection.receive(input) {
+            Ok(event) => event,
+            Err(error) => {
+                self.check_begun()?;
+                return Err(error);
+            }
+        };
+        Ok(match received {
             None => None,
             Some(Event::Data(piece)) if piece.first && piece.last => {
                 Some(Some(Found(piece.kind, piece.payload.to_vec())))
@@ -406,10 +423,6 @@ impl Model {
                     let (kind, bytes) = std::mem::replace(&mut self.begun, NOTHING);
                     return Ok(Some(Some(Found(kind, bytes))));
                 }
-                // At the end of a frame, and when the caller has nothing more to read.
-                if self.connection.data_remaining() == 0 {
-                    self.check_begun()?;
-                }
                 Some(None)
             }
             Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Some(None),
@@ -420,7 +433,7 @@ impl Model {
     fn check_begun(&mut self) -> Result<(), ProtocolError> {
         let (kind, bytes) = &self.begun;
         let is_bad = str::from_utf8(bytes).is_err_and(|error| error.error_len().is_some());
-        if *kind == Kind::Text && is_bad && self.connection.is_receiving() {
+        if *kind == Kind::Text && is_bad {
             let error = self.connection.fail(ProtocolError::InvalidUtf8);
             let _ = self.transmit();
             return Err(error);

@@ -113,6 +113,9 @@ impl Replies {
 
 impl Closing {
     /// Ends in failure, unless the end has come already. Says whether it was new.
+    ///
+    /// Of two errors of the peer the second that is found is the first that was made, if no Close
+    /// frame has told of the other yet: who finds it is above, and so behind.
     pub(super) fn fail(&mut self, failure: Failure) -> bool {
         // A peer that takes nothing is not told: part of a frame may be out, and a Close frame
         // behind it would be taken for the rest of it.
@@ -120,6 +123,11 @@ impl Closing {
         *self = match *self {
             Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell },
             Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), due: false },
+            Self::Failed { failure: Failure::Protocol(_), sent: None, due: true }
+                if matches!(failure, Failure::Protocol(_)) =>
+            {
+                Self::Failed { failure, sent: None, due: true }
+            }
             // The peer has said all it had to say; its Close is answered as it would have been.
             Self::Answering { .. }
             | Self::Complete { .. }

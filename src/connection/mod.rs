@@ -275,7 +275,9 @@ impl Connection {
     /// Fails the connection for a reason that was found above it, such as text that is not UTF-8
     /// (RFC 6455 §7.1.7), and gives the error back.
     ///
-    /// Does nothing but that if the connection has ended already.
+    /// Does nothing but that if the connection has ended already; but an error takes the place of
+    /// one that this connection has found itself and not told the peer of, because what is found
+    /// above it was in bytes that came before.
     #[cold]
     pub fn fail(&mut self, error: ProtocolError) -> ProtocolError {
         self.fail_with(Failure::Protocol(error));

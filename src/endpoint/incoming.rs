@@ -250,21 +250,33 @@ impl Incoming {
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let Range { start, end } = self.unread;
-        let mut input = Input::new(&mut self.buffer[start..end]);
-        let event = outgoing.connection.receive(&mut input);
+        let unread = &mut self.buffer[start..end];
+        // The text of fragments is checked as a whole, and before anything but the next of them.
+        let may_go_on = unread.first().is_none_or(|b0| b0 & !FIN == OpCode::Continuation.bits());
+        let connection = &mut outgoing.connection;
+        if !may_go_on && connection.data_remaining() == 0 && connection.is_receiving() {
+            self.assembler.check().map_err(|error| connection.fail(error.into()))?;
+        }
+        let mut input = Input::new(unread);
+        let event = connection.receive(&mut input);
         self.unread.start = end - input.len();
-        match event? {
-            None => Ok(Step::UsedUp),
-            Some(Event::Data(piece)) if self.assembler.is_whole(&piece) => {
+        match event {
+            Ok(None) => Ok(Step::UsedUp),
+            Ok(Some(Event::Data(piece))) if self.assembler.is_whole(&piece) => {
                 // The payload is the last thing that was taken out of the input.
                 let (kind, len) = (piece.kind, piece.payload.len());
                 Ok(Step::Found(Found::InReadBuffer { kind, len }))
             }
-            Some(Event::Data(piece)) => {
-                let collected = self.assembler.collect(&piece);
-                self.collected(collected, outgoing)
-            }
-            Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(Step::More),
+            Ok(Some(Event::Data(piece))) => match self.assembler.collect(&piece) {
+                Ok(complete) => Ok(Step::collected(complete)),
+                Err(error) => Err(connection.fail(error)),
+            },
+            Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => Ok(Step::More),
+            Err(error) => match self.assembler.check() {
+                Ok(()) => Err(error),
+                // That came first.
+                Err(bad_text) => Err(connection.fail(bad_text.into())),
+            },
         }
     }
 
@@ -278,27 +290,7 @@ impl Incoming {
             return Ok(Step::UsedUp);
         };
         let (len, last) = (piece.payload.len(), piece.last);
-        let complete = self.assembler.commit(len, last);
-        self.collected(Ok(complete), outgoing)
-    }
-
-    /// What it means that the assembler has taken a piece, and whether it completed the message.
-    fn collected(
-        &mut self,
-        complete: Result<bool, ProtocolError>,
-        outgoing: &mut Outgoing,
-    ) -> Result<Step, ProtocolError> {
-        match complete {
-            Ok(true) => Ok(Step::Found(Found::Assembled)),
-            // Within a frame nothing but text can be wrong, so its text is checked at its end, or
-            // when the caller has nothing more to read.
-            Ok(false) if outgoing.connection.data_remaining() > 0 => Ok(Step::More),
-            Ok(false) => match self.assembler.check() {
-                Ok(()) => Ok(Step::More),
-                Err(error) => Err(outgoing.connection.fail(error.into())),
-            },
-            Err(error) => Err(outgoing.connection.fail(error)),
-        }
+        Ok(Step::collected(self.assembler.commit(len, last)))
     }
 
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
@@ -449,9 +441,18 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
 /// The opcode of text (RFC 6455 §5.2).
 const TEXT: u8 = OpCode::Text.bits();
 
+/// The bit beside it that says that a message ends with this frame (RFC 6455 §5.2).
+const FIN: u8 = 0x80;
+
 /// What one round of decoding came to.
 enum Step {
     Found(Found),
     More,
     UsedUp,
+}
+
+impl Step {
+    fn collected(complete: bool) -> Self {
+        if complete { Self::Found(Found::Assembled) } else { Self::More }
+    }
 }

@@ -147,9 +147,10 @@ impl Endpoint {
     /// Replies to control frames go into the output queue on the way. The message found is
     /// forgotten by the next call of this or of [`read_buf`](Self::read_buf).
     ///
-    /// Text is checked at the end of its frame: checking it while it comes would mean to check it
-    /// twice. To fail the connection at the first bad byte although the rest of the frame is not
-    /// there (RFC 6455 §8.1), call [`release`](Self::release) when a read would block.
+    /// Text is checked when its message is complete, or anything else than the next fragment comes:
+    /// checking it while it comes would mean to check it twice. To fail the connection at the first
+    /// bad byte although the rest of the message is not there (RFC 6455 §8.1), call
+    /// [`release`](Self::release) when a read would block.
     ///
     /// # Errors
     ///
@@ -223,7 +224,7 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5), unless the text that came of an
-    /// unfinished frame is not UTF-8: the connection has failed because of that then.
+    /// unfinished message is not UTF-8: the connection has failed because of that then.
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
         self.incoming.pause(&mut self.outgoing);
         self.outgoing.connection.receive_eof()
@@ -326,7 +327,7 @@ impl Endpoint {
     /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
     /// compression with context takeover has to remember (see the table in the `deflate` module).
     ///
-    /// Checks the text that has come of an unfinished frame. If it is not UTF-8 the connection has
+    /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection has
     /// failed and its Close frame is queued: [`poll`](Self::poll) then gives the error, although
     /// nothing was read.
     ///
