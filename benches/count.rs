@@ -6,14 +6,17 @@
 //! ```
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
-//! contains is the copy into the read buffer, decoding, and looking at the message.
+//! contains is the copy into the read buffer, decoding, and looking at the message. `encode` copies
+//! into the output and `give` gives the payload away by reference count. Keys cost nothing, but for
+//! `client-os`, where they are those of `random_keys`: what it adds to `client` is what keys cost.
 
 use std::hint::black_box;
 use std::time::Instant;
 
+use bytes::Bytes;
 use websocket_proto::connection::{Connection, KeySource, NoEntropy};
 use websocket_proto::endpoint::{Config, Endpoint};
-use websocket_proto::{Message, utf8};
+use websocket_proto::{Message, OwnedMessage, random_keys, utf8};
 
 /// A multiple of no frame's length, so that some frames are split between reads.
 const READ: usize = 16 * 1024;
@@ -27,6 +30,7 @@ fn keys(bytes: &mut [u8]) -> Result<(), NoEntropy> {
 fn connection(role: &str, config: &Config) -> Connection {
     match role {
         "server" => Connection::server(&config.connection),
+        "client-os" => Connection::client(&config.connection, random_keys),
         _ => Connection::client(&config.connection, keys),
     }
 }
@@ -143,6 +147,45 @@ impl Codec for Sending<'_> {
     }
 }
 
+/// Gives the message away over and over, with a write for each 16 KiB.
+struct Giving {
+    endpoint: Endpoint,
+    message: OwnedMessage,
+}
+
+impl Codec for Giving {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            self.endpoint.send_owned(black_box(&self.message).clone()).expect("open");
+            if self.endpoint.queued() > READ {
+                let written = self.endpoint.chunks().map(|chunk| black_box(chunk).len()).sum();
+                self.endpoint.advance_write(written);
+            }
+        }
+        1000
+    }
+}
+
+/// Takes the payload and looks at a header and at it.
+struct Passing {
+    message: OwnedMessage,
+}
+
+impl Codec for Passing {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            let payload = black_box(&self.message).clone().into_bytes();
+            let mut head = [0x82, 127, 0, 0, 0, 0, 0, 0, 0, 0];
+            let len = u64::try_from(payload.len()).unwrap_or(0);
+            head[2..].copy_from_slice(&len.to_be_bytes());
+            black_box((&head[..], &payload[..]));
+        }
+        1000
+    }
+}
+
 /// Header and payload into a vector, masked there.
 struct Copying<'m> {
     masked: bool,
@@ -204,10 +247,21 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
     let &[codec, way, role, kind, size] = &*parts else { panic!("codec/way/role/kind/size") };
     let config = Config::default();
     *text = "The quick brown fox. ".chars().cycle().take(size.parse().expect("a size")).collect();
+    if way == "give" {
+        let message = OwnedMessage::Binary(Bytes::from(text.clone()));
+        let codec: Box<dyn Codec> = match codec {
+            "floor" => Box::new(Passing { message }),
+            _ => {
+                let endpoint = Endpoint::new(connection(role, &config), &config);
+                Box::new(Giving { endpoint, message })
+            }
+        };
+        return (codec, Vec::new());
+    }
     if way == "encode" {
         let message = message(kind, text);
         let codec: Box<dyn Codec> = match codec {
-            "floor" => Box::new(Copying { masked: role == "client", message, out: Vec::new() }),
+            "floor" => Box::new(Copying { masked: role != "server", message, out: Vec::new() }),
             _ => {
                 let endpoint = Endpoint::new(connection(role, &config), &config);
                 Box::new(Sending { endpoint, message })
@@ -237,31 +291,37 @@ fn main() {
         return;
     }
     println!("{:26} {:>8} {:>8} {:>6}", "ns per message", "floor", "ours", "ratio");
-    for way in ["decode", "encode"] {
-        for role in ["server", "client"] {
-            for kind in ["binary", "text"] {
-                for size in [0, 16, 125, 1024] {
-                    let name = format!("{way}/{role}/{kind}/{size}");
-                    let (mut floor_text, mut our_text) = (String::new(), String::new());
-                    let mut rows = [
-                        row(&format!("floor/{name}"), &mut floor_text),
-                        row(&format!("ours/{name}"), &mut our_text),
-                    ];
-                    let mut best = [f64::MAX; 2];
-                    // In turns, so that a disturbance meets both.
-                    for _ in 0..400 {
-                        for ((codec, stream), best) in rows.iter_mut().zip(&mut best) {
-                            let start = Instant::now();
-                            let messages = codec.round(stream);
-                            let elapsed = start.elapsed().as_secs_f64() * 1e9;
-                            let messages = u32::try_from(messages).expect("few");
-                            *best = best.min(elapsed / f64::from(messages));
-                        }
-                    }
-                    let [floor, ours] = best;
-                    println!("{name:26} {floor:8.2} {ours:8.2} {:6.2}", ours / floor);
-                }
+    let mut rows = Vec::new();
+    for (way, role) in [
+        ("decode", "server"),
+        ("decode", "client"),
+        ("encode", "server"),
+        ("encode", "client"),
+        ("encode", "client-os"),
+    ] {
+        for kind in ["binary", "text"] {
+            rows.extend([0, 16, 125, 1024].map(|size| format!("{way}/{role}/{kind}/{size}")));
+        }
+    }
+    rows.extend([16 * 1024, 1024 * 1024].map(|size| format!("give/server/binary/{size}")));
+    for name in rows {
+        let (mut floor_text, mut our_text) = (String::new(), String::new());
+        let mut codecs = [
+            row(&format!("floor/{name}"), &mut floor_text),
+            row(&format!("ours/{name}"), &mut our_text),
+        ];
+        let mut best = [f64::MAX; 2];
+        // In turns, so that a disturbance meets both.
+        for _ in 0..400 {
+            for ((codec, stream), best) in codecs.iter_mut().zip(&mut best) {
+                let start = Instant::now();
+                let messages = codec.round(stream);
+                let elapsed = start.elapsed().as_secs_f64() * 1e9;
+                let messages = u32::try_from(messages).expect("few");
+                *best = best.min(elapsed / f64::from(messages));
             }
         }
+        let [floor, ours] = best;
+        println!("{name:26} {floor:8.2} {ours:8.2} {:6.2}", ours / floor);
     }
 }

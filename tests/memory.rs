@@ -67,7 +67,7 @@ fn a_connection_is_small_and_has_no_heap() {
     // Defence 27, and the documentation of `Connection`: at most 512 bytes.
     // 64 bits, every feature.
     assert!(size_of::<Connection>() <= 416, "{}", size_of::<Connection>());
-    assert!(size_of::<Endpoint>() <= 696, "{}", size_of::<Endpoint>());
+    assert!(size_of::<Endpoint>() <= 656, "{}", size_of::<Endpoint>());
     for role in ROLES {
         let config = Config::default();
         let mut wire = frames(
@@ -480,6 +480,26 @@ fn the_room_of_large_output_goes_back() {
         endpoint.advance_write(endpoint.queued());
         assert!(counts().live <= 64 * KIB, "{:?}", counts());
     }
+}
+
+#[test]
+fn queueing_what_is_given_away_allocates_nothing_into_a_warm_queue() {
+    let mut endpoint = endpoint(Role::Server);
+    let payload = Bytes::from(vec![7; 16 << 10]);
+    // Shared: the count of references is in place.
+    let shared = payload.clone();
+    let mut round = || {
+        for _ in 0..4 {
+            endpoint.send("small").unwrap();
+            endpoint.send_owned(shared.clone()).unwrap();
+        }
+        assert_eq!(endpoint.chunks().count(), 8);
+        endpoint.advance_write(endpoint.queued());
+    };
+    round();
+    reset();
+    (0..10).for_each(|_| round());
+    assert_eq!(counts().allocations, 0);
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub struct Config {
     /// message, in growing steps.
     pub read_buffer: usize,
     /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
-    /// message may go beyond it.
+    /// message may go beyond it. No more than 4 GiB count.
     pub high_watermark: usize,
     /// Once over the high watermark, adapters wait until no more than this is queued, in bytes;
     /// 64 KiB by default.

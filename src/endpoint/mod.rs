@@ -14,6 +14,7 @@
 mod config;
 mod incoming;
 mod outgoing;
+mod queue;
 mod received;
 
 #[cfg(feature = "deflate")]

@@ -1,16 +1,16 @@
-//! The sending side of an endpoint: the connection and a queue of encoded frames.
+//! The sending side of an endpoint: the connection, a queue of encoded frames, and how full it is.
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+#[cfg(feature = "deflate")]
 use alloc::vec::Vec;
-use core::fmt;
-use core::mem;
 use core::time::Duration;
 
-use bytes::{Buf, Bytes};
+#[cfg(feature = "std")]
+use bytes::Bytes;
 
 use super::Config;
+use super::queue::Queue;
 use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
@@ -24,102 +24,14 @@ use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
 use crate::prepared::Frame;
 use crate::timers::{NEVER, Nanos, duration, nanos, span};
 
-/// The largest buffer that is kept for the next frames, in bytes.
-const KEEP: usize = 64 * 1024;
-
-/// Encoded frames in the order in which they are to be written.
-///
-/// Small frames share `tail`, so that many messages leave in one write. A large payload stays
-/// where it is: the tail so far is sealed in front of it.
-#[derive(Default)]
-pub(crate) struct Queue {
-    sealed: VecDeque<Bytes>,
-    sealed_len: usize,
-    tail: Vec<u8>,
-    /// How much of `tail` has been written.
-    written: usize,
-}
-
-impl Queue {
-    fn len(&self) -> usize {
-        self.sealed_len + self.tail.len() - self.written
-    }
-
-    fn push(&mut self, payload: Bytes) {
-        self.seal();
-        self.sealed_len += payload.len();
-        self.sealed.push_back(payload);
-    }
-
-    fn seal(&mut self) {
-        if self.tail.len() > self.written {
-            let mut head = Bytes::from(mem::take(&mut self.tail));
-            head.advance(mem::take(&mut self.written));
-            self.sealed_len += head.len();
-            self.sealed.push_back(head);
-        }
-    }
-
-    #[cfg(feature = "std")]
-    fn first(&mut self) -> Option<Bytes> {
-        if self.sealed.is_empty() {
-            self.seal();
-        }
-        self.sealed.front().cloned()
-    }
-
-    fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let tail = &self.tail[self.written..];
-        self.sealed.iter().map(|bytes| &bytes[..]).chain((!tail.is_empty()).then_some(tail))
-    }
-
-    fn advance(&mut self, mut count: usize) {
-        while let Some(front) = self.sealed.front_mut() {
-            let step = count.min(front.len());
-            front.advance(step);
-            self.sealed_len -= step;
-            count -= step;
-            if !front.is_empty() {
-                return;
-            }
-            self.sealed.pop_front();
-        }
-        self.written += count.min(self.tail.len() - self.written);
-        if self.written == self.tail.len() {
-            self.written = 0;
-            self.tail.clear();
-            if self.tail.capacity() > KEEP {
-                self.tail = Vec::new();
-            }
-        } else if self.written > KEEP && self.written >= self.tail.len() / 2 {
-            // A queue that is never quite empty must not keep all that it ever held.
-            self.tail.drain(..self.written);
-            self.written = 0;
-        }
-    }
-
-    fn release(&mut self) {
-        if self.len() == 0 {
-            self.tail = Vec::new();
-            self.sealed = VecDeque::new();
-        }
-    }
-}
-
-/// Shows its length only: a masking key must not be seen before its frame is out.
-impl fmt::Debug for Queue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queue").field("len", &self.len()).finish_non_exhaustive()
-    }
-}
-
 /// What an endpoint needs to send; lent to the application beside a message.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) connection: Connection,
     queue: Queue,
-    high: usize,
-    low: usize,
+    /// The watermarks, in bytes; 4 GiB at most.
+    high: u32,
+    low: u32,
     congested: bool,
     /// Whether the transport takes nothing any more.
     abandoned: bool,
@@ -136,8 +48,8 @@ impl Outgoing {
         Self {
             connection,
             queue: Queue::default(),
-            high: config.high_watermark,
-            low: config.low_watermark.min(config.high_watermark),
+            high: watermark(config.high_watermark),
+            low: watermark(config.low_watermark.min(config.high_watermark)),
             congested: false,
             abandoned: false,
             write_timeout: span(config.write_timeout),
@@ -161,11 +73,11 @@ impl Outgoing {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.queued() > self.high
+        above(self.queued(), self.high)
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        self.queued() <= self.low
+        !above(self.queued(), self.low)
     }
 
     /// Whether output has to be written before the application is given anything to answer: from
@@ -217,7 +129,7 @@ impl Outgoing {
             return self.send_compressed(outbound.content, outbound.compression);
         }
         match outbound.content {
-            Content::Message(message) => self.connection.send(message, &mut self.queue.tail),
+            Content::Message(message) => self.connection.send(message, self.queue.tail()),
             Content::Prepared(prepared) => {
                 self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain())
             }
@@ -225,7 +137,7 @@ impl Outgoing {
     }
 
     fn send_frame(&mut self, kind: Kind, rsv: Rsv, frame: &Frame) -> Result<(), SendError> {
-        let Queue { tail, .. } = &mut self.queue;
+        let tail = self.queue.tail();
         match self.connection.role() {
             // RFC 6455 §5.3: a key of its own for every frame, so a copy of its own.
             Role::Client => self.connection.send_data(kind, rsv, frame.payload(), None, tail),
@@ -274,7 +186,7 @@ impl Outgoing {
         // Before anything is compressed: what fails then would be in our window and not in the
         // peer's.
         let mut header = self.connection.begin_data(message.kind(), Rsv::RSV1, None)?;
-        let tail = &mut self.queue.tail;
+        let tail = self.queue.tail();
         let (start, room) = begin_frame(&mut header, payload.len(), tail);
         if !deflater.message(payload, compression, tail) {
             header.rsv = Rsv::NONE;
@@ -291,7 +203,7 @@ impl Outgoing {
     ) -> Result<(), SendError> {
         self.check_room()?;
         let (kind, payload) = (part.content.kind(), part.content.as_bytes());
-        let tail = &mut self.queue.tail;
+        let tail = self.queue.tail();
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             let last = fragment == Fragment::Last;
@@ -348,21 +260,21 @@ impl Outgoing {
             },
         };
         let (head, payload) = sent?;
-        self.queue.tail.extend_from_slice(&head);
+        self.queue.tail().extend_from_slice(&head);
         self.queue.push(payload);
         Ok(())
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
         self.check_room()?;
-        self.queue.tail.extend_from_slice(&self.connection.ping(payload)?);
+        self.queue.tail().extend_from_slice(&self.connection.ping(payload)?);
         Ok(())
     }
 
     /// Not bound by the watermark: closing must always be possible.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.transmit()?;
-        self.queue.tail.extend_from_slice(&self.connection.close(code, reason)?);
+        self.queue.tail().extend_from_slice(&self.connection.close(code, reason)?);
         self.discard_if_abandoned();
         Ok(())
     }
@@ -377,7 +289,7 @@ impl Outgoing {
     #[cold]
     fn transmit_due(&mut self) -> Result<(), SendError> {
         if !(self.connection.is_open() && self.is_full()) {
-            self.connection.poll_transmit(&mut self.queue.tail)?;
+            self.connection.poll_transmit(self.queue.tail())?;
             self.discard_if_abandoned();
         }
         Ok(())
@@ -453,6 +365,15 @@ impl Outgoing {
     pub(crate) fn should_close_transport(&self) -> bool {
         self.queue.len() == 0 && self.connection.should_close_transport()
     }
+}
+
+fn watermark(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn above(queued: usize, watermark: u32) -> bool {
+    usize::try_from(watermark).is_ok_and(|watermark| queued > watermark)
 }
 
 /// Appends room for the header that a compressed payload is likely to need; gives where it begins

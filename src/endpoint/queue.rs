@@ -1,0 +1,226 @@
+//! [`Queue`]: encoded frames in the order in which they are to be written.
+//!
+//! Owns their bytes; what is in them is the business of [`Outgoing`](super::Outgoing).
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::{fmt, iter};
+
+use bytes::{Buf, Bytes};
+
+/// The largest buffer that is kept for the next frames, in bytes.
+const KEEP: usize = 64 * 1024;
+
+/// Small frames and headers share `tail`, so that many messages leave in one write. A large payload
+/// stays where it is, and is written when `tail` has been written up to its place.
+#[derive(Default)]
+pub(super) struct Queue {
+    tail: Vec<u8>,
+    /// How much of `tail` has been written.
+    written: usize,
+    cuts: Option<Box<Cuts>>,
+}
+
+/// The payloads that are not in the tail: in a box, because most connections send none.
+#[derive(Default)]
+struct Cuts {
+    queue: VecDeque<Cut>,
+    /// Of all of them together, in bytes.
+    len: usize,
+}
+
+/// Something to be written between two bytes of the tail. Never empty.
+struct Cut {
+    /// The place in the tail; not before `written`.
+    at: usize,
+    bytes: Bytes,
+}
+
+impl Queue {
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        let cuts = self.cuts.as_ref().map_or(0, |cuts| cuts.len);
+        self.tail.len() - self.written + cuts
+    }
+
+    /// What to append small frames and headers to.
+    #[inline]
+    pub(super) fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.tail
+    }
+
+    /// Appends without a copy.
+    pub(super) fn push(&mut self, bytes: Bytes) {
+        if bytes.is_empty() {
+            return;
+        }
+        let cuts = self.cuts.get_or_insert_default();
+        cuts.len += bytes.len();
+        cuts.queue.push_back(Cut { at: self.tail.len(), bytes });
+    }
+
+    /// The first piece, to be written while more is queued: what of the tail comes first is copied,
+    /// up to [`KEEP`] bytes of it.
+    #[cfg(feature = "std")]
+    pub(super) fn first(&mut self) -> Option<Bytes> {
+        let first = self.cuts.as_ref().and_then(|cuts| cuts.queue.front());
+        let end = first.map_or(self.tail.len(), |cut| cut.at).min(self.written + KEEP);
+        if end > self.written {
+            let bytes = Bytes::copy_from_slice(&self.tail[self.written..end]);
+            self.written = end;
+            let cuts = self.cuts.get_or_insert_default();
+            cuts.len += bytes.len();
+            cuts.queue.push_front(Cut { at: end, bytes });
+        }
+        Some(self.cuts.as_ref()?.queue.front()?.bytes.clone())
+    }
+
+    /// In order, none of them empty.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+        let mut cuts = self.cuts.as_ref().map(|cuts| cuts.queue.iter()).unwrap_or_default();
+        let (mut from, mut next) = (self.written, None);
+        iter::from_fn(move || {
+            if let Some(bytes) = next.take() {
+                return Some(bytes);
+            }
+            let (end, bytes) = match cuts.next() {
+                Some(cut) => (cut.at, Some(&cut.bytes[..])),
+                None => (self.tail.len(), None),
+            };
+            let tail = &self.tail[from..end];
+            from = end;
+            if tail.is_empty() {
+                return bytes;
+            }
+            next = bytes;
+            Some(tail)
+        })
+    }
+
+    pub(super) fn advance(&mut self, mut count: usize) {
+        loop {
+            let cuts = self.cuts.as_deref_mut();
+            let end = cuts
+                .as_ref()
+                .and_then(|cuts| cuts.queue.front())
+                .map_or(self.tail.len(), |cut| cut.at);
+            let step = count.min(end - self.written);
+            self.written += step;
+            count -= step;
+            if count == 0 {
+                break;
+            }
+            let Some(cuts) = cuts else { break };
+            let Some(cut) = cuts.queue.front_mut() else { break };
+            let step = count.min(cut.bytes.len());
+            cut.bytes.advance(step);
+            cuts.len -= step;
+            count -= step;
+            if !cut.bytes.is_empty() {
+                break;
+            }
+            cuts.queue.pop_front();
+        }
+        self.forget_written();
+    }
+
+    /// Makes room in the tail. What was written must not be kept, however long the queue is not
+    /// empty, nor much more room than the next frames need.
+    fn forget_written(&mut self) {
+        let all = self.written == self.tail.len();
+        if !all && (self.written <= KEEP || self.written < self.tail.len() / 2) {
+            return;
+        }
+        if let Some(cuts) = &mut self.cuts {
+            if cuts.queue.is_empty() && cuts.queue.capacity() > KEEP / size_of::<Cut>() {
+                self.cuts = None;
+            } else {
+                cuts.queue.iter_mut().for_each(|cut| cut.at -= self.written);
+            }
+        }
+        if !all {
+            self.tail.drain(..self.written);
+        } else if self.tail.capacity() > KEEP {
+            self.tail = Vec::new();
+        } else {
+            self.tail.clear();
+        }
+        self.written = 0;
+    }
+
+    /// Gives back the room of an empty queue.
+    pub(super) fn release(&mut self) {
+        if self.len() == 0 {
+            *self = Self::default();
+        }
+    }
+}
+
+/// Shows its length only: a masking key must not be seen before its frame is out.
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Any order of small and large, written in steps of any size, in either way.
+    #[test]
+    fn what_is_queued_comes_out_in_order() {
+        for step in [1, 2, 3, 7, 100, 5_000, 70_000, usize::MAX] {
+            for sealing in [false, true] {
+                let (mut queue, mut expected, mut written) =
+                    (Queue::default(), Vec::<u8>::new(), Vec::<u8>::new());
+                let mut random = 1u32;
+                for round in 0u8..200 {
+                    random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let bytes = alloc::vec![round; usize::from(round) * 3 % 40];
+                    expected.extend_from_slice(&bytes);
+                    match random >> 30 {
+                        0 | 1 => queue.tail().extend_from_slice(&bytes),
+                        2 => queue.push(bytes.into()),
+                        _ => {
+                            queue.push(bytes.into());
+                            #[cfg(feature = "std")]
+                            if sealing {
+                                let first = queue.first();
+                                assert_eq!(first.as_deref(), queue.chunks().next());
+                            }
+                            let count = step.min(queue.len());
+                            written.extend(queue.chunks().flatten().take(count));
+                            queue.advance(step);
+                        }
+                    }
+                    assert!(queue.chunks().all(|chunk| !chunk.is_empty()));
+                    assert_eq!(queue.len(), queue.chunks().map(<[u8]>::len).sum::<usize>());
+                    assert_eq!(written.len() + queue.len(), expected.len());
+                }
+                written.extend(queue.chunks().flatten());
+                assert_eq!(written, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_written_is_not_kept() {
+        let mut queue = Queue::default();
+        for _ in 0..1_000 {
+            queue.tail().extend_from_slice(&[7; 1_000]);
+            queue.push(Bytes::from_static(&[7; 4_096]));
+            // Never quite empty.
+            queue.advance(queue.len() - 500);
+        }
+        assert!(queue.tail.capacity() <= 4 * KEEP, "{}", queue.tail.capacity());
+        queue.tail().resize(1 << 20, 7);
+        queue.push(Bytes::from_static(&[7; 4_096]));
+        queue.advance(queue.len() - 1);
+        assert_eq!((queue.len(), queue.tail.capacity()), (1, 0));
+        (0..10_000).for_each(|_| queue.push(Bytes::from_static(b"7")));
+        queue.advance(queue.len());
+        assert!(queue.cuts.is_none());
+    }
+}
