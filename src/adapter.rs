@@ -113,6 +113,12 @@ pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
 }
 
+/// The queued output, if it is in one piece: most of it is, and then needs no vectored write.
+pub(crate) fn one_piece(outgoing: &Outgoing) -> Option<&[u8]> {
+    let mut chunks = outgoing.chunks();
+    chunks.next().filter(|_| chunks.next().is_none())
+}
+
 /// The queued output for one vectored write: the slices and how many of them are used.
 pub(crate) fn slices(outgoing: &Outgoing) -> ([IoSlice<'_>; 16], usize) {
     let mut slices = [IoSlice::new(&[]); 16];
@@ -206,7 +212,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many read buffers a thread keeps.
+/// How many read buffers, and how many for output, a thread keeps.
 const POOL: usize = 8;
 
 /// How many buffers for large messages a thread keeps.
@@ -215,47 +221,67 @@ const ROOMS: usize = 2;
 /// How large they may be, in bytes.
 const MAX_ROOM: usize = 4 * 1024 * 1024;
 
-std::thread_local! {
-    static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    static LARGE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+/// The buffers that no connection of a thread needs at the moment.
+struct Buffers {
+    read: Vec<Vec<u8>>,
+    /// Empty, but for their capacity.
+    output: Vec<Vec<u8>>,
+    rooms: Vec<Vec<u8>>,
 }
 
-/// Lends a connection that is about to read a buffer of this thread, and a large one if a large
+std::thread_local! {
+    static BUFFERS: RefCell<Buffers> =
+        const { RefCell::new(Buffers { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }) };
+}
+
+/// Lends a connection that is about to read buffers of this thread, and a large one if a large
 /// message is on its way: new memory costs more than what is read into it.
-pub(crate) fn lend_buffer(incoming: &mut Incoming, outgoing: &Outgoing) {
-    if incoming.wants_room(outgoing)
-        && let Some(room) = LARGE_BUFFERS.with_borrow_mut(Vec::pop)
-    {
-        keep_room(incoming.exchange_room(room));
-    }
-    if incoming.needs_buffer()
-        && let Some(buffer) = BUFFERS.with_borrow_mut(Vec::pop)
-    {
-        incoming.supply(buffer);
-    }
+pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+    BUFFERS.with_borrow_mut(|buffers| {
+        if incoming.wants_room(outgoing)
+            && let Some(room) = buffers.rooms.pop()
+        {
+            buffers.keep_room(incoming.exchange_room(room));
+        }
+        if incoming.needs_buffer()
+            && let Some(buffer) = buffers.read.pop()
+        {
+            incoming.supply(buffer);
+        }
+        if outgoing.needs_buffer()
+            && let Some(buffer) = buffers.output.pop()
+        {
+            outgoing.supply(buffer);
+        }
+    });
 }
 
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    outgoing.release();
-    keep_room(incoming.take_room());
-    if let Some(buffer) = incoming.release(outgoing) {
-        BUFFERS.with_borrow_mut(|buffers| {
-            if buffers.len() < POOL {
-                buffers.push(buffer);
-            }
-        });
-    }
+    BUFFERS.with_borrow_mut(|buffers| {
+        buffers.keep_room(incoming.take_room());
+        if let Some(buffer) = incoming.release(outgoing)
+            && buffers.read.len() < POOL
+        {
+            buffers.read.push(buffer);
+        }
+        if let Some(buffer) = outgoing.release()
+            && buffers.output.len() < POOL
+        {
+            buffers.output.push(buffer);
+        }
+    });
 }
 
-fn keep_room(room: Vec<u8>) {
-    if (LARGE..=MAX_ROOM).contains(&room.capacity()) {
-        LARGE_BUFFERS.with_borrow_mut(|rooms| {
-            if rooms.len() < ROOMS {
-                rooms.push(room);
-            } else if let Some(smaller) = rooms.iter_mut().find(|it| it.len() < room.len()) {
-                *smaller = room;
-            }
-        });
+impl Buffers {
+    fn keep_room(&mut self, room: Vec<u8>) {
+        if !(LARGE..=MAX_ROOM).contains(&room.capacity()) {
+            return;
+        }
+        if self.rooms.len() < ROOMS {
+            self.rooms.push(room);
+        } else if let Some(smaller) = self.rooms.iter_mut().find(|it| it.len() < room.len()) {
+            *smaller = room;
+        }
     }
 }

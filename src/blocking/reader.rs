@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Error, Transport};
-use crate::adapter::{check_read, ended, lend_buffer, slices, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffers, one_piece, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 
@@ -37,9 +37,15 @@ impl<S: Transport> Side<S> for Outgoing {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
         while self.queued() > 0 {
-            let (slices, count) = slices(self);
             let begun = Instant::now();
-            match stream.io.write_vectored(&slices[..count]) {
+            let written = match one_piece(self) {
+                Some(piece) => stream.io.write(piece),
+                None => {
+                    let (slices, count) = slices(self);
+                    stream.io.write_vectored(&slices[..count])
+                }
+            };
+            match written {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
                 Ok(count) => self.advance(count),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -129,7 +135,7 @@ impl<S: Transport> Reader<S> {
                 continue;
             }
             let buffer = side.with(|outgoing| {
-                lend_buffer(incoming, outgoing);
+                lend_buffers(incoming, outgoing);
                 incoming.read_buf(outgoing)
             });
             let room = buffer.len();

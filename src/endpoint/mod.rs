@@ -334,8 +334,9 @@ impl Endpoint {
     ///
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {
-        self.outgoing.release();
-        self.incoming.release(&mut self.outgoing)
+        let buffer = self.incoming.release(&mut self.outgoing);
+        drop(self.outgoing.release());
+        buffer
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),

@@ -2,7 +2,6 @@
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
-#[cfg(feature = "deflate")]
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -317,12 +316,25 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn release(&mut self) {
-        self.queue.release();
+    /// Gives back the buffers that hold nothing.
+    pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
         #[cfg(feature = "deflate")]
         if let Some(deflater) = &mut self.deflater {
             deflater.release();
         }
+        self.queue.release()
+    }
+
+    /// Whether there is no buffer for small frames.
+    #[cfg(feature = "std")]
+    pub(crate) fn needs_buffer(&self) -> bool {
+        self.queue.needs_buffer()
+    }
+
+    /// Takes an empty buffer for small frames.
+    #[cfg(feature = "std")]
+    pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
+        self.queue.supply(buffer);
     }
 
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {

@@ -5,7 +5,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::{fmt, iter};
+use core::{fmt, iter, mem};
 
 use bytes::{Buf, Bytes};
 
@@ -149,10 +149,25 @@ impl Queue {
         self.written = 0;
     }
 
-    /// Gives back the room of an empty queue.
-    pub(super) fn release(&mut self) {
-        if self.len() == 0 {
-            *self = Self::default();
+    /// Gives back the room of an empty queue: what the next small frames could go into.
+    pub(super) fn release(&mut self) -> Option<Vec<u8>> {
+        if self.len() > 0 {
+            return None;
+        }
+        let Self { tail, .. } = mem::take(self);
+        (tail.capacity() > 0).then_some(tail)
+    }
+
+    #[cfg(feature = "std")]
+    pub(super) fn needs_buffer(&self) -> bool {
+        self.tail.capacity() == 0
+    }
+
+    /// Takes an empty buffer for small frames.
+    #[cfg(feature = "std")]
+    pub(super) fn supply(&mut self, buffer: Vec<u8>) {
+        if self.needs_buffer() {
+            self.tail = buffer;
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, lend_buffer, slices, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffers, one_piece, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 
 /// How long a connection that is over may take to get its last bytes out.
@@ -149,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
-            lend_buffer(incoming, &self.outgoing);
+            lend_buffers(incoming, &mut self.outgoing);
             let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
             let room = buffer.remaining();
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
@@ -247,11 +247,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             return Poll::Pending;
         };
         if at > now {
-            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
+            ready!(self.poll_alarm(self.start + at.min(FAR), cx));
         }
         // A failure is in the connection, and comes out of it.
         let _ = self.outgoing.handle_timeout(self.start.elapsed());
         Poll::Ready(())
+    }
+
+    /// Ready at `until` at the latest. An alarm that is set to an earlier time is left alone: nearly
+    /// everything that happens puts the deadlines off, and to set it again costs more than to wake
+    /// up once for nothing.
+    fn poll_alarm(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            Some(sleep) if sleep.deadline() <= until && !sleep.is_elapsed() => {
+                sleep.as_mut().poll(cx)
+            }
+            _ => self.poll_sleep(until, cx),
+        }
     }
 
     pub(super) fn poll_sleep(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
@@ -265,9 +277,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.outgoing.transmit()?;
         while self.outgoing.queued() > 0 {
-            let (slices, count) = slices(&self.outgoing);
             let io = Pin::new(&mut self.io);
-            match ready!(io.poll_write_vectored(cx, &slices[..count]))? {
+            let written = match one_piece(&self.outgoing) {
+                Some(piece) => io.poll_write(cx, piece),
+                None => {
+                    let (slices, count) = slices(&self.outgoing);
+                    io.poll_write_vectored(cx, &slices[..count])
+                }
+            };
+            match ready!(written)? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 count => self.outgoing.advance(count),
             }
