@@ -7,8 +7,8 @@ use crate::connection::NoEntropy;
 ///
 /// With `std`, keys of 4 bytes come from a generator of each thread, ChaCha with 12 rounds, which
 /// the operating system seeds again after every 896 of them; each is given out once, and erased so
-/// that nothing in memory leads back to it. Threads do not survive `fork` as two: a process that
-/// forks without `exec` may send up to that many keys that its child sends too.
+/// that nothing in memory leads back to it. After a `fork`
+/// without `exec`, parent and child may give out the same keys until then.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ fn fill(bytes: &mut [u8]) -> Result<(), NoEntropy> {
 }
 
 /// A generator, because the system call takes 8 ns for 4 bytes however many are drawn at once, and
-/// this takes 2. Erasing as it goes: each block of output begins with the seed of the next block,
+/// this takes less than 2. Erasing as it goes: each block of output begins with the seed of the next block,
 /// so that keys that were given out cannot be computed again.
 #[cfg(feature = "std")]
 mod generator {

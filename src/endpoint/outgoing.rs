@@ -5,7 +5,6 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-#[cfg(feature = "std")]
 use bytes::Bytes;
 
 use super::Config;
@@ -16,7 +15,7 @@ use crate::connection::{Connection, Fragment, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, Deflater};
 use crate::error::{ProtocolError, SendError, TimeoutError};
-use crate::frame::Rsv;
+use crate::frame::{EncodedHeader, Rsv};
 #[cfg(feature = "deflate")]
 use crate::frame::{Header, mask};
 use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
@@ -231,37 +230,49 @@ impl Outgoing {
             let result = self.send(message.as_message().into());
             return result.map_err(|error| Unsent { error, message });
         }
-        let sent = match (self.connection.role(), message) {
-            (Role::Server, message) => {
+        match self.connection.role() {
+            Role::Server => {
                 match self.connection.unmasked_header(kind, message.as_bytes().len()) {
-                    Ok(head) => Ok((head, message.into_bytes())),
-                    Err(error) => Err(Unsent { error, message }),
+                    Ok(head) => self.push(&head, message.into_bytes()),
+                    Err(error) => return Err(Unsent { error, message }),
                 }
+                Ok(())
             }
+            Role::Client => self.send_owned_masked(message),
+        }
+    }
+
+    fn send_owned_masked(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
+        let kind = message.kind();
+        match message {
             // Text is masked while it is copied: it would have to be checked again to be given
             // back as text.
-            (Role::Client, OwnedMessage::Text(text)) => {
+            OwnedMessage::Text(text) => {
                 let result = self.send(Message::Text(&text).into());
-                return result.map_err(|error| Unsent { error, message: text.into() });
+                result.map_err(|error| Unsent { error, message: text.into() })
             }
             // A payload that nobody else holds is masked where it is.
-            (Role::Client, OwnedMessage::Binary(payload)) => match payload.try_into_mut() {
+            OwnedMessage::Binary(payload) => match payload.try_into_mut() {
                 Ok(mut payload) => {
                     match self.connection.send_in_place_trusted(kind, &mut payload) {
-                        Ok(head) => Ok((head, payload.freeze())),
-                        Err(error) => Err(Unsent { error, message: payload.freeze().into() }),
+                        Ok(head) => self.push(&head, payload.freeze()),
+                        Err(error) => {
+                            return Err(Unsent { error, message: payload.freeze().into() });
+                        }
                     }
+                    Ok(())
                 }
                 Err(shared) => {
                     let result = self.send(Message::Binary(&shared).into());
-                    return result.map_err(|error| Unsent { error, message: shared.into() });
+                    result.map_err(|error| Unsent { error, message: shared.into() })
                 }
             },
-        };
-        let (head, payload) = sent?;
-        self.queue.tail().extend_from_slice(&head);
+        }
+    }
+
+    fn push(&mut self, head: &EncodedHeader, payload: Bytes) {
+        head.append_to(self.queue.tail());
         self.queue.push(payload);
-        Ok(())
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {

@@ -99,6 +99,9 @@ impl Queue {
     }
 
     pub(super) fn advance(&mut self, mut count: usize) {
+        if count >= self.len() {
+            return self.clear();
+        }
         loop {
             let cuts = self.cuts.as_deref_mut();
             let end = cuts
@@ -125,28 +128,41 @@ impl Queue {
         self.forget_written();
     }
 
-    /// Makes room in the tail. What was written must not be kept, however long the queue is not
-    /// empty, nor much more room than the next frames need.
-    fn forget_written(&mut self) {
-        let all = self.written == self.tail.len();
-        if !all && (self.written <= KEEP || self.written < self.tail.len() / 2) {
-            return;
-        }
+    fn clear(&mut self) {
+        self.written = 0;
+        self.clear_tail();
         if let Some(cuts) = &mut self.cuts {
-            if cuts.queue.is_empty() && cuts.queue.capacity() > KEEP / size_of::<Cut>() {
+            if cuts.queue.capacity() > KEEP / size_of::<Cut>() {
                 self.cuts = None;
             } else {
-                cuts.queue.iter_mut().for_each(|cut| cut.at -= self.written);
+                cuts.queue.clear();
+                cuts.len = 0;
             }
         }
-        if !all {
-            self.tail.drain(..self.written);
-        } else if self.tail.capacity() > KEEP {
+    }
+
+    fn clear_tail(&mut self) {
+        if self.tail.capacity() > KEEP {
             self.tail = Vec::new();
         } else {
             self.tail.clear();
         }
+    }
+
+    /// A queue that is never quite empty must not keep all that it ever held.
+    fn forget_written(&mut self) {
+        let written = self.written;
+        if written == self.tail.len() {
+            self.clear_tail();
+        } else if written > KEEP && written >= self.tail.len() / 2 {
+            self.tail.drain(..written);
+        } else {
+            return;
+        }
         self.written = 0;
+        if let Some(cuts) = &mut self.cuts {
+            cuts.queue.iter_mut().for_each(|cut| cut.at -= written);
+        }
     }
 
     /// Gives back the room of an empty queue: what the next small frames could go into.
