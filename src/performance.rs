@@ -84,7 +84,7 @@
 //!   at once, 8 with 4 KiB. ChaCha with 12 rounds, seeded by it again and again, takes 1.4, with 20
 //!   rounds 2.2; with the erasing of keys that were used, a client's small frame takes half the time
 //!   it took. The generator of `rand` has 12 rounds too; the best known attack is on 7. RFC 6455
-//!   §10.3 forbids those that are not cryptographic, and they would save no more than 1 ns.
+//!   §10.3 forbids those that are not cryptographic, and there is little left for them to save.
 //!
 //! # Beside other crates
 //!

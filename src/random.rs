@@ -103,7 +103,7 @@ mod generator {
                 KEYS.with_borrow(|keys| {
                     assert_eq!(keys.left, BLOCK - 1 - i % (BLOCK - SEED));
                     assert!(keys.words[keys.left..].iter().all(|word| *word == 0));
-                    // By chance once in 1.6 million runs of this test.
+                    // By chance about once in two million runs of this test.
                     assert!(i % BLOCK != 0 || !keys.words.contains(&key));
                     if keys.left == BLOCK - 1 {
                         assert_ne!(last, keys.words[..SEED], "a seed is used once");
