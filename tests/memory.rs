@@ -394,12 +394,12 @@ fn large_messages_in_a_row_share_one_buffer() {
 
 #[test]
 fn the_buffer_of_a_large_message_goes_back() {
-    // Defence 27, D7: 16 MiB in one frame, in fragments, taken, and lent.
+    // Defence 27, D7: 64 MiB in one frame, in fragments, taken, and lent.
     for fragments in [1usize, 64] {
         for take in [false, true] {
-            let len = 16 << 20;
+            let len = 64 << 20;
             let piece = vec![7; len / fragments];
-            let mut endpoint = endpoint(Role::Client);
+            let mut endpoint = endpoint_with(Role::Client, &limits_of(1 << 30));
             reset();
             let mut found = false;
             for i in 0..fragments {
