@@ -190,11 +190,14 @@ impl Client {
             Stage::Open(endpoint) => {
                 endpoint.supply(std::mem::take(&mut server.buffer));
                 let more = read_frames(&mut self.stream, endpoint);
+                let was_receiving = endpoint.connection().is_receiving();
                 // Whatever was read has been decoded: the buffer is free for the next client.
                 server.buffer = endpoint.release().unwrap_or_default();
                 // It is kept by a client whose bytes have not all been decoded.
                 server.buffer.resize(server.config.read_buffer, 0);
-                more
+                // The text of an unfinished message was not UTF-8: there is a Close frame to write.
+                let has_failed = was_receiving && !endpoint.connection().is_receiving();
+                Ok(more? || has_failed)
             }
             Stage::Refusing { .. } => {
                 let read = read(&mut self.stream, &mut [0; 1024])?;
