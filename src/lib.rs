@@ -51,7 +51,7 @@
 //!     ^       ^       ^        ^
 //!   frame     |       |        |      headers, masking, decoder       core only
 //!     ^       |       |        |
-//!   connection (timers, close) +      the protocol, no heap           core only
+//!   connection (timers, close) +      the protocol, no buffers        core only
 //!     ^                      handshake   HTTP/1.1 head, both sides    alloc
 //!   assembler   message        ^      whole messages, UTF-8           alloc
 //!     ^    deflate ------------+      compression and its terms       std

@@ -53,6 +53,8 @@ pub(crate) struct Timers {
     heard: bool,
     active: bool,
     closing: bool,
+    /// The peer has had its time to close.
+    expired: bool,
 }
 
 impl Timers {
@@ -74,6 +76,7 @@ impl Timers {
             heard: true,
             active: true,
             closing: false,
+            expired: false,
         }
     }
 
@@ -92,6 +95,11 @@ impl Timers {
             self.closing = true;
             self.active_or_close_at = NEVER;
         }
+    }
+
+    /// Whether [`Due::CloseTransport`] was given.
+    pub(crate) const fn expired(&self) -> bool {
+        self.expired
     }
 
     /// What has been noted and not been turned into deadlines yet.
@@ -162,6 +170,7 @@ impl Timers {
         if self.closing {
             self.close_timeout = NEVER;
             self.active_or_close_at = NEVER;
+            self.expired = true;
             return Ok(Due::CloseTransport);
         }
         if now >= self.idle_at() {

@@ -10,6 +10,8 @@
 //!      +----------------------------------+
 //! ```
 
+#[cfg(feature = "alloc")]
+use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, Range};
 
@@ -100,6 +102,28 @@ pub(crate) struct Whole {
     pub(crate) payload: Range<usize>,
 }
 
+/// The payload of a control frame that comes in pieces. Few connections ever have one, so it is not
+/// kept inside where there is a heap.
+#[derive(Clone, Debug, Default)]
+struct Unfinished(Option<Place>);
+
+#[cfg(feature = "alloc")]
+type Place = Box<ControlPayload>;
+#[cfg(not(feature = "alloc"))]
+type Place = ControlPayload;
+
+impl Unfinished {
+    /// Adds a piece; gives the whole when it was the last one.
+    fn push(&mut self, bytes: &[u8], end: bool) -> Option<ControlPayload> {
+        // At most 125 bytes: the header has been checked.
+        if end && self.0.is_none() {
+            return ControlPayload::new(bytes);
+        }
+        self.0.get_or_insert_with(|| ControlPayload::EMPTY.into()).push(bytes)?;
+        self.0.take_if(|_| end).map(|place| ControlPayload::clone(&place))
+    }
+}
+
 /// What the half makes of the bytes; the connection turns it into an event and what follows.
 pub(super) enum Incoming<'b> {
     Data(Data<'b>),
@@ -129,7 +153,9 @@ pub(super) struct Receiver {
     decoder: Decoder,
     frame: Frame,
     message: Option<InProgress>,
-    control: ControlPayload,
+    control: Unfinished,
+    /// The transport has ended on the peer's side.
+    pub(super) eof: bool,
     /// Data frames of the message in progress, empty ones included.
     frames: u32,
     frame_allowance: u32,
@@ -147,7 +173,8 @@ impl Receiver {
             decoder: Decoder::new(Rules { masking, rsv: config.rsv, order: Order::First }),
             frame: Frame::Data { fin: true },
             message: None,
-            control: ControlPayload::EMPTY,
+            control: Unfinished::default(),
+            eof: false,
             frames: 0,
             frame_allowance: config.frame_allowance,
             announced: 0,
@@ -227,7 +254,6 @@ impl Receiver {
             OpCode::Close | OpCode::Ping | OpCode::Pong => {
                 // RFC 6455 §5.4: control frames may come between fragments; the message stays.
                 self.frame = Frame::Control(header.opcode);
-                self.control.len = 0;
                 return Ok(());
             }
             OpCode::Continuation => None,
@@ -284,17 +310,13 @@ impl Receiver {
                 Some(Incoming::Data(Data { kind, rsv, first, last, payload: bytes }))
             }
             Frame::Control(opcode) => {
-                // At most 125 bytes: the header has been checked.
-                self.control.push(bytes)?;
-                if !end {
-                    return None;
-                }
+                let payload = self.control.push(bytes, end)?;
                 // Between frames there is no control frame under way.
                 self.frame = Frame::Data { fin: true };
                 match opcode {
-                    OpCode::Ping => Some(Incoming::Ping(self.control)),
-                    OpCode::Pong => Some(Incoming::Pong(self.control)),
-                    OpCode::Close => Some(Incoming::Close(self.control)),
+                    OpCode::Ping => Some(Incoming::Ping(payload)),
+                    OpCode::Pong => Some(Incoming::Pong(payload)),
+                    OpCode::Close => Some(Incoming::Close(payload)),
                     OpCode::Continuation | OpCode::Text | OpCode::Binary => None,
                 }
             }

@@ -41,14 +41,14 @@ pub(crate) struct Incoming {
     noted: u32,
     /// Where its payload begins.
     head: u8,
-    read_size: usize,
+    read_size: u32,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
-    direct: usize,
+    direct: u32,
+    /// How long that room was.
+    room: u32,
     /// Whether the last [`read_buf`](Self::read_buf) gave that room.
     reads_direct: bool,
-    /// How long that room was.
-    room: usize,
     found: Found,
 }
 
@@ -60,7 +60,7 @@ impl Incoming {
             awaited: 0,
             noted: 0,
             head: 0,
-            read_size: read_size.max(1),
+            read_size: to_u32(read_size.max(1)),
             assembler,
             direct: 0,
             reads_direct: false,
@@ -82,7 +82,7 @@ impl Incoming {
 
     /// What has been read and not decoded.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
-        let mut unread = self.assembler.written(self.direct).to_vec();
+        let mut unread = self.assembler.written(to_usize(self.direct)).to_vec();
         unread.extend_from_slice(&self.buffer[self.unread]);
         unread
     }
@@ -105,13 +105,14 @@ impl Incoming {
             && remaining >= assembler::LARGE_U64;
         if self.reads_direct {
             let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
-            self.room = room.len();
-            return room;
+            self.room = to_u32(room.len());
+            return &mut room[..to_usize(self.room)];
         }
         if self.unread.is_empty() {
             self.unread = 0..0;
-            if self.buffer.len() < self.read_size {
-                self.buffer.resize(self.read_size, 0);
+            let read_size = to_usize(self.read_size);
+            if self.buffer.len() < read_size {
+                self.buffer.resize(read_size, 0);
             }
         } else if self.buffer.len() - self.unread.start < self.awaited() {
             // Room for the end of the frame.
@@ -128,7 +129,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn advance_read(&mut self, count: usize) {
         if self.reads_direct {
-            self.direct += count.min(self.room - self.direct);
+            self.direct += to_u32(count).min(self.room - self.direct);
         } else {
             self.unread.end += count.min(self.buffer.len() - self.unread.end);
         }
@@ -157,7 +158,7 @@ impl Incoming {
 
     #[inline]
     fn awaited(&self) -> usize {
-        usize::try_from(self.awaited).unwrap_or(usize::MAX)
+        to_usize(self.awaited)
     }
 
     /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
@@ -167,7 +168,7 @@ impl Incoming {
         if !self.awaits() || !outgoing.connection.is_open() {
             return false;
         }
-        let len = u32::try_from(self.unread.len()).unwrap_or(self.awaited);
+        let len = to_u32(self.unread.len());
         if len > self.noted {
             self.noted = len;
             outgoing.connection.note_begun(len > u32::from(self.head));
@@ -282,7 +283,7 @@ impl Incoming {
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        let count = mem::take(&mut self.direct);
+        let count = to_usize(mem::take(&mut self.direct));
         // The room that was lent is used up: the next read asks for another.
         self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
@@ -368,7 +369,7 @@ impl Incoming {
         if self.awaited > 0 && outgoing.connection.is_receiving() {
             self.awaited = 0;
             let start = self.unread.start;
-            self.unread.start += usize::try_from(self.noted).unwrap_or(0);
+            self.unread.start += to_usize(self.noted);
             let mut input = Input::new(&mut self.buffer[start..self.unread.start]);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
@@ -423,11 +424,22 @@ impl Incoming {
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")
-            .field("unread", &(self.unread.len() + self.direct))
+            .field("unread", &(self.unread.len() + to_usize(self.direct)))
             .field("assembler", &self.assembler)
             .field("found", &self.found)
             .finish_non_exhaustive()
     }
+}
+
+/// Sizes of buffers are kept in 32 bits, to keep an idle connection small.
+#[inline]
+fn to_u32(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn to_usize(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 #[inline]
