@@ -147,7 +147,7 @@ impl<S: Transport> Reader<S> {
                 }
                 Ok(Some(count)) => {
                     filled = count == room;
-                    incoming.advance_read(count);
+                    side.with(|outgoing| incoming.advance_read(count, outgoing));
                 }
                 // A deadline: what it did comes out of the connection.
                 Ok(None) => {}

@@ -34,13 +34,11 @@ pub(crate) struct Incoming {
     buffer: Vec<u8>,
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
-    /// How long the frame is that begins the unread bytes and waits there for its end; 0 if none
-    /// does. Such a frame is less than 64 KiB.
-    awaited: u32,
-    /// How much of it had come when it was looked at last.
-    noted: u32,
-    /// Where its payload begins.
-    head: u8,
+    /// Where in the buffer the frame will end that begins the unread bytes and waits there for its
+    /// rest, or its header, if that is not complete; not behind them if none waits.
+    awaited_end: usize,
+    /// Whether what is missing of it is payload.
+    awaits_payload: bool,
     read_size: u32,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
@@ -57,9 +55,8 @@ impl Incoming {
         Self {
             buffer: Vec::new(),
             unread: 0..0,
-            awaited: 0,
-            noted: 0,
-            head: 0,
+            awaited_end: 0,
+            awaits_payload: false,
             read_size: to_u32(read_size.max(1)),
             assembler,
             direct: 0,
@@ -74,6 +71,8 @@ impl Incoming {
         self.buffer.truncate(self.unread.end);
         self.buffer.extend_from_slice(bytes);
         self.unread.end = self.buffer.len();
+        // There is no room behind them.
+        self.awaited_end = 0;
     }
 
     pub(crate) fn has_unread(&self) -> bool {
@@ -89,9 +88,7 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        if self.awaits() && self.buffer.len() - self.unread.start >= self.awaited() {
-            self.found = Found::Nothing;
-            self.reads_direct = false;
+        if self.awaits() {
             return &mut self.buffer[self.unread.end..];
         }
         self.any_read_buf(outgoing)
@@ -114,20 +111,16 @@ impl Incoming {
             if self.buffer.len() < read_size {
                 self.buffer.resize(read_size, 0);
             }
-        } else if self.buffer.len() - self.unread.start < self.awaited() {
-            // Room for the end of the frame.
-            self.buffer.copy_within(self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
-            if self.buffer.len() < self.awaited() {
-                self.buffer.resize(self.awaited(), 0);
-            }
         }
         self.forget();
         &mut self.buffer[self.unread.end..]
     }
 
     #[inline]
-    pub(crate) fn advance_read(&mut self, count: usize) {
+    pub(crate) fn advance_read(&mut self, count: usize, outgoing: &mut Outgoing) {
+        if self.awaits() && count > 0 {
+            outgoing.connection.note_begun(self.awaits_payload);
+        }
         if self.reads_direct {
             self.direct += to_u32(count).min(self.room - self.direct);
         } else {
@@ -153,27 +146,13 @@ impl Incoming {
     /// Whether a frame waits in the read buffer for its end.
     #[inline]
     fn awaits(&self) -> bool {
-        self.unread.len() < self.awaited()
+        self.unread.end < self.awaited_end
     }
 
+    /// Whether all that can be done with what was read is to wait for more of one frame.
     #[inline]
-    fn awaited(&self) -> usize {
-        to_usize(self.awaited)
-    }
-
-    /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
-    /// of what came.
-    #[inline]
-    pub(crate) fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        if !self.awaits() || !outgoing.connection.is_open() {
-            return false;
-        }
-        let len = to_u32(self.unread.len());
-        if len > self.noted {
-            self.noted = len;
-            outgoing.connection.note_begun(len > u32::from(self.head));
-        }
-        true
+    pub(crate) fn waits(&self, outgoing: &Outgoing) -> bool {
+        self.awaits() && outgoing.connection.is_open()
     }
 
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
@@ -191,7 +170,7 @@ impl Incoming {
         let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
         let start = self.unread.start;
         self.unread.start += payload.end;
-        self.awaited = 0;
+        self.awaited_end = 0;
         self.found = Found::InReadBuffer { kind, len: payload.len() };
         if let Some(key) = key {
             mask::apply(&mut unread[payload.clone()], key);
@@ -208,7 +187,7 @@ impl Incoming {
             let _ = outgoing.transmit();
             return Ok(Status::NeedRead);
         }
-        self.awaited = 0;
+        self.awaited_end = 0;
         loop {
             let step =
                 if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
@@ -232,21 +211,22 @@ impl Incoming {
     /// Looks whether the unread bytes are the beginning of a message that fits the read buffer: it is
     /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
     /// it lies.
-    fn await_rest(&mut self, outgoing: &Outgoing) {
+    fn await_rest(&mut self, outgoing: &mut Outgoing) {
         // If one is awaited of which more has come than that, it was awaited as far as its header.
         if self.awaits() || self.unread.is_empty() || self.direct > 0 {
             return;
         }
-        if self.awaited == 0 {
-            self.noted = 0;
-        }
-        let unread = &self.buffer[self.unread.clone()];
-        let room = self.buffer.len();
+        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len());
         let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
-        let awaited = begun.and_then(|Range { start, end }| {
-            Some((u8::try_from(start).ok()?, u32::try_from(end).ok()?))
-        });
-        (self.head, self.awaited) = awaited.unwrap_or((0, 0));
+        let Some(Range { start: head, end }) = begun else { return };
+        if self.unread.start + end > room {
+            self.buffer.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        self.reads_direct = false;
+        self.awaited_end = self.unread.start + end;
+        self.awaits_payload = head < end;
+        outgoing.connection.note_begun(self.unread.len() > head);
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -356,21 +336,18 @@ impl Incoming {
     pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
         self.forget();
         let begun = &self.buffer[self.unread.clone()];
-        if self.awaited > 0 && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
+        if self.awaits() && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
             self.move_awaited(outgoing);
         }
         self.check(outgoing);
         outgoing.connection.is_receiving()
     }
 
-    /// Moves the beginning of a frame that waits for its end into the assembler, as far as it has
-    /// been seen by a poll.
+    /// Moves the beginning of a frame that waits for its rest into the assembler.
     fn move_awaited(&mut self, outgoing: &mut Outgoing) {
-        if self.awaited > 0 && outgoing.connection.is_receiving() {
-            self.awaited = 0;
-            let start = self.unread.start;
-            self.unread.start += to_usize(self.noted);
-            let mut input = Input::new(&mut self.buffer[start..self.unread.start]);
+        if self.awaits() && outgoing.connection.is_receiving() {
+            self.awaited_end = 0;
+            let mut input = Input::new(&mut self.buffer[mem::take(&mut self.unread)]);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
                 let _ = self.assembler.collect(&piece);
