@@ -35,9 +35,11 @@ pub(crate) struct Incoming {
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
     /// Where in the buffer the frame will end that begins the unread bytes and waits there for its
-    /// rest, or its header, if that is not complete; not behind them if none waits.
-    awaited_end: usize,
-    /// Whether what is missing of it is payload.
+    /// rest, or its header, if that is not complete; 0 if none waits.
+    awaited_end: u32,
+    /// How far a poll has seen it.
+    seen_end: u32,
+    /// Whether what comes behind that is payload.
     awaits_payload: bool,
     read_size: u32,
     assembler: Assembler,
@@ -56,6 +58,7 @@ impl Incoming {
             buffer: Vec::new(),
             unread: 0..0,
             awaited_end: 0,
+            seen_end: 0,
             awaits_payload: false,
             read_size: to_u32(read_size.max(1)),
             assembler,
@@ -117,10 +120,7 @@ impl Incoming {
     }
 
     #[inline]
-    pub(crate) fn advance_read(&mut self, count: usize, outgoing: &mut Outgoing) {
-        if self.awaits() && count > 0 {
-            outgoing.connection.note_begun(self.awaits_payload);
-        }
+    pub(crate) fn advance_read(&mut self, count: usize) {
         if self.reads_direct {
             self.direct += to_u32(count).min(self.room - self.direct);
         } else {
@@ -146,13 +146,22 @@ impl Incoming {
     /// Whether a frame waits in the read buffer for its end.
     #[inline]
     fn awaits(&self) -> bool {
-        self.unread.end < self.awaited_end
+        self.unread.end < to_usize(self.awaited_end)
     }
 
-    /// Whether all that can be done with what was read is to wait for more of one frame.
+    /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
+    /// of what came.
     #[inline]
-    pub(crate) fn waits(&self, outgoing: &Outgoing) -> bool {
-        self.awaits() && outgoing.connection.is_open()
+    pub(crate) fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
+        if !self.awaits() || !outgoing.connection.is_open() {
+            return false;
+        }
+        let end = to_u32(self.unread.end);
+        if end > self.seen_end {
+            self.seen_end = end;
+            outgoing.connection.note_begun(self.awaits_payload);
+        }
+        true
     }
 
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
@@ -223,8 +232,10 @@ impl Incoming {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
+        let Ok(awaited_end) = u32::try_from(self.unread.start + end) else { return };
         self.reads_direct = false;
-        self.awaited_end = self.unread.start + end;
+        self.awaited_end = awaited_end;
+        self.seen_end = to_u32(self.unread.end);
         self.awaits_payload = head < end;
         outgoing.connection.note_begun(self.unread.len() > head);
     }
@@ -336,18 +347,21 @@ impl Incoming {
     pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
         self.forget();
         let begun = &self.buffer[self.unread.clone()];
-        if self.awaits() && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
+        if self.awaited_end > 0 && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
             self.move_awaited(outgoing);
         }
         self.check(outgoing);
         outgoing.connection.is_receiving()
     }
 
-    /// Moves the beginning of a frame that waits for its rest into the assembler.
+    /// Moves the beginning of a frame that waits for its rest into the assembler, as far as a poll
+    /// has seen it.
     fn move_awaited(&mut self, outgoing: &mut Outgoing) {
-        if self.awaits() && outgoing.connection.is_receiving() {
+        if self.awaited_end > 0 && outgoing.connection.is_receiving() {
             self.awaited_end = 0;
-            let mut input = Input::new(&mut self.buffer[mem::take(&mut self.unread)]);
+            let start = self.unread.start;
+            self.unread.start = to_usize(self.seen_end);
+            let mut input = Input::new(&mut self.buffer[start..self.unread.start]);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
                 let _ = self.assembler.collect(&piece);

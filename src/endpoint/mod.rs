@@ -140,7 +140,7 @@ impl Endpoint {
     /// count as what it had.
     #[inline]
     pub fn advance_read(&mut self, count: usize) {
-        self.incoming.advance_read(count, &mut self.outgoing);
+        self.incoming.advance_read(count);
     }
 
     /// Decodes what has been read, up to the next message.
@@ -187,7 +187,7 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        if self.incoming.waits(&self.outgoing) {
+        if self.incoming.waits(&mut self.outgoing) {
             return Ok(None);
         }
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {

@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     let count = check_read(buffer.filled().len(), room)?;
-                    incoming.advance_read(count, &mut self.outgoing);
+                    incoming.advance_read(count);
                     // A peer that goes on sending does not put off the end of a close.
                     if !self.outgoing.connection.is_open() {
                         let _ = self.poll_time(cx);
