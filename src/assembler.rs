@@ -5,8 +5,9 @@
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 
 use crate::connection::{Connection, Data};
 #[cfg(feature = "deflate")]
@@ -28,16 +29,36 @@ pub struct Assembler {
     /// Initialised bytes; those from `len` on are room for the next ones.
     buffer: Vec<u8>,
     len: usize,
+    /// Where the buffer of a large message is while it is lent, and as long as it is being sent back.
+    shared: Option<Shared>,
     kind: Option<Kind>,
     utf8: Validator,
     /// How much of the message `utf8` has seen.
     checked: usize,
-    complete: bool,
+    state: State,
     /// Whether a message has begun since the last time that there was nothing to do.
     used: bool,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
+}
+
+/// How far the message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// More of it is to come, or there is none.
+    #[default]
+    UnderWay,
+    /// Complete, in the buffer.
+    Complete,
+    /// Complete, in the shared buffer.
+    Shared,
+}
+
+impl State {
+    fn after(last: bool) -> Self {
+        if last { Self::Complete } else { Self::UnderWay }
+    }
 }
 
 impl Assembler {
@@ -147,14 +168,14 @@ impl Assembler {
             utf8.finish()?;
         }
         self.checked = self.len;
-        self.complete = piece.last;
+        self.state = State::after(piece.last);
         Ok(piece.last)
     }
 
     /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
     pub(crate) fn commit(&mut self, count: usize, last: bool) -> bool {
         self.len += count;
-        self.complete = last;
+        self.state = State::after(last);
         last
     }
 
@@ -175,7 +196,38 @@ impl Assembler {
 
     /// The kind and the payload of the message, if the last piece completed it.
     pub(crate) fn parts(&self) -> (Kind, &[u8]) {
-        (self.kind.unwrap_or(Kind::Binary), &self.buffer[..self.len])
+        let buffer = self.shared().map_or(&self.buffer, |shared| &**shared);
+        (self.kind.unwrap_or(Kind::Binary), &buffer[..self.len])
+    }
+
+    /// Makes a large message one that can be sent back without a copy.
+    pub(crate) fn share(&mut self) {
+        if self.len >= LARGE && self.state == State::Complete {
+            let buffer = mem::take(&mut self.buffer);
+            match self.shared.as_mut().and_then(Arc::get_mut) {
+                Some(place) => self.buffer = mem::replace(place, buffer),
+                // The one before is still being sent.
+                None => self.shared = Some(Arc::new(buffer)),
+            }
+            self.state = State::Shared;
+        }
+    }
+
+    /// The buffer that the message is in, if it was shared.
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_ref().filter(|_| self.state == State::Shared)
+    }
+
+    /// Takes the shared buffer back, unless it is still being sent.
+    fn reclaim(&mut self) {
+        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
+            && (self.state == State::Shared || place.capacity() > self.buffer.capacity())
+        {
+            mem::swap(place, &mut self.buffer);
+            if self.state == State::Shared {
+                self.state = State::Complete;
+            }
+        }
     }
 
     /// The message, if the last piece completed it.
@@ -186,14 +238,17 @@ impl Assembler {
 
     /// Takes the complete message without a copy of a large one.
     pub(crate) fn take(&mut self) -> Result<OwnedMessage, ProtocolError> {
+        self.reclaim();
         let lent = self.message()?;
         let owned = match lent {
             // Not out of a buffer that was made for something much larger: it would be pinned.
             Message::Binary(bytes)
-                if bytes.len() >= LARGE && bytes.len() >= self.buffer.capacity() / 2 =>
+                if self.state != State::Shared
+                    && bytes.len() >= LARGE
+                    && bytes.len() >= self.buffer.capacity() / 2 =>
             {
                 self.buffer.truncate(self.len);
-                OwnedMessage::Binary(core::mem::take(&mut self.buffer).into())
+                OwnedMessage::Binary(mem::take(&mut self.buffer).into())
             }
             small_or_text => small_or_text.into_owned(),
         };
@@ -207,7 +262,7 @@ impl Assembler {
         if self.inflater.as_ref().is_some_and(|inflater| inflater.is_inflating()) {
             return 0;
         }
-        if self.complete { 0 } else { self.len }
+        if self.state == State::UnderWay { self.len } else { 0 }
     }
 
     /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
@@ -230,9 +285,10 @@ impl Assembler {
 
     /// Forgets the message that has been used. The buffer stays, for another of its kind.
     pub(crate) fn clear(&mut self) {
+        self.reclaim();
         self.len = 0;
         self.kind = None;
-        self.complete = false;
+        self.state = State::UnderWay;
         self.checked = 0;
         self.utf8 = Validator::default();
     }
@@ -241,9 +297,11 @@ impl Assembler {
     /// when everything that was read is used up.
     pub(crate) fn settle(&mut self) {
         let is_under_way = self.len > 0;
-        let used = is_under_way || core::mem::take(&mut self.used);
+        let used = is_under_way || mem::take(&mut self.used);
+        self.reclaim();
         if !used && self.buffer.capacity() > KEEP {
             self.buffer = Vec::new();
+            self.shared = None;
         }
     }
 
@@ -258,7 +316,7 @@ impl Assembler {
     pub(crate) fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
         if other.len() > self.buffer.len() {
             other[..self.len].copy_from_slice(&self.buffer[..self.len]);
-            core::mem::swap(&mut self.buffer, &mut other);
+            mem::swap(&mut self.buffer, &mut other);
         }
         other
     }
@@ -266,13 +324,18 @@ impl Assembler {
     /// Takes the buffer unless a message is in it.
     #[cfg(feature = "std")]
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        if self.len == 0 { core::mem::take(&mut self.buffer) } else { Vec::new() }
+        if self.len > 0 {
+            return Vec::new();
+        }
+        self.reclaim();
+        mem::take(&mut self.buffer)
     }
 
     /// Gives the buffer back unless a message is in it.
     pub(crate) fn release(&mut self) {
         if self.len == 0 {
             self.buffer = Vec::new();
+            self.shared = None;
         }
         #[cfg(feature = "deflate")]
         if let Some(inflater) = &mut self.inflater {
@@ -287,10 +350,13 @@ impl fmt::Debug for Assembler {
         f.debug_struct("Assembler")
             .field("kind", &self.kind)
             .field("len", &self.len)
-            .field("complete", &self.complete)
+            .field("state", &self.state)
             .finish_non_exhaustive()
     }
 }
+
+/// A buffer that the queue can hold too, until the message in it is written.
+pub(crate) type Shared = Arc<Vec<u8>>;
 
 /// From this size on a payload is worth an allocation of its own, in bytes.
 pub(crate) const LARGE: usize = 4 * 1024;

@@ -8,6 +8,7 @@
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
 //! | `next`, fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
+//! | `feed` of the message that was received in pieces, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
 //! | `feed_owned` from 4 KiB on, client, binary that nobody else holds | none: masked where it is | none into a warm queue |
@@ -57,7 +58,8 @@
 //! fall from above 1 to 0.13 with 16 messages under way, and that is worth more than all of the
 //! above. Small frames and the headers of large ones are put together in one buffer; a large payload
 //! that is given away is remembered with its place in it, so that queueing one takes no more than
-//! counting a reference. Output in one piece, which is nearly all of it, goes out by a plain write. A
+//! counting a reference. A large message that a server sends back as it is leaves from the buffer
+//! that it was received in: an echo of 1 MiB takes 0.78 of the time with the copy. Output in one piece, which is nearly all of it, goes out by a plain write. A
 //! deadline that is put off by what happens leaves the timer of tokio where it is: the task wakes up
 //! once for nothing instead of setting it at each message. A reply is never left lying while the
 //! task waits for the peer; who uses `feed` and then waits for something else flushes first.

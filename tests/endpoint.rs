@@ -618,3 +618,63 @@ fn what_is_said_to_be_read_twice_counts_once() {
     endpoint.advance_read(room);
     assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
 }
+
+/// What a server that reads all of it answers, with `answer` for each message.
+fn answered(reads: &[&[u8]], mut answer: impl FnMut(&mut Endpoint)) -> Vec<(u8, Vec<u8>)> {
+    let mut config = Config::default();
+    config.high_watermark = 1 << 20;
+    let mut endpoint = endpoint_with(Role::Server, &config);
+    for mut bytes in reads.iter().copied() {
+        while !bytes.is_empty() {
+            let room = endpoint.read_buf();
+            let count = room.len().min(bytes.len());
+            room[..count].copy_from_slice(&bytes[..count]);
+            endpoint.advance_read(count);
+            bytes = &bytes[count..];
+            while endpoint.poll().unwrap() == Status::Message {
+                answer(&mut endpoint);
+            }
+        }
+    }
+    sent_by(Role::Server, &drain(&mut endpoint))
+}
+
+#[test]
+fn a_large_message_that_is_sent_back_is_what_was_received() {
+    // Its buffer is shared with the queue: nothing that comes later may be written into it.
+    let text = "ä€".repeat(20_000);
+    let (first, second) = (vec![1; 70_000], vec![2; 100_000]);
+    let wire: Vec<Vec<u8>> = [(0x82, &first[..]), (0x81, text.as_bytes()), (0x82, &second[..])]
+        .map(|(b0, payload)| frame(Role::Server, b0, payload))
+        .into();
+    let reads: Vec<&[u8]> = wire.iter().map(|frame| &frame[..]).collect();
+    let expected =
+        vec![(0x82, first.clone()), (0x81, text.clone().into_bytes()), (0x82, second.clone())];
+
+    let once = answered(&reads, |endpoint| {
+        let Received { message, mut out } = endpoint.received().unwrap();
+        out.feed(message).unwrap();
+    });
+    assert_eq!(once, expected);
+
+    let then_taken = answered(&reads, |endpoint| {
+        let Received { message, mut out } = endpoint.received().unwrap();
+        out.feed(message).unwrap();
+        let copy = message.into_owned();
+        assert_eq!(endpoint.take_message().unwrap(), copy);
+    });
+    assert_eq!(then_taken, expected);
+
+    let twice_and_a_part = answered(&reads[..1], |endpoint| {
+        let Received { message, mut out } = endpoint.received().unwrap();
+        out.feed(message).unwrap();
+        out.feed(message).unwrap();
+        out.feed(&message.as_bytes()[..60_000]).unwrap();
+        out.feed(&message.as_bytes()[1..]).unwrap();
+        out.feed("other").unwrap();
+        drop(endpoint.release());
+    });
+    let lens: Vec<usize> = twice_and_a_part.iter().map(|(_, payload)| payload.len()).collect();
+    assert_eq!(lens, [70_000, 70_000, 60_000, 69_999, 5]);
+    assert!(twice_and_a_part[..4].iter().all(|(_, payload)| payload.iter().all(|&b| b == 1)));
+}

@@ -11,7 +11,7 @@ use common::*;
 use counting_alloc::{Counting, Counts, counts, reset};
 use websocket_proto::connection::{Config, Fragment, Role};
 use websocket_proto::deflate::{self, Pool};
-use websocket_proto::endpoint::{self, Endpoint, Status};
+use websocket_proto::endpoint::{self, Endpoint, Received, Status};
 use websocket_proto::{Assembler, Connection, Event, Input, ProtocolError};
 
 #[global_allocator]
@@ -397,21 +397,56 @@ fn large_messages_in_a_row_share_one_buffer() {
     }
 }
 
+#[test]
+fn a_large_message_is_sent_back_without_a_copy() {
+    // A client masks what it sends, and so copies it.
+    for role in ROLES {
+        let (mut endpoint, mut written) = (endpoint(role), Vec::with_capacity(3 << 20));
+        let wire = frame(role, 0x82, &vec![7; 1 << 20]);
+        let mut round = || {
+            let mut rest = &wire[..];
+            written.clear();
+            while !rest.is_empty() {
+                let room = endpoint.read_buf();
+                let count = room.len().min(rest.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                endpoint.advance_read(count);
+                rest = &rest[count..];
+                while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                    out.feed(message).unwrap();
+                }
+                endpoint.chunks().for_each(|chunk| written.extend_from_slice(chunk));
+                endpoint.advance_write(endpoint.queued());
+            }
+            assert_eq!(written.len(), endpoint_frame_len(role, 1 << 20));
+        };
+        round();
+        reset();
+        (0..4).for_each(|_| round());
+        // Nor is there a new buffer: what was written is the next one.
+        assert_eq!(counts().requested < 2_000, role == Role::Server, "{:?}", counts());
+    }
+}
+
+fn endpoint_frame_len(role: Role, payload: usize) -> usize {
+    10 + payload + if role == Role::Client { 4 } else { 0 }
+}
+
 // ---- after something large --------------------------------------------------------------------------
 
 #[test]
 fn the_buffer_of_a_large_message_goes_back() {
     // Defence 27, D7: 64 MiB in one frame, in fragments, taken, and lent.
-    for fragments in [1usize, 64] {
+    for (role, fragments) in [(Role::Client, 1usize), (Role::Client, 64), (Role::Server, 64)] {
         for take in [false, true] {
             let len = 64 << 20;
             let piece = vec![7; len / fragments];
-            let mut endpoint = endpoint_with(Role::Client, &limits_of(1 << 30));
+            let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
             reset();
             let mut found = false;
             for i in 0..fragments {
                 let b0 = if i == 0 { 2 } else { 0 } | if i + 1 == fragments { 0x80 } else { 0 };
-                let wire = frame(Role::Client, b0, &piece);
+                let wire = frame(role, b0, &piece);
                 let mut rest = &wire[..];
                 while !rest.is_empty() {
                     let room = endpoint.read_buf();
@@ -430,7 +465,7 @@ fn the_buffer_of_a_large_message_goes_back() {
             }
             assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
             // Kept for another of its kind; one further read without such a one, and it goes.
-            assert_eq!(read(&mut endpoint, &frame(Role::Client, 0x81, b"small")), 1);
+            assert_eq!(read(&mut endpoint, &frame(role, 0x81, b"small")), 1);
             let live = counts().live;
             assert!(live <= READ_BUFFER + 64 * KIB, "{live} bytes are held");
         }

@@ -88,7 +88,10 @@ impl<S: Transport> WebSocket<S> {
             return Ok(None);
         }
         match reader.incoming.message() {
-            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
+            Ok(message) => {
+                let out = Out::new(outgoing, reader.incoming.shared());
+                Ok(Some(Received { message, out }))
+            }
             Err(error) => {
                 outgoing.fail(error);
                 reader.stream.end(outgoing)?;

@@ -6,8 +6,8 @@ use core::mem;
 use core::ops::Range;
 
 use super::{Outgoing, Status};
-use crate::assembler::{self, Assembler, LARGE};
-use crate::connection::{Event, Whole};
+use crate::assembler::{self, Assembler, LARGE, Shared};
+use crate::connection::{Event, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
@@ -23,7 +23,7 @@ enum Found {
     /// yet.
     InReadBuffer {
         kind: Kind,
-        len: usize,
+        len: u32,
     },
     /// Put together by the assembler, and checked.
     Assembled,
@@ -180,7 +180,7 @@ impl Incoming {
         let start = self.unread.start;
         self.unread.start += payload.end;
         self.awaited_end = 0;
-        self.found = Found::InReadBuffer { kind, len: payload.len() };
+        self.found = Found::InReadBuffer { kind, len: to_u32(payload.len()) };
         if let Some(key) = key {
             mask::apply(&mut unread[payload.clone()], key);
         }
@@ -205,6 +205,10 @@ impl Incoming {
             match step? {
                 Step::Found(found) => {
                     self.found = found;
+                    // A client masks what it sends, and so copies it.
+                    if let (Found::Assembled, Role::Server) = (found, outgoing.connection.role()) {
+                        self.assembler.share();
+                    }
                     return Ok(Status::Message);
                 }
                 Step::More => {}
@@ -254,15 +258,17 @@ impl Incoming {
         self.unread.start = end - input.len();
         match event {
             Ok(None) => Ok(Step::UsedUp),
-            Ok(Some(Event::Data(piece))) if self.assembler.is_whole(&piece) => {
-                // The payload is the last thing that was taken out of the input.
-                let (kind, len) = (piece.kind, piece.payload.len());
-                Ok(Step::Found(Found::InReadBuffer { kind, len }))
+            Ok(Some(Event::Data(piece))) => {
+                let len = u32::try_from(piece.payload.len());
+                if let (Ok(len), true) = (len, self.assembler.is_whole(&piece)) {
+                    // The payload is the last thing that was taken out of the input.
+                    return Ok(Step::Found(Found::InReadBuffer { kind: piece.kind, len }));
+                }
+                match self.assembler.collect(&piece) {
+                    Ok(complete) => Ok(Step::collected(complete)),
+                    Err(error) => Err(connection.fail(error)),
+                }
             }
-            Ok(Some(Event::Data(piece))) => match self.assembler.collect(&piece) {
-                Ok(complete) => Ok(Step::collected(complete)),
-                Err(error) => Err(connection.fail(error)),
-            },
             Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => Ok(Step::More),
             Err(error) => match self.assembler.check() {
                 Ok(()) => Err(error),
@@ -285,6 +291,15 @@ impl Incoming {
         Ok(Step::collected(self.assembler.commit(len, last)))
     }
 
+    /// The buffer of that message, if it can be sent back from there.
+    #[inline]
+    pub(crate) fn shared(&self) -> Option<&Shared> {
+        match self.found {
+            Found::Assembled => self.assembler.shared(),
+            Found::InReadBuffer { .. } | Found::Nothing => None,
+        }
+    }
+
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
     #[inline]
     pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
@@ -298,7 +313,7 @@ impl Incoming {
         let (kind, payload) = match self.found {
             Found::InReadBuffer { kind, len } => {
                 let end = self.unread.start;
-                (kind, &self.buffer[end - len..end])
+                (kind, &self.buffer[end - to_usize(len)..end])
             }
             Found::Assembled => self.assembler.parts(),
             Found::Nothing => (Kind::Binary, &[][..]),

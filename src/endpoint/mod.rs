@@ -173,7 +173,7 @@ impl Endpoint {
     pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
         match incoming.lend() {
-            Ok(message) => Ok(Received { message, out: Out::new(outgoing) }),
+            Ok(message) => Ok(Received { message, out: Out::new(outgoing, incoming.shared()) }),
             Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
         }
     }
@@ -195,7 +195,7 @@ impl Endpoint {
         };
         let Self { incoming, outgoing } = self;
         match incoming.lend_whole(kind, payload) {
-            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing) })),
+            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
             Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
         }
     }

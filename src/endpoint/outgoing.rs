@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::Config;
 use super::queue::Queue;
-use crate::assembler::LARGE;
+use crate::assembler::{LARGE, Shared};
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
 #[cfg(feature = "deflate")]
@@ -219,6 +219,27 @@ impl Outgoing {
         self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), tail)
     }
 
+    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not copied
+    /// then.
+    pub(crate) fn send_shared(
+        &mut self,
+        outbound: Outbound<'_>,
+        shared: &Shared,
+    ) -> Result<(), SendError> {
+        let payload = outbound.content.as_bytes();
+        if payload.len() < LARGE || payload.as_ptr() != shared.as_ptr() {
+            return self.send(outbound);
+        }
+        #[cfg(feature = "deflate")]
+        if self.compresses(outbound.compression, payload.len()) {
+            return self.send(outbound);
+        }
+        self.check_room()?;
+        let head = self.connection.unmasked_header(outbound.content.kind(), payload.len())?;
+        self.push(&head, Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
+        Ok(())
+    }
+
     pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
         let kind = message.kind();
         #[cfg(feature = "deflate")]
@@ -387,6 +408,15 @@ impl Outgoing {
 
     pub(crate) fn should_close_transport(&self) -> bool {
         self.queue.len() == 0 && self.connection.should_close_transport()
+    }
+}
+
+/// So many bytes of a buffer that is shared.
+struct Beginning(Shared, usize);
+
+impl AsRef<[u8]> for Beginning {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[..self.1]
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Received`]: a message, and where its answer goes.
 
 use super::outgoing::Outgoing;
+use crate::assembler::Shared;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage, Unsent};
@@ -29,21 +30,30 @@ impl<'m> Received<'m> {
 #[derive(Debug)]
 pub struct Out<'m> {
     outgoing: &'m mut Outgoing,
+    /// The buffer of the message, if it can be sent back without a copy.
+    shared: Option<&'m Shared>,
 }
 
 impl<'m> Out<'m> {
-    pub(crate) fn new(outgoing: &'m mut Outgoing) -> Self {
-        Self { outgoing }
+    pub(crate) fn new(outgoing: &'m mut Outgoing, shared: Option<&'m Shared>) -> Self {
+        Self { outgoing, shared }
     }
 
     /// Queues a message; its payload is copied once, into the output.
+    ///
+    /// But the message that was received is not copied if it has 4 KiB or more, was put together of
+    /// several reads or fragments, and is sent by a server without compression: its buffer is shared
+    /// with the queue until it has been written.
     ///
     /// # Errors
     ///
     /// As [`Endpoint::send`](super::Endpoint::send).
     #[inline]
     pub fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
-        self.outgoing.send(message.into())
+        match self.shared {
+            None => self.outgoing.send(message.into()),
+            Some(shared) => self.outgoing.send_shared(message.into(), shared),
+        }
     }
 
     /// Queues a message that is given away; a large payload is not copied.

@@ -104,7 +104,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             return Ok(None);
         }
         match incoming.lend() {
-            Ok(message) => Ok(Some(Received { message, out: Out::new(&mut half.outgoing) })),
+            Ok(message) => {
+                let out = Out::new(&mut half.outgoing, incoming.shared());
+                Ok(Some(Received { message, out }))
+            }
             Err(InvalidUtf8) => {
                 half.outgoing.fail(InvalidUtf8.into());
                 poll_fn(|cx| half.poll_end(cx.waker(), cx.waker())).await;
