@@ -298,7 +298,9 @@ impl Assembler {
     pub(crate) fn settle(&mut self) {
         let is_under_way = self.len > 0;
         let used = is_under_way || mem::take(&mut self.used);
-        self.reclaim();
+        if !is_under_way {
+            self.reclaim();
+        }
         if !used && self.buffer.capacity() > KEEP {
             self.buffer = Vec::new();
             self.shared = None;

@@ -5,7 +5,7 @@ mod common;
 
 use bytes::Bytes;
 use common::*;
-use websocket_proto::connection::{Fragment, Role};
+use websocket_proto::connection::{Failure, Fragment, Role};
 use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
 use websocket_proto::{CloseCode, Kind, Message, OwnedMessage, ProtocolError, SendError};
 
@@ -677,4 +677,39 @@ fn a_large_message_that_is_sent_back_is_what_was_received() {
     let lens: Vec<usize> = twice_and_a_part.iter().map(|(_, payload)| payload.len()).collect();
     assert_eq!(lens, [70_000, 70_000, 60_000, 69_999, 5]);
     assert!(twice_and_a_part[..4].iter().all(|(_, payload)| payload.iter().all(|&b| b == 1)));
+}
+
+#[test]
+fn the_error_that_came_first_stays_also_behind_our_close() {
+    // RFC 6455 §7.1.7: nobody has been told of either, because our Close is out.
+    let mut endpoint = endpoint(Role::Server);
+    endpoint.close(CloseCode::NORMAL, "").unwrap();
+    put(&mut endpoint, &frame(Role::Server, 0x01, b"\xff"));
+    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    // A continuation without a masking key.
+    put(&mut endpoint, b"\x80\x00");
+    for _ in 0..2 {
+        assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8));
+    }
+    let failure = endpoint.outcome().unwrap().failure;
+    assert_eq!(failure, Some(Failure::Protocol(ProtocolError::InvalidUtf8)));
+}
+
+#[test]
+fn a_message_under_way_stays_in_its_buffer_when_the_last_one_has_been_written() {
+    // The end of one and the beginning of the next come in one read.
+    let mut endpoint = endpoint(Role::Server);
+    let messages = [pattern(100_000), vec![5; 90_000], pattern(120_000)];
+    let wire = messages.each_ref().map(|payload| frame(Role::Server, 0x82, payload)).concat();
+    let (mut rest, mut written) = (&wire[..], Vec::new());
+    while !rest.is_empty() {
+        let count = endpoint.read_buf().len().min(rest.len()).min(7_000);
+        put(&mut endpoint, &rest[..count]);
+        rest = &rest[count..];
+        while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+            out.feed(message).unwrap();
+        }
+        written.extend(drain(&mut endpoint));
+    }
+    assert_eq!(sent_by(Role::Server, &written), messages.map(|payload| (0x82, payload)));
 }

@@ -84,11 +84,12 @@ pub(super) enum Closing {
         received: CloseCode,
         body: ControlPayload,
     },
-    /// `due`: a Close frame with the code of the failure has to be sent first.
+    /// `due`: a Close frame with the code of the failure has to be sent first. `told`: it was.
     Failed {
         failure: Failure,
         sent: Option<CloseCode>,
         due: bool,
+        told: bool,
     },
 }
 
@@ -121,12 +122,14 @@ impl Closing {
         // behind it would be taken for the rest of it.
         let can_tell = !matches!(failure, Failure::Lost(_) | Failure::Timeout(TimeoutError::Write));
         *self = match *self {
-            Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell },
-            Self::Sent { sent } => Self::Failed { failure, sent: Some(sent), due: false },
-            Self::Failed { failure: Failure::Protocol(_), sent: None, due: true }
+            Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell, told: false },
+            Self::Sent { sent } => {
+                Self::Failed { failure, sent: Some(sent), due: false, told: false }
+            }
+            Self::Failed { failure: Failure::Protocol(_), sent, due, told: false }
                 if matches!(failure, Failure::Protocol(_)) =>
             {
-                Self::Failed { failure, sent: None, due: true }
+                Self::Failed { failure, sent, due, told: false }
             }
             // The peer has said all it had to say; its Close is answered as it would have been.
             Self::Answering { .. }

@@ -377,7 +377,8 @@ impl Connection {
                 let failure = *failure;
                 // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
                 let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
-                self.closing = Closing::Failed { failure, sent: Some(code), due: false };
+                self.closing =
+                    Closing::Failed { failure, sent: Some(code), due: false, told: true };
                 Ok(Some(encoded))
             }
             // Nothing is due.
