@@ -1,7 +1,7 @@
 //! Echo servers, one process each: one thread, one loop over many connections.
 //!
-//! The opening handshake is the bench's own and the same for all but ours, which has no way around
-//! it in its adapter; nothing is timed while connections open.
+//! The opening handshake is the bench's own and the same for all but uWebSockets and ours on tokio,
+//! which have no way around theirs; nothing is timed while connections open.
 
 pub mod epoll;
 pub mod floor;
