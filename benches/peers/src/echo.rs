@@ -8,7 +8,7 @@ use crate::options::Options;
 use crate::process::{Process, Trace};
 use crate::race::float;
 use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
-use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, Server};
+use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, uwebsockets};
 
 const LOADS: [(&str, Load); 5] = [
     ("1 x 20 B", Load { connections: 1, depth: 1, size: 20 }),
@@ -23,7 +23,7 @@ pub const RATE: &str = "echo, thousand messages per second";
 pub const CALLS: &str = "echo, system calls per message";
 
 /// Like with like: a runtime has its price.
-const RATIOS: [Ratio; 4] = [
+const RATIOS: [Ratio; 6] = [
     Ratio {
         name: "ours / best peer on tokio",
         ours: OURS,
@@ -35,6 +35,12 @@ const RATIOS: [Ratio; 4] = [
         name: "ours on epoll / floor on epoll",
         ours: OURS_EPOLL,
         is_other: |name| name == FLOOR_EPOLL,
+    },
+    Ratio { name: "ours / uWebSockets", ours: OURS, is_other: |name| name == uwebsockets::NAME },
+    Ratio {
+        name: "ours on epoll / uWebSockets",
+        ours: OURS_EPOLL,
+        is_other: |name| name == uwebsockets::NAME,
     },
 ];
 
@@ -50,24 +56,23 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         if !options.has_row(&format!("echo/{column}")) {
             continue;
         }
-        let servers: Vec<&Server> = serve::all()
-            .filter(|server| server.name != BARE && options.has_peer(server.name))
-            .collect();
+        let servers: Vec<&str> =
+            serve::names().filter(|&name| name != BARE && options.has_peer(name)).collect();
         let mut runs: Vec<Vec<Run>> = servers.iter().map(|_| Vec::new()).collect();
         // One after the other, and over again: what the machine does beside this hits all.
         for _ in 0..options.repetitions() {
-            for (server, runs) in servers.iter().zip(&mut runs) {
+            for (&server, runs) in servers.iter().zip(&mut runs) {
                 let run = measure(server, load, options.quick);
-                runs.push(run.map_err(|error| format!("{}: {error}", server.name))?);
+                runs.push(run.map_err(|error| format!("{server}: {error}"))?);
             }
         }
-        for (server, runs) in servers.iter().zip(&runs) {
+        for (&server, runs) in servers.iter().zip(&runs) {
             let mut push = |table: &str, values: Vec<f64>| {
                 let (value, noisy) = median(values);
                 results.push(Figure {
                     table: table.to_owned(),
                     column: column.to_owned(),
-                    peer: server.name.to_owned(),
+                    peer: server.to_owned(),
                     value,
                     noisy,
                     unequal: false,
@@ -89,12 +94,13 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     println!("Connections x messages under way on each x payload. `~`: half of the runs are more");
     println!("than 10 % off. System calls are counted in runs of their own, under strace.");
+    uwebsockets::print_left_out();
     results.save("echo", options)?;
     Ok(())
 }
 
-fn measure(server: &Server, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
-    let process = Process::start(server.name)?;
+fn measure(server: &str, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
+    let process = Process::start(server)?;
     let mut generator = Generator::open(process.port, load)?;
     let (warm, time) = if quick { (50, 150) } else { (200, 800) };
     generator.run(Goal::After(Duration::from_millis(warm)))?;
@@ -107,8 +113,8 @@ fn measure(server: &Server, load: Load, quick: bool) -> Result<Run, Box<dyn Erro
     })
 }
 
-fn count_calls(server: &Server, load: Load) -> Result<Option<f64>, Box<dyn Error>> {
-    let process = Process::start(server.name)?;
+fn count_calls(server: &str, load: Load) -> Result<Option<f64>, Box<dyn Error>> {
+    let process = Process::start(server)?;
     let mut generator = Generator::open(process.port, load)?;
     let batch = load.connections * load.depth;
     generator.run(Goal::Messages(4 * batch))?;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::serve;
+
 pub struct Process {
     child: Child,
     pub port: u16,
@@ -16,11 +18,8 @@ pub struct Process {
 
 impl Process {
     pub fn start(server: &str) -> Result<Self, Box<dyn Error>> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", server])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut child =
+            serve::command(server)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().ok_or("no output")?;
         BufReader::new(output).read_line(&mut line)?;
@@ -74,7 +73,7 @@ impl Trace {
             .ok()?;
         let mut errors = BufReader::new(strace.stderr.take()?);
         let mut line = String::new();
-        // The server has two threads; the other one waits for its parent to end.
+        // Servers in Rust have two threads; the other one waits for its parent to end.
         errors.read_line(&mut line).ok()?;
         if line.contains("attached") {
             std::thread::sleep(Duration::from_millis(100));

@@ -1,15 +1,17 @@
 //! Echo servers, one process each: one thread, one loop over many connections.
 //!
-//! The opening handshake is the bench's own and the same for all but ours, which has no way around
-//! it in its adapter; nothing is timed while connections open.
+//! The opening handshake is the bench's own and the same for all but uWebSockets and ours on tokio,
+//! which have no way around theirs; nothing is timed while connections open.
 
 pub mod epoll;
 pub mod floor;
 pub mod on_tokio;
+pub mod uwebsockets;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::process::Command;
 
 use crate::peers;
 
@@ -26,7 +28,22 @@ pub const FLOOR_TOKIO: &str = "(floor, tokio)";
 pub const FLOOR_EPOLL: &str = "(floor, epoll)";
 pub const BARE: &str = "(bare accept, tokio)";
 
-pub fn all() -> impl Iterator<Item = &'static Server> {
+/// Everybody who can be measured.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    all().map(|server| server.name).chain(uwebsockets::PROGRAM.map(|_| uwebsockets::NAME))
+}
+
+/// Starts one of them.
+pub fn command(name: &str) -> io::Result<Command> {
+    if let (uwebsockets::NAME, Some(program)) = (name, uwebsockets::PROGRAM) {
+        return Ok(Command::new(program));
+    }
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["serve", name]);
+    Ok(command)
+}
+
+fn all() -> impl Iterator<Item = &'static Server> {
     floor::SERVERS.iter().chain(peers::ALL.into_iter().flat_map(|peer| peer.servers))
 }
 
