@@ -114,6 +114,10 @@ type Place = ControlPayload;
 
 impl Unfinished {
     /// Adds a piece; gives the whole when it was the last one.
+    #[cfg_attr(
+        not(feature = "alloc"),
+        expect(clippy::useless_conversion, reason = "there it is no box that it is put into")
+    )]
     fn push(&mut self, bytes: &[u8], end: bool) -> Option<ControlPayload> {
         // At most 125 bytes: the header has been checked.
         if end && self.0.is_none() {
