@@ -246,7 +246,7 @@ pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
         if incoming.needs_buffer()
             && let Some(buffer) = buffers.read.pop()
         {
-            incoming.supply(buffer);
+            incoming.supply(buffer, true);
         }
         if outgoing.needs_buffer()
             && let Some(buffer) = buffers.output.pop()

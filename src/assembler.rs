@@ -134,15 +134,23 @@ impl Assembler {
         if self.is_compressed(piece) {
             return self.inflate(piece);
         }
-        let end = self.len + piece.payload.len();
-        match self.buffer.get_mut(self.len..end) {
-            Some(room) => room.copy_from_slice(piece.payload),
-            None => {
-                self.buffer.truncate(self.len);
-                self.buffer.extend_from_slice(piece.payload);
-            }
+        Ok(self.append(piece.payload, piece.last))
+    }
+
+    /// Adds a piece of the message under way, which did not come compressed; whether it is complete.
+    #[inline]
+    pub(crate) fn append(&mut self, payload: &[u8], last: bool) -> bool {
+        match self.buffer.get_mut(self.len..self.len + payload.len()) {
+            Some(room) => room.copy_from_slice(payload),
+            None => self.extend(payload),
         }
-        Ok(self.commit(piece.payload.len(), piece.last))
+        self.commit(payload.len(), last)
+    }
+
+    #[cold]
+    fn extend(&mut self, payload: &[u8]) {
+        self.buffer.truncate(self.len);
+        self.buffer.extend_from_slice(payload);
     }
 
     #[cfg(feature = "deflate")]
@@ -173,6 +181,7 @@ impl Assembler {
     }
 
     /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
+    #[inline]
     pub(crate) fn commit(&mut self, count: usize, last: bool) -> bool {
         self.len += count;
         self.state = State::after(last);

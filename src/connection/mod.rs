@@ -37,6 +37,8 @@ use crate::frame::{Masking, OpCode, Rsv, mask};
 use crate::input::Input;
 use crate::timers::{Due, Timers};
 use closing::{Closing, Replies};
+#[cfg(feature = "alloc")]
+pub(crate) use receive::Continuation;
 pub(crate) use receive::Whole;
 use receive::{Incoming, Receiver};
 use send::Sender;
@@ -144,6 +146,21 @@ impl Connection {
         self.timers.note_heard();
         self.timers.note_active();
         Some(whole)
+    }
+
+    /// As [`receive_whole`](Self::receive_whole), of a frame that continues a message of which
+    /// something has been received.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn receive_continuation(&mut self, input: &[u8]) -> Option<Continuation> {
+        let Closing::Open(replies) = &self.closing else { return None };
+        if replies.are_due() {
+            return None;
+        }
+        let continuation = self.receiver.receive_continuation(input)?;
+        self.timers.note_heard();
+        self.timers.note_active();
+        Some(continuation)
     }
 
     /// Where the payload of the next frame will lie, if the input holds the beginning of a whole

@@ -102,6 +102,16 @@ pub(crate) struct Whole {
     pub(crate) payload: Range<usize>,
 }
 
+/// A frame that continues a message, still masked, in the bytes that were shown to the connection.
+#[cfg(feature = "alloc")]
+pub(crate) struct Continuation {
+    pub(crate) key: Option<MaskKey>,
+    /// The frame ends where its payload ends.
+    pub(crate) payload: Range<usize>,
+    /// Whether the message ends with it.
+    pub(crate) last: bool,
+}
+
 /// The payload of a control frame that comes in pieces. Few connections ever have one, so it is not
 /// kept inside where there is a heap.
 #[derive(Clone, Debug, Default)]
@@ -229,6 +239,24 @@ impl Receiver {
         (end > bytes.len()).then_some(start..end)
     }
 
+    /// Takes the next frame, if it continues the message under way, lies in `bytes` completely, and
+    /// breaks no limit. `None`, and nothing has happened, otherwise. Not for messages with reserved
+    /// bits.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(super) fn receive_continuation(&mut self, bytes: &[u8]) -> Option<Continuation> {
+        let (header, start) = self.decoder.peek_continuation(bytes)?;
+        // The first piece that is handed out says that it is the first.
+        self.message.filter(|message| message.begun && message.rsv.is_empty())?;
+        (self.announced, self.frames) = self.within_limits(header.len).ok()?;
+        if header.fin {
+            self.message = None;
+            self.decoder.expect(Order::First);
+        }
+        let end = start + usize::try_from(header.len).ok()?;
+        Some(Continuation { key: header.mask, payload: start..end, last: header.fin })
+    }
+
     #[inline]
     pub(super) fn receive<'b>(
         &mut self,
@@ -272,27 +300,30 @@ impl Receiver {
             self.announced = 0;
         }
         self.frame = Frame::Data { fin: header.fin };
-        self.check_limits(header.len)
+        (self.announced, self.frames) = self.within_limits(header.len)?;
+        Ok(())
     }
 
-    /// RFC 6455 §10.4, at the header, before a byte of the payload is taken.
+    /// What the message in progress comes to with a further frame of `len` bytes: the bytes that were
+    /// announced, and the frames (RFC 6455 §10.4, at the header, before a byte of the payload is
+    /// taken).
     #[inline]
-    fn check_limits(&mut self, len: u64) -> Result<(), ProtocolError> {
+    fn within_limits(&self, len: u64) -> Result<(u64, u32), ProtocolError> {
         if len > self.max_frame {
             return Err(ProtocolError::FrameTooLong { len, limit: self.max_frame });
         }
-        self.announced = self.announced.saturating_add(len);
-        if self.announced > self.max_message {
+        let announced = self.announced.saturating_add(len);
+        if announced > self.max_message {
             return Err(ProtocolError::MessageTooLong { limit: self.max_message });
         }
         // Fragments cost their sender next to nothing if they are empty or tiny. What a message
         // may have grows with the bytes it brings, so that real traffic never meets the bound.
-        self.frames = self.frames.saturating_add(1);
-        let earned = u32::try_from(self.announced / 16).unwrap_or(u32::MAX);
-        if self.frames > self.frame_allowance.saturating_add(earned) {
-            return Err(ProtocolError::TooManyFrames { frames: self.frames });
+        let frames = self.frames.saturating_add(1);
+        let earned = u32::try_from(announced / 16).unwrap_or(u32::MAX);
+        if frames > self.frame_allowance.saturating_add(earned) {
+            return Err(ProtocolError::TooManyFrames { frames });
         }
-        Ok(())
+        Ok((announced, frames))
     }
 
     #[inline]

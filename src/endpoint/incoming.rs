@@ -7,9 +7,9 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Event, Role, Whole};
+use crate::connection::{Continuation, Event, Role, Whole};
 use crate::error::ProtocolError;
-use crate::frame::{OpCode, mask};
+use crate::frame::{Header, OpCode, mask};
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
@@ -32,6 +32,9 @@ enum Found {
 pub(crate) struct Incoming {
     /// Initialised throughout; empty while nothing is read.
     buffer: Vec<u8>,
+    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
+    /// their end.
+    grown: bool,
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
     /// Where in the buffer the frame will end that begins the unread bytes and waits there for its
@@ -56,6 +59,7 @@ impl Incoming {
     pub(crate) fn new(read_size: usize, assembler: Assembler) -> Self {
         Self {
             buffer: Vec::new(),
+            grown: false,
             unread: 0..0,
             awaited_end: 0,
             seen_end: 0,
@@ -73,6 +77,7 @@ impl Incoming {
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
         self.buffer.truncate(self.unread.end);
         self.buffer.extend_from_slice(bytes);
+        self.grown = false;
         self.unread.end = self.buffer.len();
         // There is no room behind them.
         self.awaited_end = 0;
@@ -91,13 +96,20 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        if self.awaits() {
+        if self.awaits() && !self.grown {
             return &mut self.buffer[self.unread.end..];
         }
         self.any_read_buf(outgoing)
     }
 
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        if self.awaits() {
+            if self.unread.end == self.buffer.len() {
+                self.grow();
+            }
+            let end = self.read_end();
+            return &mut self.buffer[self.unread.end..end];
+        }
         let remaining = outgoing.connection.data_remaining();
         // A large frame that has brought some of itself is read straight into the message.
         self.reads_direct = !self.has_unread()
@@ -114,9 +126,31 @@ impl Incoming {
             if self.buffer.len() < read_size {
                 self.buffer.resize(read_size, 0);
             }
+            self.grown &= self.buffer.len() > read_size;
         }
         self.forget();
-        &mut self.buffer[self.unread.end..]
+        let end = self.read_end();
+        &mut self.buffer[self.unread.end..end]
+    }
+
+    /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
+    /// arrives.
+    #[cold]
+    fn grow(&mut self) {
+        let end = to_usize(self.awaited_end).min(2 * self.buffer.len());
+        self.buffer.reserve_exact(end - self.buffer.len());
+        self.buffer.resize(end, 0);
+    }
+
+    /// Where the room to read into ends.
+    #[inline]
+    fn read_end(&self) -> usize {
+        if !self.grown {
+            return self.buffer.len();
+        }
+        // Not more than the frame that waits: what comes behind it would have to be moved.
+        let end = self.read_size.max(self.awaited_end);
+        to_usize(end).clamp(self.unread.end, self.buffer.len())
     }
 
     #[inline]
@@ -124,7 +158,7 @@ impl Incoming {
         if self.reads_direct {
             self.direct += to_u32(count).min(self.room - self.direct);
         } else {
-            self.unread.end += count.min(self.buffer.len() - self.unread.end);
+            self.unread.end += count.min(self.read_end() - self.unread.end);
         }
     }
 
@@ -198,8 +232,13 @@ impl Incoming {
         }
         self.awaited_end = 0;
         loop {
-            let step =
-                if self.direct > 0 { self.decode_direct(outgoing) } else { self.decode(outgoing) };
+            let step = if self.direct > 0 {
+                self.decode_direct(outgoing)
+            } else if self.collect_fragments(outgoing) {
+                Ok(Step::Found(Found::Assembled))
+            } else {
+                self.decode(outgoing)
+            };
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
             match step? {
@@ -221,27 +260,46 @@ impl Incoming {
         }
     }
 
-    /// Looks whether the unread bytes are the beginning of a message that fits the read buffer: it is
-    /// decoded once it is whole, so that small reads cost next to nothing, and it is lent from where
-    /// it lies.
+    /// Looks whether the unread bytes are the beginning of a message that fits the read buffer, or
+    /// will once that has grown: it is decoded once it is whole, so that small reads cost next to
+    /// nothing, and it is lent from where it lies.
     fn await_rest(&mut self, outgoing: &mut Outgoing) {
         // If one is awaited of which more has come than that, it was awaited as far as its header.
         if self.awaits() || self.unread.is_empty() || self.direct > 0 {
             return;
         }
-        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len());
+        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(IN_PLACE));
         let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
         let Some(Range { start: head, end }) = begun else { return };
-        if self.unread.start + end > room {
+        if self.unread.start + end > self.buffer.len() {
             self.buffer.copy_within(self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + end) else { return };
         self.reads_direct = false;
         self.awaited_end = awaited_end;
+        self.grown |= to_usize(awaited_end) > self.buffer.len();
         self.seen_end = to_u32(self.unread.end);
         self.awaits_payload = head < end;
         outgoing.connection.note_begun(self.unread.len() > head);
+    }
+
+    /// The short way for what messages in many fragments consist of: frames that continue the message
+    /// and lie in the read buffer completely. Whether the message is complete.
+    fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
+        loop {
+            let unread = &mut self.buffer[self.unread.clone()];
+            let continuation = outgoing.connection.receive_continuation(unread);
+            let Some(Continuation { key, payload, last }) = continuation else { return false };
+            self.unread.start += payload.end;
+            let payload = &mut unread[payload];
+            if let Some(key) = key {
+                mask::apply(payload, key);
+            }
+            if self.assembler.append(payload, last) {
+                return true;
+            }
+        }
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -418,9 +476,11 @@ impl Incoming {
         self.buffer.capacity() == 0
     }
 
-    /// Takes a buffer to read into; used as it is up to its length.
-    pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
+    /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only for
+    /// the frames that need it.
+    pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
         if self.needs_buffer() {
+            self.grown = grown && buffer.len() > to_usize(self.read_size);
             self.buffer = buffer;
         }
     }
@@ -455,6 +515,9 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
         Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
+
+/// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header.
+const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
 
 /// The opcode of text (RFC 6455 §5.2).
 const TEXT: u8 = OpCode::Text.bits();

@@ -342,7 +342,7 @@ impl Endpoint {
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
     /// and grown to the configured size if it is shorter. Ignored if there is one.
     pub fn supply(&mut self, buffer: Vec<u8>) {
-        self.incoming.supply(buffer);
+        self.incoming.supply(buffer, false);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; see

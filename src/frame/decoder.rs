@@ -118,6 +118,22 @@ impl Decoder {
         (header.len <= len64(&bytes[used..])).then_some((header, used))
     }
 
+    /// The header of the next frame, and its own length in bytes, if the frame continues a message and
+    /// lies in `bytes` completely. As short as [`peek_whole`](Self::peek_whole).
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn peek_continuation(&self, bytes: &[u8]) -> Option<(Header, usize)> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::Continuation {
+            return None;
+        }
+        let (header, used) = match self.rules.masking {
+            Masking::Required => Header::parse_continuation::<true>(bytes)?,
+            Masking::Forbidden => Header::parse_continuation::<false>(bytes)?,
+            Masking::Either => return None,
+        };
+        (header.len <= len64(&bytes[used..])).then_some((header, used))
+    }
+
     /// As [`peek_whole`](Self::peek_whole), of a frame whose payload need not have come yet.
     #[inline]
     pub(crate) fn peek_plain(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {

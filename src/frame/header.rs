@@ -203,8 +203,11 @@ impl Header {
         Ok(Some((Self { fin, rsv, opcode, mask, len }, used + 4)))
     }
 
+    /// The longest payload of a plain header, in bytes: with its header it fits any `usize`.
+    const PLAIN_MAX: u64 = 0x7FFF_0000;
+
     /// The header that most streams consist of: of a whole message (FIN, text or binary, no reserved
-    /// bit) of less than 64 KiB, masked or not. Gives it and its own length in bytes.
+    /// bit) of less than 2 GiB, masked or not. Gives it and its own length in bytes.
     ///
     /// Knows no rules, only bytes that break none of them: whatever differs, be it wrong, unusual
     /// or incomplete, is `None` and left to [`parse_with`](Self::parse_with), which gives the same
@@ -219,6 +222,29 @@ impl Header {
             WHOLE_BINARY => OpCode::Binary,
             _ => return None,
         };
+        Self::parse_behind::<MASKED>(true, opcode, b1, bytes)
+    }
+
+    /// As [`parse_plain`](Self::parse_plain), of a frame that continues a message. It gives the same
+    /// as [`parse_with`](Self::parse_with) if one is in progress.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn parse_continuation<const MASKED: bool>(bytes: &[u8]) -> Option<(Self, usize)> {
+        let &[b0, b1] = bytes.first_chunk()?;
+        if b0 & !FIN != OpCode::Continuation.bits() {
+            return None;
+        }
+        Self::parse_behind::<MASKED>(b0 & FIN != 0, OpCode::Continuation, b1, bytes)
+    }
+
+    /// What a plain header says behind its first byte.
+    #[inline]
+    fn parse_behind<const MASKED: bool>(
+        fin: bool,
+        opcode: OpCode,
+        b1: u8,
+        bytes: &[u8],
+    ) -> Option<(Self, usize)> {
         // With the wrong mask bit it is above 127.
         let (len, used) = match b1 ^ if MASKED { MASK } else { 0 } {
             len @ 0..=125 => (u64::from(len), 2),
@@ -226,13 +252,17 @@ impl Header {
                 0..=125 => return None,
                 len => (u64::from(len), 4),
             },
+            127 => match u64::from_be_bytes(*bytes[2..].first_chunk()?) {
+                len @ 0x1_0000..=Self::PLAIN_MAX => (len, 10),
+                _ => return None,
+            },
             _ => return None,
         };
         if !MASKED {
-            return Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask: None, len }, used));
+            return Some((Self { fin, rsv: Rsv::NONE, opcode, mask: None, len }, used));
         }
         let mask = Some(MaskKey::new(*bytes[used..].first_chunk()?));
-        Some((Self { fin: true, rsv: Rsv::NONE, opcode, mask, len }, used + 4))
+        Some((Self { fin, rsv: Rsv::NONE, opcode, mask, len }, used + 4))
     }
 
     /// How many bytes have to be there before more can be said of a header that may be plain (see
@@ -253,6 +283,13 @@ impl Header {
                 None => return Some(4),
                 Some(&len) if u16::from_be_bytes(len) > 125 => 4,
                 Some(_) => return None,
+            },
+            127 => match rest[1..].first_chunk() {
+                Some(&len) if !(0x1_0000..=Self::PLAIN_MAX).contains(&u64::from_be_bytes(len)) => {
+                    return None;
+                }
+                None if rest[1..].first().is_some_and(|&byte| byte > 0) => return None,
+                Some(_) | None => 10,
             },
             _ => return None,
         };
@@ -392,28 +429,51 @@ mod tests {
     fn the_short_way_takes_whole_messages_and_nothing_else() {
         // Every pair of first bytes, with lengths around the bounds, cut anywhere.
         type Parse = fn(&[u8]) -> Option<(Header, usize)>;
-        let ways: [(Masking, Parse); 2] = [
-            (Masking::Required, Header::parse_plain::<true>),
-            (Masking::Forbidden, Header::parse_plain::<false>),
+        type Needs = fn(&[u8]) -> Option<usize>;
+        let none: Needs = |_| None;
+        let ways: [(Masking, Order, Parse, Needs); 4] = [
+            (
+                Masking::Required,
+                Order::First,
+                Header::parse_plain::<true>,
+                Header::plain_needs::<true>,
+            ),
+            (
+                Masking::Forbidden,
+                Order::First,
+                Header::parse_plain::<false>,
+                Header::plain_needs::<false>,
+            ),
+            (Masking::Required, Order::Continuation, Header::parse_continuation::<true>, none),
+            (Masking::Forbidden, Order::Continuation, Header::parse_continuation::<false>, none),
         ];
-        for (masking, parse_plain) in ways {
-            let rules = Rules { masking, rsv: Rsv::NONE, order: Order::First };
-            for start in 0..=u16::MAX {
-                for len in [0_u16, 125, 126, 0xff, 0x100, u16::MAX] {
-                    let ([b0, b1], [a, b]) = (start.to_be_bytes(), len.to_be_bytes());
-                    let bytes = [b0, b1, a, b, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
-                    for end in 0..=bytes.len() {
-                        let expected = match Header::parse_with(&bytes[..end], rules) {
-                            Ok(Some((header, used)))
-                                if matches!(header.opcode, OpCode::Text | OpCode::Binary)
-                                    && header.fin
-                                    && header.len <= u64::from(u16::MAX) =>
-                            {
-                                Some((header, used))
-                            }
-                            _ => None,
-                        };
-                        assert_eq!(parse_plain(&bytes[..end]), expected);
+        let max = Header::PLAIN_MAX;
+        // Of the first two of these bytes the lengths in 16 bits are made.
+        let lens = [0, 125 << 48, 126 << 48, 0xff << 48, 0x100 << 48, 0xffff << 48];
+        let lens = lens.into_iter().chain([0xffff, 0x1_0000, max, max + 1, 1 << 63]);
+        for (masking, order, parse, needs) in ways {
+            let rules = Rules { masking, rsv: Rsv::NONE, order };
+            for (start, len) in (0..=u16::MAX).flat_map(|it| lens.clone().map(move |len| (it, len)))
+            {
+                let mut bytes = [0x5a; Header::MAX_LEN + 1];
+                bytes[..2].copy_from_slice(&start.to_be_bytes());
+                bytes[2..10].copy_from_slice(&u64::to_be_bytes(len));
+                for end in 0..=bytes.len() {
+                    let bytes = &bytes[..end];
+                    let parsed = Header::parse_with(bytes, rules);
+                    let expected = match parsed {
+                        Ok(Some((header, used)))
+                            if !header.opcode.is_control()
+                                && (header.fin || order == Order::Continuation)
+                                && header.len <= max =>
+                        {
+                            Some((header, used))
+                        }
+                        _ => None,
+                    };
+                    assert_eq!(parse(bytes), expected);
+                    if let Some(needs) = needs(bytes) {
+                        assert!(needs > end && parsed == Ok(None), "{bytes:02x?}");
                     }
                 }
             }
