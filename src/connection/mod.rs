@@ -163,6 +163,19 @@ impl Connection {
         Some(continuation)
     }
 
+    /// As [`receive_whole`](Self::receive_whole), of payload that begins no message and ends no frame:
+    /// unmasks it in place. Whether it was that.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receive_middle(&mut self, payload: &mut [u8]) -> bool {
+        let Closing::Open(replies) = &self.closing else { return false };
+        if replies.are_due() || !self.receiver.receive_middle(payload) {
+            return false;
+        }
+        self.timers.note_heard();
+        self.timers.note_active();
+        true
+    }
+
     /// Where the payload of the next frame will lie, if the input holds the beginning of a whole
     /// message and nothing else is under way; an empty range behind it if more of the header
     /// has to come first. Nothing is taken.

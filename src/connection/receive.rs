@@ -257,6 +257,14 @@ impl Receiver {
         Some(Continuation { key: header.mask, payload: start..end, last: header.fin })
     }
 
+    /// Takes payload that is not the last of its frame, of which some has been handed out.
+    #[cfg(feature = "alloc")]
+    pub(super) fn receive_middle(&mut self, bytes: &mut [u8]) -> bool {
+        self.message.is_some_and(|message| message.begun)
+            && matches!(self.frame, Frame::Data { .. })
+            && self.decoder.payload_middle(bytes)
+    }
+
     #[inline]
     pub(super) fn receive<'b>(
         &mut self,

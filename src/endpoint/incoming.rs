@@ -117,7 +117,10 @@ impl Incoming {
             && remaining >= assembler::LARGE_U64;
         if self.reads_direct {
             let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
-            self.room = to_u32(room.len());
+            self.room = to_u32(match outgoing.connection.role() {
+                Role::Server => room.len().min(DIRECT),
+                Role::Client => room.len(),
+            });
             return &mut room[..to_usize(self.room)];
         }
         if self.unread.is_empty() {
@@ -223,6 +226,9 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        if self.collect_direct(outgoing) {
+            return Ok(Status::NeedRead);
+        }
         self.forget();
         self.await_rest(outgoing);
         if self.waits(outgoing) {
@@ -334,6 +340,17 @@ impl Incoming {
                 Err(bad_text) => Err(connection.fail(bad_text.into())),
             },
         }
+    }
+
+    /// The short way for what was read into the assembler's room: payload in the middle of a frame.
+    /// Whether that was all.
+    fn collect_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+        let count = to_usize(self.direct);
+        if count == 0 || !outgoing.connection.receive_middle(self.assembler.written(count)) {
+            return false;
+        }
+        (self.direct, self.room) = (0, 0);
+        !self.assembler.commit(count, false)
     }
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
@@ -518,6 +535,10 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
 
 /// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
+/// cache.
+const DIRECT: usize = 32 * 1024;
 
 /// The opcode of text (RFC 6455 §5.2).
 const TEXT: u8 = OpCode::Text.bits();

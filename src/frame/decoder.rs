@@ -185,6 +185,16 @@ impl Decoder {
         Some(Part::Payload { bytes, end: self.remaining == 0 })
     }
 
+    /// Takes `bytes` as payload, if they are not the last of their frame, and unmasks them in place.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn payload_middle(&mut self, bytes: &mut [u8]) -> bool {
+        let goes_on = len64(bytes) < self.remaining;
+        if goes_on {
+            self.payload(&mut Input::new(bytes));
+        }
+        goes_on
+    }
+
     #[cold]
     fn header_in_pieces<'b>(
         &mut self,
