@@ -187,9 +187,12 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        if self.incoming.waits(&mut self.outgoing) {
-            return Ok(None);
-        }
+        if self.incoming.waits(&mut self.outgoing) { Ok(None) } else { self.next_found() }
+    }
+
+    /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small read
+    /// costs no call.
+    fn next_found(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
             return self.next_any();
         };
