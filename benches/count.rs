@@ -167,6 +167,24 @@ impl Codec for Giving {
     }
 }
 
+/// Sends the message over and over from where it is, each by a write of its own.
+struct Through<'m> {
+    endpoint: Endpoint,
+    message: Message<'m>,
+}
+
+impl Codec for Through<'_> {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            let mut sending = self.endpoint.begin_send(black_box(self.message)).expect("open");
+            let written = sending.chunks().map(|chunk| black_box(chunk).len()).sum();
+            sending.advance(written);
+        }
+        1000
+    }
+}
+
 /// Takes the payload and looks at a header and at it.
 struct Passing {
     message: OwnedMessage,
@@ -247,6 +265,11 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
     let &[codec, way, role, kind, size] = &*parts else { panic!("codec/way/role/kind/size") };
     let config = Config::default();
     *text = "The quick brown fox. ".chars().cycle().take(size.parse().expect("a size")).collect();
+    if way == "through" {
+        let message = Message::Binary(text.as_bytes());
+        let endpoint = Endpoint::new(connection(role, &config), &config);
+        return (Box::new(Through { endpoint, message }), Vec::new());
+    }
     if way == "give" {
         let message = OwnedMessage::Binary(Bytes::from(text.clone()));
         let codec: Box<dyn Codec> = match codec {

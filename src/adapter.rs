@@ -119,11 +119,11 @@ pub(crate) fn one_piece(outgoing: &Outgoing) -> Option<&[u8]> {
     chunks.next().filter(|_| chunks.next().is_none())
 }
 
-/// The queued output for one vectored write: the slices and how many of them are used.
-pub(crate) fn slices(outgoing: &Outgoing) -> ([IoSlice<'_>; 16], usize) {
+/// Output for one vectored write: the slices and how many of them are used.
+pub(crate) fn slices<'c>(chunks: impl Iterator<Item = &'c [u8]>) -> ([IoSlice<'c>; 16], usize) {
     let mut slices = [IoSlice::new(&[]); 16];
     let mut count = 0;
-    for (slice, chunk) in slices.iter_mut().zip(outgoing.chunks()) {
+    for (slice, chunk) in slices.iter_mut().zip(chunks) {
         *slice = IoSlice::new(chunk);
         count += 1;
     }

@@ -130,7 +130,7 @@ pub(crate) enum Content<'m> {
 }
 
 #[cfg(feature = "alloc")]
-impl Content<'_> {
+impl<'m> Content<'m> {
     #[inline]
     pub(crate) fn kind(&self) -> Kind {
         match self {
@@ -140,7 +140,7 @@ impl Content<'_> {
     }
 
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &'m [u8] {
         match self {
             Self::Message(message) => message.as_bytes(),
             Self::Prepared(prepared) => prepared.as_bytes(),

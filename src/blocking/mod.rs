@@ -121,13 +121,34 @@ impl<S: Transport> WebSocket<S> {
         Ok(self.outgoing.send_owned(message.into())?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
+    /// or more, without compression, is written from where it lies.
     ///
     /// # Errors
     ///
-    /// As those two.
+    /// As those two. What the stream did not take is queued.
     pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
-        self.feed(message)?;
+        let message = message.into();
+        if !self.outgoing.sends_in_place(&message) {
+            self.feed(message)?;
+            return self.flush();
+        }
+        self.make_room()?;
+        let Self { reader: Reader { stream, .. }, outgoing } = self;
+        outgoing.transmit()?;
+        let timeout = outgoing.write_timeout();
+        let mut sending = outgoing.begin_send(message)?;
+        while sending.remaining() > 0 {
+            match stream.write_once(sending.chunks(), timeout) {
+                Ok(count) => sending.advance(count),
+                Err(Error::Timeout(error)) => {
+                    drop(sending);
+                    return Err(outgoing.give_up(error).into());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        drop(sending);
         self.flush()
     }
 

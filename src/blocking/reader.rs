@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Error, Transport};
-use crate::adapter::{check_read, ended, lend_buffers, one_piece, slices, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffers, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 
@@ -37,26 +37,11 @@ impl<S: Transport> Side<S> for Outgoing {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
         while self.queued() > 0 {
-            let begun = Instant::now();
-            let written = match one_piece(self) {
-                Some(piece) => stream.io.write(piece),
-                None => {
-                    let (slices, count) = slices(self);
-                    stream.io.write_vectored(&slices[..count])
-                }
-            };
-            match written {
-                Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+            match stream.write_once(self.chunks(), self.write_timeout()) {
                 Ok(count) => self.advance(count),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error)
-                    if stream.can_wait && has_waited(&error, begun, self.write_timeout()) =>
-                {
-                    return Err(self.give_up(TimeoutError::Write).into());
-                }
-                Err(error) => return Err(error.into()),
+                Err(Error::Timeout(error)) => return Err(self.give_up(error).into()),
+                Err(error) => return Err(error),
             }
-            stream.unflushed = true;
         }
         while stream.unflushed {
             match stream.io.flush() {
@@ -88,6 +73,33 @@ pub(super) struct Stream<S> {
 pub(super) struct Reader<S> {
     pub(super) stream: Stream<S>,
     pub(super) incoming: Incoming,
+}
+
+impl<S: Transport> Stream<S> {
+    /// Writes once, and says how much the stream took: nothing if it was interrupted. A timeout if
+    /// it has waited for `timeout`.
+    pub(super) fn write_once<'c>(
+        &mut self,
+        chunks: impl Iterator<Item = &'c [u8]>,
+        timeout: Option<Duration>,
+    ) -> Result<usize, Error> {
+        let (slices, count) = slices(chunks);
+        let begun = Instant::now();
+        let written = match &slices[..count] {
+            [slice] => self.io.write(slice),
+            slices => self.io.write_vectored(slices),
+        };
+        self.unflushed = true;
+        match written {
+            Ok(0) => Err(io::Error::from(ErrorKind::WriteZero).into()),
+            Ok(count) => Ok(count),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => {
+                Err(TimeoutError::Write.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 impl<S: Transport> Reader<S> {

@@ -189,18 +189,21 @@ impl Connection {
         Ok(header.encode())
     }
 
-    /// The header of a message that a server sends from where it is.
+    /// Appends the header of a message that a server sends from where it is.
     #[cfg(feature = "alloc")]
-    pub(crate) fn unmasked_header(
+    #[inline]
+    pub(crate) fn send_header(
         &mut self,
         kind: Kind,
         len: usize,
-    ) -> Result<EncodedHeader, SendError> {
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
         self.check_open()?;
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         let header = self.sender.data_header(kind, Rsv::NONE, None, len)?;
         self.timers.note_active();
-        Ok(header.encode())
+        header.encode().append_to(out);
+        Ok(())
     }
 
     /// A Ping with this payload, to be written before anything that is sent later

@@ -16,6 +16,7 @@ mod incoming;
 mod outgoing;
 mod queue;
 mod received;
+mod sending;
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
@@ -26,6 +27,7 @@ pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
 pub use received::{Out, Received};
+pub use sending::Sending;
 
 use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
@@ -255,6 +257,22 @@ impl Endpoint {
         self.outgoing.send_owned(message.into())
     }
 
+    /// Begins to send a message from where the caller has it: for callers who write at once and want
+    /// no copy of a large payload, nor a reference count.
+    ///
+    /// As client, and compressed, it is queued as by [`send`](Self::send), and written from there.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    #[inline]
+    pub fn begin_send<'p>(
+        &mut self,
+        message: impl Into<Outbound<'p>>,
+    ) -> Result<Sending<'_, 'p>, SendError> {
+        self.outgoing.begin_send(message.into())
+    }
+
     /// Queues the next part of a message as one fragment (RFC 6455 §5.4).
     ///
     /// The first part says for all of them whether the message is compressed; with `Auto` it is,
@@ -300,11 +318,13 @@ impl Endpoint {
     }
 
     /// The queued output in order, for one vectored write; none of them is empty.
+    #[inline]
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.outgoing.chunks()
     }
 
     /// Says how many bytes of the output were written.
+    #[inline]
     pub fn advance_write(&mut self, count: usize) {
         self.outgoing.advance(count);
     }

@@ -9,13 +9,14 @@ use bytes::Bytes;
 
 use super::Config;
 use super::queue::Queue;
+use super::sending::Sending;
 use crate::assembler::{LARGE, Shared};
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
 #[cfg(feature = "deflate")]
 use crate::deflate::{Compression, Deflater};
 use crate::error::{ProtocolError, SendError, TimeoutError};
-use crate::frame::{EncodedHeader, Rsv};
+use crate::frame::Rsv;
 #[cfg(feature = "deflate")]
 use crate::frame::{Header, mask};
 use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
@@ -66,6 +67,7 @@ impl Outgoing {
         error
     }
 
+    #[inline]
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
@@ -235,9 +237,53 @@ impl Outgoing {
             return self.send(outbound);
         }
         self.check_room()?;
-        let head = self.connection.unmasked_header(outbound.content.kind(), payload.len())?;
-        self.push(&head, Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
+        let tail = self.queue.tail();
+        self.connection.send_header(outbound.content.kind(), payload.len(), tail)?;
+        self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
         Ok(())
+    }
+
+    /// Whether a message is to be sent from where it lies: it is large, and goes out as it is.
+    #[cfg(feature = "std")]
+    pub(crate) fn sends_in_place(&self, outbound: &Outbound<'_>) -> bool {
+        let len = outbound.content.as_bytes().len();
+        #[cfg(feature = "deflate")]
+        if self.compresses(outbound.compression, len) {
+            return false;
+        }
+        len >= LARGE && self.connection.role() == Role::Server
+    }
+
+    /// Begins to send a message from where it lies, if it goes out as it is; queues it otherwise.
+    #[inline]
+    pub(crate) fn begin_send<'p>(
+        &mut self,
+        outbound: Outbound<'p>,
+    ) -> Result<Sending<'_, 'p>, SendError> {
+        #[cfg(feature = "deflate")]
+        let compresses = self.compresses(outbound.compression, outbound.content.as_bytes().len());
+        #[cfg(not(feature = "deflate"))]
+        let compresses = false;
+        if compresses || self.connection.role() == Role::Client {
+            self.send(outbound)?;
+            return Ok(Sending::new(self, &[]));
+        }
+        self.check_room()?;
+        let payload = outbound.content.as_bytes();
+        let tail = self.queue.tail();
+        self.connection.send_header(outbound.content.kind(), payload.len(), tail)?;
+        // Until the end is known: nothing may come between.
+        self.abandoned = true;
+        Ok(Sending::new(self, payload))
+    }
+
+    /// The end of [`begin_send`](Self::begin_send): queues what was not written.
+    #[inline]
+    pub(super) fn end_sending(&mut self, rest: &[u8]) {
+        self.abandoned = false;
+        if !rest.is_empty() {
+            self.queue.tail().extend_from_slice(rest);
+        }
     }
 
     pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
@@ -253,8 +299,9 @@ impl Outgoing {
         }
         match self.connection.role() {
             Role::Server => {
-                match self.connection.unmasked_header(kind, message.as_bytes().len()) {
-                    Ok(head) => self.push(&head, message.into_bytes()),
+                let (len, tail) = (message.as_bytes().len(), self.queue.tail());
+                match self.connection.send_header(kind, len, tail) {
+                    Ok(()) => self.queue.push(message.into_bytes()),
                     Err(error) => return Err(Unsent { error, message }),
                 }
                 Ok(())
@@ -276,7 +323,10 @@ impl Outgoing {
             OwnedMessage::Binary(payload) => match payload.try_into_mut() {
                 Ok(mut payload) => {
                     match self.connection.send_in_place_trusted(kind, &mut payload) {
-                        Ok(head) => self.push(&head, payload.freeze()),
+                        Ok(head) => {
+                            head.append_to(self.queue.tail());
+                            self.queue.push(payload.freeze());
+                        }
                         Err(error) => {
                             return Err(Unsent { error, message: payload.freeze().into() });
                         }
@@ -289,11 +339,6 @@ impl Outgoing {
                 }
             },
         }
-    }
-
-    fn push(&mut self, head: &EncodedHeader, payload: Bytes) {
-        head.append_to(self.queue.tail());
-        self.queue.push(payload);
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
@@ -334,17 +379,32 @@ impl Outgoing {
         }
     }
 
+    #[inline]
     pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         self.queue.chunks()
     }
 
+    #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);
         if count > 0 {
-            self.stalled_at = NEVER;
-            if self.queue.len() > 0 {
-                self.connection.note_progress();
-            }
+            self.note_written(self.queue.len() > 0);
+        }
+    }
+
+    /// As [`advance`](Self::advance), of everything that is queued.
+    #[inline]
+    pub(super) fn advance_all(&mut self) {
+        self.queue.clear();
+        self.note_written(false);
+    }
+
+    /// Takes note that something was written, and whether more waits.
+    #[inline]
+    pub(super) fn note_written(&mut self, more: bool) {
+        self.stalled_at = NEVER;
+        if more {
+            self.connection.note_progress();
         }
     }
 

@@ -3,7 +3,6 @@
 //! Owns their bytes; what is in them is the business of [`Outgoing`](super::Outgoing).
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::{fmt, iter, mem};
 
@@ -25,9 +24,39 @@ pub(super) struct Queue {
 /// The payloads that are not in the tail: in a box, because most connections send none.
 #[derive(Default)]
 struct Cuts {
-    queue: VecDeque<Cut>,
+    /// In order. Those before `first` have been written, and hold nothing any more.
+    list: Vec<Cut>,
+    first: usize,
     /// Of all of them together, in bytes.
     len: usize,
+}
+
+impl Cuts {
+    fn waiting(&self) -> &[Cut] {
+        &self.list[self.first..]
+    }
+
+    /// Forgets the first one.
+    fn pop(&mut self) {
+        self.list[self.first].bytes = Bytes::new();
+        self.first += 1;
+        if self.first > self.list.len() / 2 {
+            self.list.drain(..self.first);
+            self.first = 0;
+        }
+    }
+
+    #[cfg(feature = "std")]
+    fn push_front(&mut self, cut: Cut) {
+        self.len += cut.bytes.len();
+        match self.first.checked_sub(1) {
+            Some(place) => {
+                self.list[place] = cut;
+                self.first = place;
+            }
+            None => self.list.insert(0, cut),
+        }
+    }
 }
 
 /// Something to be written between two bytes of the tail. Never empty.
@@ -57,28 +86,32 @@ impl Queue {
         }
         let cuts = self.cuts.get_or_insert_default();
         cuts.len += bytes.len();
-        cuts.queue.push_back(Cut { at: self.tail.len(), bytes });
+        cuts.list.push(Cut { at: self.tail.len(), bytes });
     }
 
     /// The first piece, to be written while more is queued: what of the tail comes first is copied,
     /// up to [`KEEP`] bytes of it.
     #[cfg(feature = "std")]
     pub(super) fn first(&mut self) -> Option<Bytes> {
-        let first = self.cuts.as_ref().and_then(|cuts| cuts.queue.front());
-        let end = first.map_or(self.tail.len(), |cut| cut.at).min(self.written + KEEP);
+        let end =
+            self.waiting().first().map_or(self.tail.len(), |cut| cut.at).min(self.written + KEEP);
         if end > self.written {
             let bytes = Bytes::copy_from_slice(&self.tail[self.written..end]);
             self.written = end;
-            let cuts = self.cuts.get_or_insert_default();
-            cuts.len += bytes.len();
-            cuts.queue.push_front(Cut { at: end, bytes });
+            self.cuts.get_or_insert_default().push_front(Cut { at: end, bytes });
         }
-        Some(self.cuts.as_ref()?.queue.front()?.bytes.clone())
+        Some(self.waiting().first()?.bytes.clone())
+    }
+
+    #[inline]
+    fn waiting(&self) -> &[Cut] {
+        self.cuts.as_ref().map_or(&[], |cuts| cuts.waiting())
     }
 
     /// In order, none of them empty.
+    #[inline]
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let mut cuts = self.cuts.as_ref().map(|cuts| cuts.queue.iter()).unwrap_or_default();
+        let mut cuts = self.waiting().iter();
         let (mut from, mut next) = (self.written, None);
         iter::from_fn(move || {
             if let Some(bytes) = next.take() {
@@ -98,16 +131,16 @@ impl Queue {
         })
     }
 
-    pub(super) fn advance(&mut self, mut count: usize) {
-        if count >= self.len() {
-            return self.clear();
-        }
+    #[inline]
+    pub(super) fn advance(&mut self, count: usize) {
+        if count >= self.len() { self.clear() } else { self.advance_part(count) }
+    }
+
+    fn advance_part(&mut self, mut count: usize) {
         loop {
             let cuts = self.cuts.as_deref_mut();
-            let end = cuts
-                .as_ref()
-                .and_then(|cuts| cuts.queue.front())
-                .map_or(self.tail.len(), |cut| cut.at);
+            let next = cuts.as_ref().and_then(|cuts| cuts.waiting().first());
+            let end = next.map_or(self.tail.len(), |cut| cut.at);
             let step = count.min(end - self.written);
             self.written += step;
             count -= step;
@@ -115,7 +148,7 @@ impl Queue {
                 break;
             }
             let Some(cuts) = cuts else { break };
-            let Some(cut) = cuts.queue.front_mut() else { break };
+            let Some(cut) = cuts.list.get_mut(cuts.first) else { break };
             let step = count.min(cut.bytes.len());
             cut.bytes.advance(step);
             cuts.len -= step;
@@ -123,24 +156,32 @@ impl Queue {
             if !cut.bytes.is_empty() {
                 break;
             }
-            cuts.queue.pop_front();
+            cuts.pop();
         }
         self.forget_written();
     }
 
-    fn clear(&mut self) {
+    #[inline]
+    pub(super) fn clear(&mut self) {
         self.written = 0;
         self.clear_tail();
+        if self.cuts.is_some() {
+            self.clear_cuts();
+        }
+    }
+
+    fn clear_cuts(&mut self) {
         if let Some(cuts) = &mut self.cuts {
-            if cuts.queue.capacity() > KEEP / size_of::<Cut>() {
+            if cuts.list.capacity() > KEEP / size_of::<Cut>() {
                 self.cuts = None;
             } else {
-                cuts.queue.clear();
-                cuts.len = 0;
+                cuts.list.clear();
+                (cuts.first, cuts.len) = (0, 0);
             }
         }
     }
 
+    #[inline]
     fn clear_tail(&mut self) {
         if self.tail.capacity() > KEEP {
             self.tail = Vec::new();
@@ -161,7 +202,8 @@ impl Queue {
         }
         self.written = 0;
         if let Some(cuts) = &mut self.cuts {
-            cuts.queue.iter_mut().for_each(|cut| cut.at -= written);
+            // Those that have been written are before it.
+            cuts.list.iter_mut().for_each(|cut| cut.at = cut.at.saturating_sub(written));
         }
     }
 

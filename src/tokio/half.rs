@@ -37,7 +37,7 @@ pub(super) struct Half<S> {
     pub(super) start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
     /// Whether something was written that the transport has not been told to flush.
-    unflushed: bool,
+    pub(super) unflushed: bool,
     /// Whether the sending side of the transport has been shut down.
     shut: bool,
     /// Until when a connection that is over may still write.
@@ -281,7 +281,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             let written = match one_piece(&self.outgoing) {
                 Some(piece) => io.poll_write(cx, piece),
                 None => {
-                    let (slices, count) = slices(&self.outgoing);
+                    let (slices, count) = slices(self.outgoing.chunks());
                     io.poll_write_vectored(cx, &slices[..count])
                 }
             };

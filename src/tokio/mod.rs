@@ -28,6 +28,7 @@ mod wakers;
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use core::task::{Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -139,7 +140,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.half.outgoing.send_owned(message.into())?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush).
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
+    /// or more, without compression, over a transport with vectored writes, is written from where it
+    /// lies: only what the transport does not take at once is copied into the queue.
     ///
     /// If the future is dropped while it flushes, the message stays queued.
     ///
@@ -147,7 +150,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As those two.
     pub async fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
-        self.feed(message).await?;
+        let message = message.into();
+        self.half.forget_reader();
+        poll_fn(|cx| {
+            self.half.poll_writing(cx, |half, cx| {
+                ready!(half.poll_room(cx))?;
+                Poll::Ready(half.send_now(cx, message))
+            })
+        })
+        .await?;
         self.flush().await
     }
 

@@ -1,12 +1,15 @@
 //! Waiting for output to be taken, where nobody receives meanwhile.
 
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
+use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Error;
 use super::half::{FAR, Half};
-use crate::adapter::ended;
+use crate::adapter::{ended, slices};
+use crate::message::Outbound;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Ready when everything is written, or the connection has failed.
@@ -24,6 +27,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         let written = self.poll_output(cx)?;
         ended(&self.outgoing)?;
         if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
+    }
+
+    /// Sends a message, for which there is room: a large one is written from where it lies, as far as
+    /// the transport takes it, and the rest is queued. The output is to be flushed.
+    pub(super) fn send_now(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: Outbound<'_>,
+    ) -> Result<(), Error> {
+        if !(self.outgoing.sends_in_place(&message) && self.io.is_write_vectored()) {
+            return Ok(self.outgoing.send(message)?);
+        }
+        self.outgoing.transmit()?;
+        let mut sending = self.outgoing.begin_send(message)?;
+        let result = loop {
+            if sending.remaining() == 0 {
+                break Ok(());
+            }
+            let (slices, count) = slices(sending.chunks());
+            match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => break Err(io::Error::from(io::ErrorKind::WriteZero)),
+                Poll::Ready(Ok(count)) => sending.advance(count),
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending => break Ok(()),
+            }
+            self.unflushed = true;
+        };
+        drop(sending);
+        if result.is_err() {
+            self.outgoing.abandon();
+        }
+        Ok(result?)
     }
 
     /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.

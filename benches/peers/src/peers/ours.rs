@@ -66,7 +66,7 @@ impl Decoder for Ours {
     }
 }
 
-/// From here on a payload is worth a reference count.
+/// From here on a payload is written from where it lies.
 const LARGE: usize = 16 * 1024;
 
 impl Encoder for Ours {
@@ -77,11 +77,15 @@ impl Encoder for Ours {
             if payload.len() < LARGE {
                 endpoint.send(payload).expect("open");
             } else {
-                endpoint.send_owned(payload.clone()).expect("open");
+                let mut sending = endpoint.begin_send(payload).expect("open");
+                let written = memory.put_all(sending.chunks());
+                sending.advance(written);
             }
         }
-        let written = memory.put_all(endpoint.chunks());
-        endpoint.advance_write(written);
+        if endpoint.queued() > 0 {
+            let written = memory.put_all(endpoint.chunks());
+            endpoint.advance_write(written);
+        }
     }
 }
 
