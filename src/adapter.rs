@@ -113,12 +113,6 @@ pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
 }
 
-/// The queued output, if it is in one piece: most of it is, and then needs no vectored write.
-pub(crate) fn one_piece(outgoing: &Outgoing) -> Option<&[u8]> {
-    let mut chunks = outgoing.chunks();
-    chunks.next().filter(|_| chunks.next().is_none())
-}
-
 /// Output for one vectored write: the slices and how many of them are used.
 pub(crate) fn slices<'c>(chunks: impl Iterator<Item = &'c [u8]>) -> ([IoSlice<'c>; 16], usize) {
     let mut slices = [IoSlice::new(&[]); 16];

@@ -307,6 +307,33 @@ fn short_reads_and_writes_change_nothing() {
     }
 }
 
+#[test]
+fn large_message_is_sent_from_where_it_lies() {
+    let big = vec![7; 100_000];
+    let all = [frame(TEXT, b"a"), frame(BINARY, &big), frame(TEXT, b"b")].concat();
+    for step in [usize::MAX, 999] {
+        let mock = Mock::new([]);
+        mock.lock().step = step;
+        let mut ws = over(&mock);
+        ws.feed("a").expect("open");
+        ws.send(&big).expect("open");
+        assert!(step != usize::MAX || mock.lock().writes == 1);
+        ws.send("b").expect("open");
+        assert!(mock.written() == all);
+    }
+    // A stream that would block in between: the rest stays queued, and is written later.
+    for at in 0..100 {
+        let mock = Mock::new([]);
+        mock.lock().step = 999;
+        mock.lock().faults = vec![(at, Fault::Error(ErrorKind::WouldBlock))];
+        let mut ws = over(&mock);
+        ws.feed("a").expect("open");
+        would_block(ws.send(&big));
+        ws.send("b").expect("open");
+        assert!(mock.written() == all, "{at}");
+    }
+}
+
 // --- faults of the stream ---
 
 #[test]

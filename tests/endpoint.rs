@@ -713,3 +713,184 @@ fn a_message_under_way_stays_in_its_buffer_when_the_last_one_has_been_written() 
     }
     assert_eq!(sent_by(Role::Server, &written), messages.map(|payload| (0x82, payload)));
 }
+
+// ---- frames longer than a read, and short fragments ---------------------------------------------
+
+#[test]
+fn frames_longer_than_a_read_come_whole_whatever_is_read_at_once() {
+    // Around the read buffer and the longest frame that waits in it.
+    for len in [16_000, 16_890, 16_896, 40_000, 65_535, 65_536, 65_537, 65_550, 65_551, 200_000] {
+        for role in ROLES {
+            let bytes = pattern(len);
+            let text = "ü".repeat(len / 2);
+            let wire = [
+                frame(role, 0x81, b"before"),
+                frame(role, 0x82, &bytes),
+                frame(role, 0x89, b"?"),
+                frame(role, 0x81, text.as_bytes()),
+                frame(role, 0x81, b"after"),
+            ];
+            let wire = wire.concat();
+            let expected: [OwnedMessage; 4] =
+                ["before".into(), bytes.clone().into(), text.as_str().into(), "after".into()];
+            for step in [997, 1460, 4096, 16_384, 65_536, usize::MAX] {
+                for releases in [false, true] {
+                    let (mut endpoint, mut found, mut rest) =
+                        (endpoint(role), Vec::new(), &wire[..]);
+                    while !rest.is_empty() {
+                        let room = endpoint.read_buf();
+                        let count = room.len().min(step).min(rest.len());
+                        room[..count].copy_from_slice(&rest[..count]);
+                        endpoint.advance_read(count);
+                        rest = &rest[count..];
+                        while let Some(received) = endpoint.next().unwrap() {
+                            found.push(received.into_owned());
+                        }
+                        if releases {
+                            drop(endpoint.release());
+                        }
+                    }
+                    assert!(found == expected, "{len} bytes, {role:?}, reads of {step}");
+                    assert_eq!(sent_by(role, &queued(&endpoint)), [(0x8a, b"?".to_vec())]);
+                    // What was grown for a frame is not read to for small ones.
+                    assert_eq!(endpoint.read_buf().len(), Config::default().read_buffer);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_read_buffer_grows_with_what_arrives() {
+    let mut endpoint = endpoint(Role::Server);
+    put(&mut endpoint, &frame(Role::Server, 0x82, &pattern(60_000))[..100]);
+    assert!(endpoint.next().unwrap().is_none());
+    let room = endpoint.read_buf().len();
+    assert_eq!(room, Config::default().read_buffer - 100, "nothing for what was announced only");
+    endpoint.advance_read(room);
+    assert!(endpoint.next().unwrap().is_none());
+    assert!((1..=room + 100).contains(&endpoint.read_buf().len()), "as much as has come");
+    assert!(endpoint.release().unwrap().len() <= 2 * (room + 100));
+}
+
+#[test]
+fn fragments_of_any_size_are_one_message() {
+    // Characters are split between the fragments.
+    let text = "aüz€".repeat(11_000);
+    let sizes = [3, 0, 1, 125, 0, 126, 2, 300, 5000, 0, 1, 70_000, 17, 17, 17, 17, 17];
+    for role in ROLES {
+        for (kind, expected) in [(1, Seen::text(&text)), (2, Seen::binary(text.as_bytes()))] {
+            for ends_empty in [false, true] {
+                let (mut wire, mut rest) = (Vec::new(), text.as_bytes());
+                for (index, size) in (0u8..).zip(sizes) {
+                    let (fragment, behind) = rest.split_at(size);
+                    wire.extend(frame(role, if index == 0 { kind } else { 0 }, fragment));
+                    if index % 5 == 4 {
+                        wire.extend(frame(role, 0x89, &[index]));
+                    }
+                    rest = behind;
+                }
+                if ends_empty {
+                    wire.extend(frame(role, 0x00, rest));
+                    rest = &[];
+                }
+                wire.extend(frame(role, 0x80, rest));
+                wire.extend(frame(role, 0x81, b"next"));
+                for step in [1, 7, 64, 1460, 16_384, usize::MAX] {
+                    let mut run = Run::new(endpoint(role));
+                    run.read(&wire, step);
+                    assert_eq!(run.error, None);
+                    let whole = [expected.clone(), Seen::text("next")];
+                    assert!(run.messages == whole, "{role:?}, reads of {step}");
+                    let pongs = sent_by(role, &queued(&run.endpoint));
+                    assert_eq!(pongs.last(), Some(&(0x8a, vec![14])));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn limits_hold_for_short_fragments_too() {
+    let mut config = Config::default();
+    (config.connection.max_frame, config.connection.max_message) = (100, 1000);
+    config.connection.frame_allowance = 20;
+    for role in ROLES {
+        let begun = frame(role, 0x02, b"begun");
+        let long = frame(role, 0x00, &[7; 101]);
+        let many = frame(role, 0x00, &[7; 100]).repeat(10);
+        let tiny = frame(role, 0x00, b"").repeat(20);
+        let too_long = ProtocolError::FrameTooLong { len: 101, limit: 100 };
+        let cases = [
+            (long, too_long),
+            (many, ProtocolError::MessageTooLong { limit: 1000 }),
+            (tiny, ProtocolError::TooManyFrames { frames: 21 }),
+        ];
+        for (wire, error) in cases {
+            for step in [1, 64, usize::MAX] {
+                let mut run = Run::new(endpoint_with(role, &config));
+                run.read(&[&begun[..], &wire].concat(), step);
+                assert_eq!((run.error, run.messages.len()), (Some(error), 0));
+            }
+        }
+    }
+}
+
+// ---- written from where it lies -----------------------------------------------------------------
+
+#[test]
+fn a_message_is_written_from_where_it_lies() {
+    for role in ROLES {
+        for len in [0, 1, 125, 126, 4096, 65_535, 65_536, 100_000] {
+            for (step, gives_up) in [(usize::MAX, false), (1000, false), (1, true), (3000, true)] {
+                let payload = pattern(len);
+                let (mut through, mut queues) = (endpoint(role), endpoint(role));
+                for endpoint in [&mut through, &mut queues] {
+                    endpoint.send("before").unwrap();
+                    endpoint.send_owned(pattern(5000)).unwrap();
+                }
+                queues.send(&payload).unwrap();
+                let mut written = Vec::new();
+                let mut sending = through.begin_send(&payload).unwrap();
+                assert_eq!(sending.remaining(), queues.queued());
+                let lies_there =
+                    sending.chunks().any(|chunk| len > 0 && chunk.as_ptr() == payload.as_ptr());
+                assert_eq!(lies_there, role == Role::Server && len > 0);
+                while sending.remaining() > 0 {
+                    assert!(sending.chunks().all(|chunk| !chunk.is_empty()));
+                    let count = step.min(sending.remaining());
+                    written.extend(sending.chunks().flatten().take(count));
+                    // More than there is counts as all of it.
+                    sending.advance(step);
+                    if gives_up {
+                        break;
+                    }
+                }
+                drop(sending);
+                through.send("after").unwrap();
+                queues.send("after").unwrap();
+                written.extend(queued(&through));
+                assert!(sent_by(role, &written) == sent_by(role, &queued(&queues)), "{len} {step}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_may_not_be_sent_is_not_begun() {
+    let mut config = Config::default();
+    config.high_watermark = 10;
+    let mut server = endpoint_with(Role::Server, &config);
+    server.send_part("a", Fragment::More).unwrap();
+    assert_eq!(server.begin_send("b").unwrap_err(), SendError::UnfinishedMessage);
+    server.send_part(&"a".repeat(20), Fragment::Last).unwrap();
+    let queued = server.queued();
+    assert_eq!(server.begin_send("b").unwrap_err(), SendError::Full { queued });
+    server.advance_write(queued);
+    // One that is leaked may be out in part, so nothing can follow it.
+    std::mem::forget(server.begin_send("leaked").unwrap());
+    assert_eq!(server.send("b"), Err(SendError::Closed));
+    server.close(CloseCode::NORMAL, "").unwrap();
+    assert_eq!(server.queued(), 0);
+    assert_eq!(server.begin_send("b").unwrap_err(), SendError::Closed);
+}

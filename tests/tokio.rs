@@ -382,6 +382,60 @@ async fn owned_large_message_is_written_without_being_glued() {
     assert!(mock.written() == all);
 }
 
+#[tokio::test(start_paused = true)]
+async fn large_message_is_sent_from_where_it_lies() {
+    let big = vec![7; 100_000];
+    let all = [frame(TEXT, b"a"), frame(BINARY, &big), frame(TEXT, b"b")].concat();
+    for split in [false, true] {
+        for (step, room) in [(usize::MAX, usize::MAX), (999, usize::MAX), (usize::MAX, 3), (7, 0)] {
+            let mock = Mock::new([]);
+            (mock.lock().step, mock.lock().room) = (step, room);
+            let mut ws = over(&mock);
+            let task = Task::new();
+            // Both are dropped where the transport takes nothing more: what is left is queued.
+            if split {
+                let (_receiver, sender) = ws.split();
+                ends(sender.feed("a")).await.expect("open");
+                let sent = task.poll(&mut Box::pin(sender.send(&big)));
+                assert_eq!(sent.is_ready(), room == usize::MAX);
+                mock.allow(1 << 20);
+                ends(sender.send("b")).await.expect("open");
+            } else {
+                ends(ws.feed("a")).await.expect("open");
+                let sent = task.poll(&mut Box::pin(ws.send(&big)));
+                assert_eq!(sent.is_ready(), room == usize::MAX);
+                mock.allow(1 << 20);
+                ends(ws.send("b")).await.expect("open");
+            }
+            assert!(mock.written() == all, "{step}, {room}");
+        }
+    }
+    // In one write, together with what was queued.
+    let mock = Mock::new([]);
+    let mut ws = over(&mock);
+    ends(ws.feed("a")).await.expect("open");
+    ends(ws.send(&big)).await.expect("open");
+    assert_eq!(mock.lock().writes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_message_over_a_transport_that_fails_is_torn_off_for_good() {
+    let big = vec![7; 10_000];
+    for kind in [ErrorKind::BrokenPipe, ErrorKind::WriteZero] {
+        for at in 0..12 {
+            let mock = Mock::new([]);
+            mock.lock().step = 999;
+            mock.lock().faults = vec![(at, Fault::Error(kind))];
+            let mut ws = over(&mock);
+            let sent = ends(ws.send(&big)).await;
+            assert_eq!(sent.is_err(), at < 12, "{at}");
+            let _ = ends(ws.send("more")).await;
+            let _ = ends(ws.close(CloseCode::NORMAL, "")).await;
+            assert!(is_torn_off(&frame(BINARY, &big), &mock.written()), "{at}");
+        }
+    }
+}
+
 // --- faults of the transport ---
 
 #[tokio::test(start_paused = true)]

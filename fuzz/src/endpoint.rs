@@ -89,7 +89,8 @@ impl Pair<'_> {
             7 => self.ping(argument),
             8 if argument < 4 => self.close([1000, 4999, 1005, 1016][argument]),
             8 => self.push_input(argument),
-            9 => self.write([1, 2, 5, 100, 4096, 5000, usize::MAX, usize::MAX][argument % 8]),
+            9 if argument < 8 => self.write([1, 2, 5, 100, 4096, 5000, 70_000, usize::MAX][argument]),
+            9 => self.send_through(argument),
             10 => assert_eq!(self.endpoint.transmit(), self.model.transmit()),
             11 => {
                 let due = self.model.poll_timeout(self.now);
@@ -172,6 +173,32 @@ impl Pair<'_> {
         if result.is_ok() {
             self.sent.push((message.kind(), message.as_bytes().to_vec()));
         }
+    }
+
+    /// Sends from where the message lies, and writes some of it at once.
+    fn send_through(&mut self, argument: usize) {
+        let message = payload([0, 5, 8, 14, 15, 10, 13, 3][argument % 8]);
+        let expected = self.model.send(message.as_message());
+        let mut sending = match self.endpoint.begin_send(&message) {
+            Ok(sending) => sending,
+            Err(error) => return assert_eq!(Err(error), expected),
+        };
+        assert_eq!(expected, Ok(()));
+        assert_eq!(sending.remaining(), self.model.out.len());
+        let most = [0, 3, usize::MAX, 5000][argument / 2 % 4];
+        let count = most.min(sending.remaining());
+        let before = self.written.len();
+        for chunk in sending.chunks() {
+            assert!(!chunk.is_empty());
+            let room = count - (self.written.len() - before);
+            self.written.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        }
+        sending.advance(if count > 0 { most } else { 0 });
+        drop(sending);
+        if count > 0 {
+            self.model.advance(count);
+        }
+        self.sent.push((message.kind(), message.as_bytes().to_vec()));
     }
 
     fn send_owned(&mut self, argument: usize) {

@@ -213,8 +213,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes the message that [`poll`](Self::poll) found: a small one in an allocation of its
-    /// size, a large binary one without a copy. An empty one if there is none, or it was taken.
+    /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large
+    /// binary one that was put together of pieces without a copy. An empty one if there is none, or it was taken.
     ///
     /// # Errors
     ///
@@ -350,6 +350,8 @@ impl Endpoint {
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
     /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
     /// compression with context takeover has to remember (see the table in the `deflate` module).
+    /// The buffer may be longer than the one that was lent: a frame that did not fit has grown it, to
+    /// 64 KiB and a header at most.
     ///
     /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection has
     /// failed and its Close frame is queued: [`poll`](Self::poll) then gives the error, although

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, lend_buffers, one_piece, slices, take_buffers};
+use crate::adapter::{check_read, ended, lend_buffers, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 
 /// How long a connection that is over may take to get its last bytes out.
@@ -297,4 +297,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         }
         Poll::Ready(Ok(()))
     }
+}
+
+/// The queued output, if it is in one piece: most of it is, and then needs no vectored write.
+fn one_piece(outgoing: &Outgoing) -> Option<&[u8]> {
+    let mut chunks = outgoing.chunks();
+    chunks.next().filter(|_| chunks.next().is_none())
 }
