@@ -285,11 +285,10 @@ impl Header {
                 Some(_) => return None,
             },
             127 => match rest[1..].first_chunk() {
-                Some(&len) if !(0x1_0000..=Self::PLAIN_MAX).contains(&u64::from_be_bytes(len)) => {
-                    return None;
-                }
-                None if rest[1..].first().is_some_and(|&byte| byte > 0) => return None,
-                Some(_) | None => 10,
+                // Whether it is 2^63 or more shows in the first byte.
+                None => return rest.get(1).map_or(Some(3), |&byte| (byte == 0).then_some(10)),
+                Some(&len) if (0x1_0000..=Self::PLAIN_MAX).contains(&u64::from_be_bytes(len)) => 10,
+                Some(_) => return None,
             },
             _ => return None,
         };
@@ -458,8 +457,9 @@ mod tests {
                 let mut bytes = [0x5a; Header::MAX_LEN + 1];
                 bytes[..2].copy_from_slice(&start.to_be_bytes());
                 bytes[2..10].copy_from_slice(&u64::to_be_bytes(len));
-                for end in 0..=bytes.len() {
-                    let bytes = &bytes[..end];
+                let whole = bytes;
+                for end in 0..=whole.len() {
+                    let bytes = &whole[..end];
                     let parsed = Header::parse_with(bytes, rules);
                     let expected = match parsed {
                         Ok(Some((header, used)))
@@ -474,6 +474,9 @@ mod tests {
                     assert_eq!(parse(bytes), expected);
                     if let Some(needs) = needs(bytes) {
                         assert!(needs > end && parsed == Ok(None), "{bytes:02x?}");
+                        // Until so many are there, nothing can be said of them.
+                        let last = Header::parse_with(&whole[..needs - 1], rules);
+                        assert_eq!(last, Ok(None), "{bytes:02x?}");
                     }
                 }
             }
