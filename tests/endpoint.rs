@@ -894,3 +894,58 @@ fn what_may_not_be_sent_is_not_begun() {
     assert_eq!(server.queued(), 0);
     assert_eq!(server.begin_send("b").unwrap_err(), SendError::Closed);
 }
+
+#[test]
+fn reads_without_a_poll_between_them_lose_nothing() {
+    for role in ROLES {
+        let bytes = pattern(200_000);
+        let wire = [frame(role, 0x82, &bytes), frame(role, 0x81, b"next")].concat();
+        for step in [1, 7, 5000, usize::MAX] {
+            let (mut endpoint, mut rest, mut reads) = (endpoint(role), &wire[..], 0);
+            let mut found: Vec<OwnedMessage> = Vec::new();
+            while !rest.is_empty() {
+                let room = endpoint.read_buf();
+                let count = room.len().min(step).min(rest.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                endpoint.advance_read(count);
+                rest = &rest[count..];
+                reads += 1;
+                // Also whenever there is no room left.
+                if reads % 3 == 0 || count == 0 || rest.is_empty() {
+                    while let Some(received) = endpoint.next().unwrap() {
+                        found.push(received.into_owned());
+                    }
+                }
+            }
+            assert!(found == [bytes.clone().into(), "next".into()], "{role:?}, reads of {step}");
+        }
+    }
+}
+
+#[test]
+fn bad_text_is_found_by_a_release_whatever_was_read_behind_it() {
+    for role in ROLES {
+        let mut text = vec![b'a'; 100_000];
+        text[20_000] = 0xff;
+        let wire = frame(role, 0x81, &text);
+        for behind in [0, 1, 100] {
+            let (mut endpoint, mut at) = (endpoint(role), 0);
+            while at < 30_000 {
+                let room = endpoint.read_buf();
+                let count = room.len();
+                room.copy_from_slice(&wire[at..at + count]);
+                endpoint.advance_read(count);
+                at += count;
+                assert!(endpoint.next().unwrap().is_none());
+            }
+            endpoint.read_buf()[..behind].copy_from_slice(&wire[at..at + behind]);
+            endpoint.advance_read(behind);
+            endpoint.release();
+            for _ in 0..2 {
+                assert_eq!(endpoint.next().err(), Some(ProtocolError::InvalidUtf8));
+            }
+            assert_eq!(endpoint.queued(), queued(&endpoint).len());
+            assert_eq!(sent_by(role, &queued(&endpoint)).len(), 1);
+        }
+    }
+}

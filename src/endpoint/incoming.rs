@@ -226,7 +226,7 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        if self.collect_direct(outgoing) {
+        if self.collect_direct(outgoing) && self.unread.is_empty() {
             return Ok(Status::NeedRead);
         }
         self.forget();
@@ -343,7 +343,7 @@ impl Incoming {
     }
 
     /// The short way for what was read into the assembler's room: payload in the middle of a frame.
-    /// Whether that was all.
+    /// Whether it was that.
     fn collect_direct(&mut self, outgoing: &mut Outgoing) -> bool {
         let count = to_usize(self.direct);
         if count == 0 || !outgoing.connection.receive_middle(self.assembler.written(count)) {
@@ -461,6 +461,8 @@ impl Incoming {
 
     fn check(&mut self, outgoing: &mut Outgoing) {
         if outgoing.connection.is_receiving() && self.assembler.check().is_err() {
+            // What was read behind it went with it.
+            (self.direct, self.room, self.reads_direct) = (0, 0, false);
             outgoing.fail(ProtocolError::InvalidUtf8);
         }
     }
