@@ -304,7 +304,14 @@ impl Assembler {
 
     /// Gives a large buffer back that the messages since the last call had no use for. To be called
     /// when everything that was read is used up.
+    #[inline]
     pub(crate) fn settle(&mut self) {
+        if self.has_buffer() {
+            self.settle_buffer();
+        }
+    }
+
+    fn settle_buffer(&mut self) {
         let is_under_way = self.len > 0;
         let used = is_under_way || mem::take(&mut self.used);
         if !is_under_way {
@@ -314,6 +321,12 @@ impl Assembler {
             self.buffer = Vec::new();
             self.shared = None;
         }
+    }
+
+    /// Whether there is a buffer: messages in one piece need none.
+    #[inline]
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.buffer.capacity() > 0 || self.shared.is_some()
     }
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
@@ -335,7 +348,7 @@ impl Assembler {
     /// Takes the buffer unless a message is in it.
     #[cfg(feature = "std")]
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        if self.len > 0 {
+        if self.len > 0 || !self.has_buffer() {
             return Vec::new();
         }
         self.reclaim();
@@ -344,7 +357,7 @@ impl Assembler {
 
     /// Gives the buffer back unless a message is in it.
     pub(crate) fn release(&mut self) {
-        if self.len == 0 {
+        if self.len == 0 && self.has_buffer() {
             self.buffer = Vec::new();
             self.shared = None;
         }

@@ -230,6 +230,12 @@ impl Incoming {
             return Ok(Status::NeedRead);
         }
         self.forget();
+        if !self.has_unread() && outgoing.connection.is_open() {
+            // Without a key a reply stays due; `transmit` says so again when the caller flushes.
+            let _ = outgoing.transmit();
+            self.assembler.settle();
+            return Ok(Status::NeedRead);
+        }
         self.await_rest(outgoing);
         if self.waits(outgoing) {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.

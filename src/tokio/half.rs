@@ -1,6 +1,7 @@
 //! The loop that drives a connection over tokio's polls.
 
 use alloc::boxed::Box;
+use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 use super::Error;
 use crate::adapter::{check_read, ended, lend_buffers, slices, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
+use crate::utf8::InvalidUtf8;
 
 /// How long a connection that is over may take to get its last bytes out.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -218,6 +220,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Pending => ready!(self.poll_time(cx)),
             }
         }
+    }
+
+    /// Fails the connection because of a text that has been received, and ends it.
+    #[cold]
+    pub(super) async fn fail(&mut self, InvalidUtf8: InvalidUtf8) -> Error {
+        let error = self.outgoing.fail(InvalidUtf8.into());
+        poll_fn(|cx| self.poll_end(cx.waker(), cx.waker())).await;
+        error.into()
     }
 
     /// Ready when everything is written and the sending side is shut down, if it is to be.

@@ -39,7 +39,6 @@ use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Incoming, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
-use crate::utf8::InvalidUtf8;
 use half::{Half, Handout};
 pub use opening::{Accepting, accept, connect};
 pub use split::{Receiver, Sender};
@@ -92,15 +91,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let Self { incoming, half, .. } = self;
         half.forget_reader();
         // What has been read already needs no task to wake.
-        let found = match half.outgoing.is_congested() {
-            false => incoming.poll_whole(&mut half.outgoing).is_some(),
-            true => false,
-        };
-        if !found
-            && !poll_fn(|cx| {
-                half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
-            })
-            .await?
+        if !half.outgoing.is_congested()
+            && let Some((kind, payload)) = incoming.poll_whole(&mut half.outgoing)
+        {
+            return match incoming.lend_whole(kind, payload) {
+                Ok(message) => {
+                    Ok(Some(Received { message, out: Out::new(&mut half.outgoing, None) }))
+                }
+                Err(error) => Err(half.fail(error).await),
+            };
+        }
+        if !poll_fn(|cx| {
+            half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
+        })
+        .await?
         {
             return Ok(None);
         }
@@ -109,11 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 let out = Out::new(&mut half.outgoing, incoming.shared());
                 Ok(Some(Received { message, out }))
             }
-            Err(InvalidUtf8) => {
-                half.outgoing.fail(InvalidUtf8.into());
-                poll_fn(|cx| half.poll_end(cx.waker(), cx.waker())).await;
-                Err(Error::Protocol(InvalidUtf8.into()))
-            }
+            Err(error) => Err(half.fail(error).await),
         }
     }
 
