@@ -4,7 +4,7 @@
 //!
 //! | call | copies of the payload | allocations |
 //! |---|---|---|
-//! | `next`, a message in one frame of at most 64 KiB | none: lent from where it was read | none into a warm buffer |
+//! | `next`, a message in one frame of at most 64 KiB (server: 48 KiB) | none: lent from where it was read | none into a warm buffer |
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
 //! | `next`, fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
@@ -48,9 +48,10 @@
 //!
 //! A read takes 16.5 KiB: unmasking and checking are twice as fast in the first-level cache as in the
 //! second. A message in one frame waits in the read buffer until it is whole, so that many small
-//! reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when it is
-//! full, so that memory follows what has come and never what a header announces. A longer frame is
-//! read straight into its message, which grows in the same way; a server does so in steps of 32 KiB
+//! reads cost little; the buffer grows for that, up to 64 KiB and a header (a server, which has to
+//! unmask what it reads: 48 KiB), by doubling when it is full, so that memory follows what has come
+//! and never what a header announces. When so much has come, the next read has room for as much: over
+//! a socket that is a system call less for each message. A longer frame is read straight into its message, which grows in the same way; a server does so in steps of 32 KiB
 //! and unmasks each while it is in the cache, which is worth 15 % of the time for 1 MiB, also over a
 //! socket, where it takes more system calls.
 //!
@@ -82,7 +83,7 @@
 //! feature, neither with heap while nothing is under way: what only few connections need lies in
 //! boxes that are made when it comes (the payload of a control frame in pieces, what compression
 //! has to remember, large payloads in the queue). The adapters lend read buffers from
-//! thread to connection: up to 8 read buffers (16.5 KiB, 64 KiB where such frames come), and 2 of up to 4 MiB for large
+//! thread to connection: up to 8 read buffers (16.5 KiB, up to 64 KiB where longer frames come), and 2 of up to 4 MiB for large
 //! messages, are kept by each thread. The task of the tokio loop in the README is under 1 KiB.
 //!
 //! # Tried, and of no use
@@ -92,7 +93,7 @@
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
 //!   several pieces: the copy into it costs more than the check of ASCII does.
-//! - Letting frames of more than 64 KiB wait in the read buffer: what is spared of copying is lost to
+//! - Letting longer frames than that wait in the read buffer: what is spared of copying is lost to
 //!   the second-level cache.
 //! - Reading large frames in steps of 16 KiB instead of 32: no faster, and more system calls.
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of

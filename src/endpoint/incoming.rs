@@ -35,6 +35,9 @@ pub(crate) struct Incoming {
     /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
     /// their end.
     grown: bool,
+    /// How much the buffer held when it was last read empty, in KiB, if it was more than is read at
+    /// once: as much is likely to come again.
+    expects: u8,
     /// The bytes that have been read and not decoded.
     unread: Range<usize>,
     /// Where in the buffer the frame will end that begins the unread bytes and waits there for its
@@ -60,6 +63,7 @@ impl Incoming {
         Self {
             buffer: Vec::new(),
             grown: false,
+            expects: 0,
             unread: 0..0,
             awaited_end: 0,
             seen_end: 0,
@@ -124,16 +128,34 @@ impl Incoming {
             return &mut room[..to_usize(self.room)];
         }
         if self.unread.is_empty() {
-            self.unread = 0..0;
-            let read_size = to_usize(self.read_size);
-            if self.buffer.len() < read_size {
-                self.buffer.resize(read_size, 0);
+            self.rewind();
+            let (read_size, size) = (to_usize(self.read_size), self.expected());
+            if self.buffer.len() < size {
+                self.buffer.resize(size, 0);
+                self.grown = true;
             }
             self.grown &= self.buffer.len() > read_size;
         }
         self.forget();
         let end = self.read_end();
         &mut self.buffer[self.unread.end..end]
+    }
+
+    /// Begins anew at the front of a buffer that was read empty.
+    fn rewind(&mut self) {
+        if self.unread.end > 0 {
+            let more = self.unread.end > to_usize(self.read_size);
+            let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
+            self.expects = u8::try_from(came).unwrap_or(u8::MAX);
+            self.unread = 0..0;
+        }
+    }
+
+    /// How much to make room for when nothing waits: what is read at once, or what came last if that
+    /// was more.
+    fn expected(&self) -> usize {
+        let came = usize::from(self.expects) * 1024;
+        to_usize(self.read_size).max(came.min(IN_PLACE))
     }
 
     /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
@@ -152,8 +174,8 @@ impl Incoming {
             return self.buffer.len();
         }
         // Not more than the frame that waits: what comes behind it would have to be moved.
-        let end = self.read_size.max(self.awaited_end);
-        to_usize(end).clamp(self.unread.end, self.buffer.len())
+        let end = self.expected().max(to_usize(self.awaited_end));
+        end.clamp(self.unread.end, self.buffer.len())
     }
 
     #[inline]
@@ -280,7 +302,11 @@ impl Incoming {
         if self.awaits() || self.unread.is_empty() || self.direct > 0 {
             return;
         }
-        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(IN_PLACE));
+        let room = match outgoing.connection.role() {
+            Role::Server => IN_PLACE_MASKED,
+            Role::Client => IN_PLACE,
+        };
+        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(room));
         let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
         let Some(Range { start: head, end }) = begun else { return };
         if self.unread.start + end > self.buffer.len() {
@@ -434,7 +460,7 @@ impl Incoming {
         if self.has_unread() || self.buffer.capacity() == 0 {
             return None;
         }
-        self.unread = 0..0;
+        self.rewind();
         Some(mem::take(&mut self.buffer))
     }
 
@@ -543,6 +569,10 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
 
 /// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// The same for frames that have to be unmasked. What is longer is unmasked while it comes, and each
+/// piece while it is in the cache.
+const IN_PLACE_MASKED: usize = 48 * 1024 + Header::MAX_LEN;
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.
