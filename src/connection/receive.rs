@@ -246,6 +246,10 @@ impl Receiver {
     #[inline]
     pub(super) fn receive_continuation(&mut self, bytes: &[u8]) -> Option<Continuation> {
         let (header, start) = self.decoder.peek_continuation(bytes)?;
+        // An empty one in the middle says nothing: it is taken together with what comes behind it.
+        if header.len == 0 && !header.fin {
+            return None;
+        }
         // The first piece that is handed out says that it is the first.
         self.message.filter(|message| message.begun && message.rsv.is_empty())?;
         (self.announced, self.frames) = self.within_limits(header.len).ok()?;

@@ -23,7 +23,7 @@ const fn whole(name: &'static str, size: usize) -> Column {
     Column { name, size, fragment: usize::MAX, read: READ }
 }
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 12] = [
     whole("0 B", 0),
     whole("16 B", 16),
     whole("125 B", 125),
@@ -33,7 +33,9 @@ const COLUMNS: [Column; 10] = [
     whole("64 KiB", 64 * 1024),
     whole("1 MiB", 1024 * 1024),
     Column { fragment: 4096, ..whole("1 MiB in 4 KiB", 1024 * 1024) },
+    Column { fragment: 128, ..whole("64 KiB in 128 B", 64 * 1024) },
     Column { read: 7, ..whole("1 KiB by 7 B", 1024) },
+    Column { read: 1460, ..whole("64 KiB by 1460 B", 64 * 1024) },
 ];
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
