@@ -961,3 +961,41 @@ fn bad_text_is_found_by_a_release_whatever_was_read_behind_it() {
         }
     }
 }
+
+#[test]
+fn input_that_is_pushed_joins_the_frame_that_waits() {
+    for role in ROLES {
+        let wire = frame(role, 0x82, &pattern(30_000));
+        for step in [1_000, 20_000] {
+            let (mut endpoint, mut rest) = (endpoint(role), &wire[..]);
+            let mut found = Vec::new();
+            for round in 0.. {
+                if rest.is_empty() {
+                    break;
+                }
+                let room = if round % 2 == 0 { step } else { endpoint.read_buf().len().min(step) };
+                let (now, later) = rest.split_at(room.min(rest.len()));
+                if round % 2 == 0 {
+                    endpoint.push_input(now)
+                } else {
+                    put(&mut endpoint, now)
+                }
+                endpoint.push_input(b"");
+                rest = later;
+                while let Some(received) = endpoint.next().unwrap() {
+                    found.push(received.into_owned());
+                }
+            }
+            assert!(found == [OwnedMessage::from(pattern(30_000))], "{role:?}, {step}");
+        }
+        // What a poll has seen of a bad text is known at the end, whatever was pushed behind it.
+        for behind in [&b""[..], b"more"] {
+            let mut endpoint = endpoint(role);
+            put(&mut endpoint, &frame(role, 0x81, &[0xff; 100])[..50]);
+            assert!(endpoint.next().unwrap().is_none());
+            endpoint.push_input(behind);
+            assert_eq!(endpoint.receive_eof(), Ok(()));
+            assert_eq!(endpoint.next().err(), Some(ProtocolError::InvalidUtf8));
+        }
+    }
+}

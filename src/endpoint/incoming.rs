@@ -81,10 +81,9 @@ impl Incoming {
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
         self.buffer.truncate(self.unread.end);
         self.buffer.extend_from_slice(bytes);
-        self.grown = false;
         self.unread.end = self.buffer.len();
-        // There is no room behind them.
-        self.awaited_end = 0;
+        // There is no room behind them: a frame that waits for more has to have it made.
+        self.grown = self.awaits();
     }
 
     pub(crate) fn has_unread(&self) -> bool {
