@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use common::*;
 use websocket_proto::connection::{Failure, Fragment, Role};
@@ -997,5 +999,20 @@ fn input_that_is_pushed_joins_the_frame_that_waits() {
             assert_eq!(endpoint.receive_eof(), Ok(()));
             assert_eq!(endpoint.next().err(), Some(ProtocolError::InvalidUtf8));
         }
+    }
+}
+
+#[test]
+fn what_is_due_is_queued_while_a_frame_waits() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(30));
+    for role in ROLES {
+        let mut endpoint = endpoint_with(role, &config);
+        put(&mut endpoint, &frame(role, 0x82, b"begun")[..4]);
+        assert!(endpoint.next().unwrap().is_none());
+        assert_eq!(endpoint.poll_timeout(Duration::ZERO), Some(Duration::from_secs(30)));
+        endpoint.handle_timeout(Duration::from_secs(30)).unwrap();
+        assert!(endpoint.next().unwrap().is_none());
+        assert_eq!(sent_by(role, &queued(&endpoint)), [(0x89, vec![])]);
     }
 }

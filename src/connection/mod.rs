@@ -138,8 +138,7 @@ impl Connection {
     /// the next call waits for.
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &[u8]) -> Option<Whole> {
-        let Closing::Open(replies) = &self.closing else { return None };
-        if replies.are_due() {
+        if !self.is_quiet() {
             return None;
         }
         let whole = self.receiver.peek_whole(input)?;
@@ -153,8 +152,7 @@ impl Connection {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn receive_continuation(&mut self, input: &[u8]) -> Option<Continuation> {
-        let Closing::Open(replies) = &self.closing else { return None };
-        if replies.are_due() {
+        if !self.is_quiet() {
             return None;
         }
         let continuation = self.receiver.receive_continuation(input)?;
@@ -167,8 +165,7 @@ impl Connection {
     /// unmasks it in place. Whether it was that.
     #[cfg(feature = "alloc")]
     pub(crate) fn receive_middle(&mut self, payload: &mut [u8]) -> bool {
-        let Closing::Open(replies) = &self.closing else { return false };
-        if replies.are_due() || !self.receiver.receive_middle(payload) {
+        if !self.is_quiet() || !self.receiver.receive_middle(payload) {
             return false;
         }
         self.timers.note_heard();
@@ -321,6 +318,15 @@ impl Connection {
     #[must_use]
     pub const fn is_open(&self) -> bool {
         matches!(self.closing, Closing::Open(_))
+    }
+
+    /// Whether the connection is open and has no reply due.
+    #[inline]
+    pub(crate) const fn is_quiet(&self) -> bool {
+        match &self.closing {
+            Closing::Open(replies) => !replies.are_due(),
+            _ => false,
+        }
     }
 
     /// Whether events can still come: no Close was received, and nothing failed.

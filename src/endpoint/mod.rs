@@ -189,7 +189,11 @@ impl Endpoint {
     #[inline]
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        if self.incoming.waits(&mut self.outgoing) { Ok(None) } else { self.next_found() }
+        // What is due is queued on the long way.
+        if self.outgoing.connection.is_quiet() && self.incoming.waits(&mut self.outgoing) {
+            return Ok(None);
+        }
+        self.next_found()
     }
 
     /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small read
