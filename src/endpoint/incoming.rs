@@ -211,15 +211,31 @@ impl Incoming {
     /// of what came.
     #[inline]
     pub(crate) fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        if !self.awaits() || !outgoing.connection.is_open() {
-            return false;
+        let waits = self.awaits() && outgoing.connection.is_open();
+        if waits {
+            self.note_awaited(outgoing);
         }
+        waits
+    }
+
+    /// As [`waits`](Self::waits), and nothing is due to be sent either.
+    #[inline]
+    pub(crate) fn only_waits(&mut self, outgoing: &mut Outgoing) -> bool {
+        let waits = self.awaits() && outgoing.connection.is_quiet();
+        if waits {
+            self.note_awaited(outgoing);
+        }
+        waits
+    }
+
+    /// Takes note of what has come of the frame that waits.
+    #[inline]
+    fn note_awaited(&mut self, outgoing: &mut Outgoing) {
         let end = to_u32(self.unread.end);
         if end > self.seen_end {
             self.seen_end = end;
             outgoing.connection.note_begun(self.awaits_payload);
         }
-        true
     }
 
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,

@@ -190,10 +190,7 @@ impl Endpoint {
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         // What is due is queued on the long way.
-        if self.outgoing.connection.is_quiet() && self.incoming.waits(&mut self.outgoing) {
-            return Ok(None);
-        }
-        self.next_found()
+        if self.incoming.only_waits(&mut self.outgoing) { Ok(None) } else { self.next_found() }
     }
 
     /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small read
