@@ -29,7 +29,7 @@
 //! which knows the rules; a test holds the ways against each other over every beginning of a frame.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as server
-//! (`cargo bench --bench count`, under callgrind): 276/397/572/1685 before, 118/163/312/1328 now.
+//! (`cargo bench --bench count`, under callgrind): 276/397/572/1685 before, 113/157/307/1320 now.
 //!
 //! - A result that holds an error with data and a message is moved through memory in pieces that the
 //!   processor cannot forward from store to load: 15 ns for each message. On the short way the error

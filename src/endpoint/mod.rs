@@ -195,6 +195,7 @@ impl Endpoint {
 
     /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small read
     /// costs no call.
+    #[inline]
     fn next_found(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
             return self.next_any();
