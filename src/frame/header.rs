@@ -337,14 +337,17 @@ impl Header {
 
     #[cold]
     fn encode_long(&self, b0: u8, mask: u8) -> EncodedHeader {
-        let mut out = EncodedHeader { bytes: [0; Self::MAX_LEN], len: 10 };
-        out.bytes[..2].copy_from_slice(&[b0, mask | 127]);
-        out.bytes[2..10].copy_from_slice(&(self.len & i64::MAX.unsigned_abs()).to_be_bytes());
-        if let Some(key) = self.mask {
-            out.bytes[10..].copy_from_slice(&key.to_bytes());
-            out.len = 14;
-        }
-        out
+        let len = (self.len & i64::MAX.unsigned_abs()).to_be_bytes();
+        let (key, key_len) = match self.mask {
+            Some(key) => (u32::from_le_bytes(key.to_bytes()), 4),
+            None => (0, 0),
+        };
+        let head = u128::from(u16::from_le_bytes([b0, mask | 127]))
+            | u128::from(u64::from_le_bytes(len)) << 16
+            | u128::from(key) << 80;
+        let mut bytes = [0; Self::MAX_LEN];
+        bytes.copy_from_slice(&head.to_le_bytes()[..Self::MAX_LEN]);
+        EncodedHeader { bytes, len: 10 + key_len }
     }
 }
 
