@@ -147,8 +147,8 @@ impl Connection {
         out.reserve(Header::MAX_LEN + payload.len());
         header.encode().append_to(out);
         match header.mask {
-            Some(key) => mask::append(out, payload, key),
-            None => out.extend_from_slice(payload),
+            Some(key) if !payload.is_empty() => mask::append(out, payload, key),
+            _ => out.extend_from_slice(payload),
         }
         Ok(())
     }
