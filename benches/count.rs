@@ -7,8 +7,9 @@
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
 //! contains is the copy into the read buffer, decoding, and looking at the message. `encode` copies
-//! into the output and `give` gives the payload away by reference count. Keys cost nothing, but for
-//! `client-os`, where they are those of `random_keys`: what it adds to `client` is what keys cost.
+//! into the output, `give` gives the payload away by reference count, `through` sends it from where it
+//! is. Keys cost nothing, but for `client-os`, where they are those of `random_keys`: what it adds to
+//! `client` is what keys cost.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -265,12 +266,12 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
     let &[codec, way, role, kind, size] = &*parts else { panic!("codec/way/role/kind/size") };
     let config = Config::default();
     *text = "The quick brown fox. ".chars().cycle().take(size.parse().expect("a size")).collect();
-    if way == "through" {
+    if way == "through" && codec != "floor" {
         let message = Message::Binary(text.as_bytes());
         let endpoint = Endpoint::new(connection(role, &config), &config);
         return (Box::new(Through { endpoint, message }), Vec::new());
     }
-    if way == "give" {
+    if way == "give" || way == "through" {
         let message = OwnedMessage::Binary(Bytes::from(text.clone()));
         let codec: Box<dyn Codec> = match codec {
             "floor" => Box::new(Passing { message }),
@@ -326,7 +327,9 @@ fn main() {
             rows.extend([0, 16, 125, 1024].map(|size| format!("{way}/{role}/{kind}/{size}")));
         }
     }
-    rows.extend([16 * 1024, 1024 * 1024].map(|size| format!("give/server/binary/{size}")));
+    for way in ["give", "through"] {
+        rows.extend([16 * 1024, 1024 * 1024].map(|size| format!("{way}/server/binary/{size}")));
+    }
     for name in rows {
         let (mut floor_text, mut our_text) = (String::new(), String::new());
         let mut codecs = [
