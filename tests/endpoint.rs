@@ -628,11 +628,7 @@ fn answered(reads: &[&[u8]], mut answer: impl FnMut(&mut Endpoint)) -> Vec<(u8, 
     let mut endpoint = endpoint_with(Role::Server, &config);
     for mut bytes in reads.iter().copied() {
         while !bytes.is_empty() {
-            let room = endpoint.read_buf();
-            let count = room.len().min(bytes.len());
-            room[..count].copy_from_slice(&bytes[..count]);
-            endpoint.advance_read(count);
-            bytes = &bytes[count..];
+            read_some(&mut endpoint, &mut bytes, usize::MAX);
             while endpoint.poll().unwrap() == Status::Message {
                 answer(&mut endpoint);
             }
@@ -740,11 +736,7 @@ fn frames_longer_than_a_read_come_whole_whatever_is_read_at_once() {
                     let (mut endpoint, mut found, mut rest) =
                         (endpoint(role), Vec::new(), &wire[..]);
                     while !rest.is_empty() {
-                        let room = endpoint.read_buf();
-                        let count = room.len().min(step).min(rest.len());
-                        room[..count].copy_from_slice(&rest[..count]);
-                        endpoint.advance_read(count);
-                        rest = &rest[count..];
+                        read_some(&mut endpoint, &mut rest, step);
                         while let Some(received) = endpoint.next().unwrap() {
                             found.push(received.into_owned());
                         }
@@ -918,11 +910,7 @@ fn reads_without_a_poll_between_them_lose_nothing() {
             let (mut endpoint, mut rest, mut reads) = (endpoint(role), &wire[..], 0);
             let mut found: Vec<OwnedMessage> = Vec::new();
             while !rest.is_empty() {
-                let room = endpoint.read_buf();
-                let count = room.len().min(step).min(rest.len());
-                room[..count].copy_from_slice(&rest[..count]);
-                endpoint.advance_read(count);
-                rest = &rest[count..];
+                let count = read_some(&mut endpoint, &mut rest, step);
                 reads += 1;
                 // Also whenever there is no room left.
                 if reads % 3 == 0 || count == 0 || rest.is_empty() {

@@ -47,11 +47,7 @@ fn receive(connection: &mut Connection, assembler: &mut Assembler, bytes: &mut [
 fn read(endpoint: &mut Endpoint, mut bytes: &[u8]) -> usize {
     let mut messages = 0;
     while !bytes.is_empty() {
-        let room = endpoint.read_buf();
-        let count = room.len().min(bytes.len());
-        room[..count].copy_from_slice(&bytes[..count]);
-        endpoint.advance_read(count);
-        bytes = &bytes[count..];
+        read_some(endpoint, &mut bytes, usize::MAX);
         while endpoint.poll().unwrap() == Status::Message {
             black_box(endpoint.received().unwrap().message);
             messages += 1;
@@ -407,11 +403,7 @@ fn a_large_message_is_sent_back_without_a_copy() {
             let mut rest = &wire[..];
             written.clear();
             while !rest.is_empty() {
-                let room = endpoint.read_buf();
-                let count = room.len().min(rest.len());
-                room[..count].copy_from_slice(&rest[..count]);
-                endpoint.advance_read(count);
-                rest = &rest[count..];
+                read_some(&mut endpoint, &mut rest, usize::MAX);
                 while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
                     out.feed(message).unwrap();
                 }

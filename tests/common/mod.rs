@@ -430,6 +430,17 @@ fn agree_endpoint(peer: Peer, whole: &Peer, bytes: &[u8], read_buffer: usize) {
     assert_eq!(run.endpoint.outcome(), whole.outcome(), "outcome, endpoint");
 }
 
+/// One read of at most `most` of `bytes`, which are those to come; how many it took.
+pub(crate) fn read_some(endpoint: &mut Endpoint, bytes: &mut &[u8], most: usize) -> usize {
+    let room = endpoint.read_buf();
+    let count = room.len().min(most).min(bytes.len());
+    let (now, later) = bytes.split_at(count);
+    room[..count].copy_from_slice(now);
+    endpoint.advance_read(count);
+    *bytes = later;
+    count
+}
+
 /// Everything that is queued.
 pub(crate) fn queued(endpoint: &Endpoint) -> Vec<u8> {
     let bytes = endpoint.chunks().collect::<Vec<_>>().concat();
@@ -463,12 +474,8 @@ impl Run {
     /// Does what a read loop does, with reads of at most `most` bytes.
     pub(crate) fn read(&mut self, mut bytes: &[u8], most: usize) {
         while !bytes.is_empty() {
-            let buffer = self.endpoint.read_buf();
-            let count = buffer.len().min(most).min(bytes.len());
+            let count = read_some(&mut self.endpoint, &mut bytes, most);
             assert!(count > 0, "there is room after everything was polled");
-            buffer[..count].copy_from_slice(&bytes[..count]);
-            self.endpoint.advance_read(count);
-            bytes = &bytes[count..];
             self.poll();
         }
     }
