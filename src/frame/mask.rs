@@ -156,6 +156,7 @@ const WIDE: usize = 1024;
 #[cfg(feature = "std")]
 mod wide {
     use alloc::vec::Vec;
+    use std::sync::LazyLock;
 
     use fearless_simd::{Level, Simd, SimdBase, dispatch, u8x64};
 
@@ -164,12 +165,15 @@ mod wide {
     /// The largest vector, and a line of the cache.
     const BLOCK: usize = 64;
 
+    /// Asked for once: the answer is put together of a dozen flags.
+    static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
+
     pub(super) fn apply(data: &mut [u8], key: MaskKey) {
-        dispatch!(Level::new(), simd => apply_blocks(simd, data, key));
+        dispatch!(*LEVEL, simd => apply_blocks(simd, data, key));
     }
 
     pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-        dispatch!(Level::new(), simd => append_blocks(simd, out, data, key));
+        dispatch!(*LEVEL, simd => append_blocks(simd, out, data, key));
     }
 
     /// Blocks that begin where a line of the cache does: others take twice as long in the
