@@ -164,6 +164,8 @@ mod wide {
 
     /// The largest vector, and a line of the cache.
     const BLOCK: usize = 64;
+    /// What is appended at once: a `Vec` asks for its room each time. It fits in the registers.
+    const GROUP: usize = 4 * BLOCK;
 
     /// Asked for once: the answer is put together of a dozen flags.
     static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
@@ -199,8 +201,16 @@ mod wide {
     #[inline(always)]
     fn append_blocks<S: Simd>(simd: S, out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         out.reserve(data.len());
-        let (blocks, rest) = data.as_chunks();
+        let (groups, rest) = data.as_chunks::<GROUP>();
         let same = keys(simd, key);
+        for group in groups {
+            let mut group = *group;
+            for block in group.as_chunks_mut().0 {
+                *block = masked(simd, block, same);
+            }
+            out.extend_from_slice(&group);
+        }
+        let (blocks, rest) = rest.as_chunks();
         for block in blocks {
             out.extend_from_slice(&masked(simd, block, same));
         }
