@@ -109,17 +109,20 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 }
 
 /// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
-/// written.
+/// written. The caller has reserved the room.
 #[cfg(feature = "alloc")]
 pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     #[cfg(feature = "std")]
     if data.len() >= WIDE {
         return wide::append(out, data, key);
     }
-    out.reserve(data.len());
     let end = out.len() + data.len();
     // As in `apply`, the end is a block that overlaps those before.
-    if let Some(&last) = data.last_chunk::<16>() {
+    if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len()) {
+        out.extend_from_slice(&masked::<16>(first, key));
+        out.truncate(end - 16);
+        out.extend_from_slice(&masked::<16>(last, key.advanced(data.len())));
+    } else if let Some(&last) = data.last_chunk::<16>() {
         let (blocks, rest) = data.as_chunks::<64>();
         for block in blocks {
             out.extend_from_slice(&masked(*block, key));
