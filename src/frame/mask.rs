@@ -118,7 +118,8 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     }
     let end = out.len() + data.len();
     // As in `apply`, the end is a block that overlaps those before.
-    if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len()) {
+    if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len())
+    {
         out.extend_from_slice(&masked::<16>(first, key));
         out.truncate(end - 16);
         out.extend_from_slice(&masked::<16>(last, key.advanced(data.len())));
