@@ -9,7 +9,7 @@
 //! | `next`, fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
-//! | [`begin_send`](crate::Endpoint::begin_send), server | none of what is written before it is dropped | none |
+//! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
 //! | `feed` of the message that was put together of pieces, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
@@ -72,7 +72,7 @@
 //! above. Small frames and the headers of large ones are put together in one buffer; a large payload
 //! that is given away is remembered with its place in it, so that queueing one takes no more than
 //! counting a reference. A large payload that the caller keeps is written from where it lies
-//! ([`Endpoint::begin_send`](crate::Endpoint::begin_send), and `send` of the adapters), which takes
+//! ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters), which takes
 //! 166 instructions instead of 313 to queue it by reference. A large message that a server sends back
 //! as it is leaves from the buffer that it was put together in: an echo of 1 MiB takes 0.78 of the
 //! time with the copy. Output in one piece, which is nearly all of it, goes out by a plain write. A

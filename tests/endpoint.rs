@@ -848,31 +848,34 @@ fn limits_hold_for_short_fragments_too() {
 fn a_message_is_written_from_where_it_lies() {
     for role in ROLES {
         for len in [0, 1, 125, 126, 4096, 65_535, 65_536, 100_000] {
-            for (step, gives_up) in [(usize::MAX, false), (1000, false), (1, true), (3000, true)] {
+            let ways = [(usize::MAX, false), (1000, false), (1, true), (3, true), (3000, true)];
+            for (behind, (step, gives_up)) in
+                [false, true].into_iter().flat_map(|it| ways.map(|way| (it, way)))
+            {
                 let payload = pattern(len);
                 let (mut through, mut queues) = (endpoint(role), endpoint(role));
-                for endpoint in [&mut through, &mut queues] {
+                for endpoint in [&mut through, &mut queues].into_iter().filter(|_| behind) {
                     endpoint.send("before").unwrap();
                     endpoint.send_owned(pattern(5000)).unwrap();
                 }
                 queues.send(&payload).unwrap();
-                let mut written = Vec::new();
-                let mut sending = through.begin_send(&payload).unwrap();
-                assert_eq!(sending.remaining(), queues.queued());
-                let lies_there =
-                    sending.chunks().any(|chunk| len > 0 && chunk.as_ptr() == payload.as_ptr());
-                assert_eq!(lies_there, role == Role::Server && len > 0);
-                while sending.remaining() > 0 {
-                    assert!(sending.chunks().all(|chunk| !chunk.is_empty()));
-                    let count = step.min(sending.remaining());
-                    written.extend(sending.chunks().flatten().take(count));
-                    // More than there is counts as all of it.
-                    sending.advance(step);
-                    if gives_up {
-                        break;
+                let (mut written, mut lies_there, mut calls) = (Vec::new(), false, 0);
+                let sent = through.send_through(&payload, |chunks| {
+                    assert!(chunks.iter().all(|chunk| !chunk.is_empty()));
+                    let payload = payload.as_ptr();
+                    lies_there |= chunks.iter().any(|chunk| len > 0 && chunk.as_ptr() == payload);
+                    calls += 1;
+                    if gives_up && calls > 1 {
+                        return 0;
                     }
-                }
-                drop(sending);
+                    let all = chunks.concat();
+                    written.extend_from_slice(&all[..step.min(all.len())]);
+                    // More than there is counts as all of it.
+                    step
+                });
+                assert_eq!(sent, Ok(()));
+                assert_eq!(lies_there, role == Role::Server && len > 0);
+                assert!(gives_up || through.queued() == 0);
                 through.send("after").unwrap();
                 queues.send("after").unwrap();
                 written.extend(queued(&through));
@@ -883,22 +886,38 @@ fn a_message_is_written_from_where_it_lies() {
 }
 
 #[test]
-fn what_may_not_be_sent_is_not_begun() {
+fn what_may_not_be_sent_is_not_written() {
     let mut config = Config::default();
     config.high_watermark = 10;
     let mut server = endpoint_with(Role::Server, &config);
+    let try_to = |server: &mut Endpoint| server.send_through("b", |_| panic!("not to be written"));
     server.send_part("a", Fragment::More).unwrap();
-    assert_eq!(server.begin_send("b").unwrap_err(), SendError::UnfinishedMessage);
+    assert_eq!(try_to(&mut server), Err(SendError::UnfinishedMessage));
     server.send_part(&"a".repeat(20), Fragment::Last).unwrap();
     let queued = server.queued();
-    assert_eq!(server.begin_send("b").unwrap_err(), SendError::Full { queued });
+    assert_eq!(try_to(&mut server), Err(SendError::Full { queued }));
     server.advance_write(queued);
-    // One that is leaked may be out in part, so nothing can follow it.
-    std::mem::forget(server.begin_send("leaked").unwrap());
-    assert_eq!(server.send("b"), Err(SendError::Closed));
     server.close(CloseCode::NORMAL, "").unwrap();
-    assert_eq!(server.queued(), 0);
-    assert_eq!(server.begin_send("b").unwrap_err(), SendError::Closed);
+    assert_eq!(try_to(&mut server), Err(SendError::Closed));
+}
+
+#[test]
+fn a_transport_that_takes_nothing_is_asked_once() {
+    for behind in [false, true] {
+        let (mut server, mut calls) = (endpoint(Role::Server), 0);
+        if behind {
+            server.send("a").unwrap();
+        }
+        server
+            .send_through("b", |_| {
+                calls += 1;
+                0
+            })
+            .unwrap();
+        assert_eq!(calls, 1);
+        let expected: &[u8] = if behind { b"\x81\x01a\x81\x01b" } else { b"\x81\x01b" };
+        assert_eq!(queued(&server), expected);
+    }
 }
 
 #[test]

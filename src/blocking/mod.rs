@@ -137,18 +137,18 @@ impl<S: Transport> WebSocket<S> {
         let Self { reader: Reader { stream, .. }, outgoing } = self;
         outgoing.transmit()?;
         let timeout = outgoing.write_timeout();
-        let mut sending = outgoing.begin_send(message)?;
-        while sending.remaining() > 0 {
-            match stream.write_once(sending.chunks(), timeout) {
-                Ok(count) => sending.advance(count),
-                Err(Error::Timeout(error)) => {
-                    drop(sending);
-                    return Err(outgoing.give_up(error).into());
-                }
-                Err(error) => return Err(error),
-            }
+        let mut result = Ok(());
+        outgoing.send_through(message, |chunks| {
+            stream.write_once(chunks.iter().copied(), timeout).unwrap_or_else(|error| {
+                result = Err(error);
+                0
+            })
+        })?;
+        match result {
+            Ok(()) => {}
+            Err(Error::Timeout(error)) => return Err(outgoing.give_up(error).into()),
+            Err(error) => return Err(error),
         }
-        drop(sending);
         self.flush()
     }
 

@@ -8,7 +8,7 @@ use super::closing::Closing;
 use super::receive::ControlPayload;
 use super::send::ControlFrame;
 #[cfg(feature = "alloc")]
-use super::send::Fragment;
+use super::send::{Fragment, KeySource, draw_key};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
@@ -40,7 +40,11 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let message = message.into();
-        self.send_data(message.kind(), Rsv::NONE, message.as_bytes(), None, out)
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        match self.sender.keys() {
+            None => self.send_whole(kind, payload, out),
+            Some(keys) => self.send_whole_masked(keys, kind, payload, out),
+        }
     }
 
     /// Appends the next part of a message to `out`, as one fragment (RFC 6455 §5.4).
@@ -131,8 +135,9 @@ impl Connection {
         Ok(header)
     }
 
+    /// As [`send`](Self::send) and [`send_part`](Self::send_part), with the reserved bits of the first
+    /// frame.
     #[cfg(feature = "alloc")]
-    #[inline]
     pub(crate) fn send_data(
         &mut self,
         kind: Kind,
@@ -141,14 +146,76 @@ impl Connection {
         fragment: Option<Fragment>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        match self.sender.keys() {
+            None => self.append(kind, rsv, payload, fragment, out),
+            Some(keys) => self.append_masked(keys, kind, rsv, payload, fragment, out),
+        }
+    }
+
+    /// A whole message is what nearly every call sends, so each role has code of its own for it, in
+    /// which all else is folded away: who draws no keys has fewer registers to save.
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn send_whole(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.append(kind, Rsv::NONE, payload, None, out)
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(never)]
+    fn send_whole_masked(
+        &mut self,
+        keys: KeySource,
+        kind: Kind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.append_masked(keys, kind, Rsv::NONE, payload, None, out)
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    fn append(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        payload: &[u8],
+        fragment: Option<Fragment>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
         self.check_open()?;
-        let header = self.sender.data_header(kind, rsv, fragment, len64(payload))?;
+        let header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
         self.timers.note_active();
         out.reserve(Header::MAX_LEN + payload.len());
         header.encode().append_to(out);
-        match header.mask {
-            Some(key) if !payload.is_empty() => mask::append(out, payload, key),
-            _ => out.extend_from_slice(payload),
+        out.extend_from_slice(payload);
+        Ok(())
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    fn append_masked(
+        &mut self,
+        keys: KeySource,
+        kind: Kind,
+        rsv: Rsv,
+        payload: &[u8],
+        fragment: Option<Fragment>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let key = draw_key(keys)?;
+        let mut header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
+        header.mask = Some(key);
+        self.timers.note_active();
+        out.reserve(Header::MAX_LEN + payload.len());
+        header.encode().append_to(out);
+        if !payload.is_empty() {
+            mask::append(out, payload, key);
         }
         Ok(())
     }
@@ -189,21 +256,19 @@ impl Connection {
         Ok(header.encode())
     }
 
-    /// Appends the header of a message that a server sends from where it is.
+    /// The header of a message that a server sends from where it is.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn send_header(
         &mut self,
         kind: Kind,
         len: usize,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
+    ) -> Result<EncodedHeader, SendError> {
         self.check_open()?;
         let len = u64::try_from(len).unwrap_or(u64::MAX);
-        let header = self.sender.data_header(kind, Rsv::NONE, None, len)?;
+        let header = self.sender.unmasked_header(kind, Rsv::NONE, None, len)?;
         self.timers.note_active();
-        header.encode().append_to(out);
-        Ok(())
+        Ok(header.encode())
     }
 
     /// A Ping with this payload, to be written before anything that is sent later
@@ -262,6 +327,7 @@ impl Connection {
         let encoded = self.close_frame(frame)?;
         let sent = frame.map_or(CloseCode::NO_STATUS, CloseFrame::code);
         self.closing = Closing::Sent { sent };
+        self.settle();
         self.timers.note_closing();
         Ok(encoded)
     }

@@ -67,6 +67,10 @@ pub struct Connection {
     sender: Sender,
     closing: Closing,
     timers: Timers,
+    /// How long a whole message in one frame must not be to take the short way, in bytes; 0 while
+    /// something is under way or due. Kept by [`settle`](Self::settle), so that the short way has one
+    /// thing to look at.
+    whole_below: u32,
 }
 
 impl Connection {
@@ -83,8 +87,10 @@ impl Connection {
     }
 
     fn new(config: &Config, masking: Masking, keys: Option<KeySource>) -> Self {
+        let receiver = Receiver::new(config, masking);
         Self {
-            receiver: Receiver::new(config, masking),
+            whole_below: receiver.whole_below(),
+            receiver,
             sender: Sender::new(keys),
             closing: Closing::Open(Replies::NONE),
             timers: Timers::new(
@@ -96,10 +102,24 @@ impl Connection {
         }
     }
 
+    /// Opens the short way, or closes it. To be called after every change of what
+    /// [`short_way`](Self::short_way) looks at.
+    #[inline]
+    fn settle(&mut self) {
+        self.whole_below = self.short_way();
+    }
+
+    /// What [`whole_below`](Self::whole_below) is to be.
+    #[inline]
+    fn short_way(&self) -> u32 {
+        let is_open = self.is_quiet() && self.receiver.is_between_messages();
+        if is_open { self.receiver.whole_below() } else { 0 }
+    }
+
     /// Which end this is.
     #[must_use]
     pub const fn role(&self) -> Role {
-        if self.sender.is_client() { Role::Client } else { Role::Server }
+        if self.sender.keys().is_some() { Role::Client } else { Role::Server }
     }
 
     /// Takes the next event out of `input`, or `None` when `input` is used up.
@@ -138,10 +158,8 @@ impl Connection {
     /// the next call waits for.
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &[u8]) -> Option<Whole> {
-        if !self.is_quiet() {
-            return None;
-        }
-        let whole = self.receiver.peek_whole(input)?;
+        debug_assert_eq!(self.whole_below, self.short_way());
+        let whole = self.receiver.peek_whole(input, self.whole_below)?;
         self.timers.note_heard();
         self.timers.note_active();
         Some(whole)
@@ -156,6 +174,9 @@ impl Connection {
             return None;
         }
         let continuation = self.receiver.receive_continuation(input)?;
+        if continuation.last {
+            self.settle();
+        }
         self.timers.note_heard();
         self.timers.note_active();
         Some(continuation)
@@ -233,7 +254,9 @@ impl Connection {
             return Ok(None);
         }
         self.timers.note_heard();
-        match self.receiver.receive(input) {
+        let received = self.receiver.receive(input);
+        self.settle();
+        match received {
             Ok(None) => Ok(None),
             Ok(Some(Incoming::Data(data))) => {
                 self.timers.note_active();
@@ -258,6 +281,7 @@ impl Connection {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
                 if let Closing::Open(replies) = &mut self.closing {
                     replies.pong = Some(*payload);
+                    self.settle();
                 }
                 Ok(Event::Ping(*payload))
             }
@@ -266,6 +290,7 @@ impl Connection {
                 Ok(frame) => {
                     let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());
                     self.closing.receive(code, *payload);
+                    self.settle();
                     self.timers.note_closing();
                     Ok(Event::Close(frame))
                 }
@@ -288,6 +313,7 @@ impl Connection {
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
         self.receiver.eof = true;
         self.closing.fail(Failure::Lost(UncleanClose));
+        self.settle();
         self.timers.note_closing();
         match self.closing {
             Closing::Failed { failure: Failure::Lost(error), .. } => Err(error),
@@ -309,6 +335,7 @@ impl Connection {
 
     fn fail_with(&mut self, failure: Failure) {
         if self.closing.fail(failure) {
+            self.settle();
             self.timers.note_closing();
         }
     }
@@ -320,9 +347,17 @@ impl Connection {
         matches!(self.closing, Closing::Open(_))
     }
 
+    /// Whether a frame that begins a message and waits for its end is all there is to do: it leaves
+    /// the short way open.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) const fn only_waits(&self) -> bool {
+        self.whole_below > 0
+    }
+
     /// Whether the connection is open and has no reply due.
     #[inline]
-    pub(crate) const fn is_quiet(&self) -> bool {
+    const fn is_quiet(&self) -> bool {
         match &self.closing {
             Closing::Open(replies) => !replies.are_due(),
             _ => false,
@@ -390,11 +425,13 @@ impl Connection {
                 let payload = pong.unwrap_or(ControlPayload::EMPTY);
                 let encoded = self.sender.control(OpCode::Pong, &payload)?;
                 *pong = None;
+                self.settle();
                 Ok(Some(encoded))
             }
             Closing::Open(Replies { pong: None, ping }) => {
                 let encoded = self.sender.control(OpCode::Ping, &ControlPayload::EMPTY)?;
                 *ping = false;
+                self.settle();
                 Ok(Some(encoded))
             }
             Closing::Answering { received, body } => {
@@ -462,11 +499,13 @@ impl Connection {
             Ok(Due::Ping) => {
                 if let Closing::Open(replies) = &mut self.closing {
                     replies.ping = true;
+                    self.settle();
                 }
                 Ok(())
             }
             Ok(Due::CloseTransport) => {
                 self.closing.expire();
+                self.settle();
                 Ok(())
             }
             Err(error) => Err(self.time_out(error)),

@@ -18,7 +18,9 @@ use core::ops::{Deref, Range};
 use super::Config;
 use crate::error::ProtocolError;
 use crate::frame::mask::MaskKey;
-use crate::frame::{Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Rsv, Rules};
+use crate::frame::{
+    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Plain, Rsv, Rules,
+};
 use crate::input::Input;
 use crate::message::Kind;
 
@@ -177,8 +179,6 @@ pub(super) struct Receiver {
     announced: u64,
     max_frame: u64,
     max_message: u64,
-    /// Messages in one frame of less than this keep to the limits above.
-    whole_below: u32,
 }
 
 impl Receiver {
@@ -194,12 +194,6 @@ impl Receiver {
             announced: 0,
             max_frame: config.max_frame,
             max_message: config.max_message,
-            whole_below: match config.frame_allowance {
-                // Then a frame has to be worth it.
-                0 => 0,
-                _ => u32::try_from(config.max_frame.min(config.max_message).saturating_add(1))
-                    .unwrap_or(u32::MAX),
-            },
         }
     }
 
@@ -216,27 +210,49 @@ impl Receiver {
         }
     }
 
-    /// The next frame, if it is a whole message and lies in `bytes` completely; see
-    /// [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would have begun a
-    /// message and ended it.
+    /// Whether nothing is under way, so that [`peek_whole`](Self::peek_whole) may be asked.
     #[inline]
-    pub(super) fn peek_whole(&self, bytes: &[u8]) -> Option<Whole> {
-        let (header, start) = self.decoder.peek_whole(bytes, u64::from(self.whole_below))?;
-        let kind = if header.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
-        let end = start + usize::try_from(header.len).ok()?;
-        Some(Whole { kind, key: header.mask, payload: start..end })
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.decoder.is_between_messages()
+    }
+
+    /// Messages in one frame of less than this keep to the limits, in bytes.
+    pub(super) fn whole_below(&self) -> u32 {
+        match self.frame_allowance {
+            // Then a frame has to be worth it.
+            0 => 0,
+            _ => u32::try_from(self.max_frame.min(self.max_message).saturating_add(1))
+                .unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The next frame, if it is a whole message of less than `below` bytes and lies in `bytes`
+    /// completely; see [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would have
+    /// begun a message and ended it.
+    #[inline]
+    pub(super) fn peek_whole(&self, bytes: &[u8], below: u32) -> Option<Whole> {
+        let (opcode, Plain { key, head, len }) = self.decoder.peek_whole(bytes)?;
+        // What is shorter than this fits; what is longer may be anything.
+        if len >= usize::try_from(below).unwrap_or(usize::MAX) || len > bytes.len() - head {
+            return None;
+        }
+        let kind = if opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
+        Some(Whole { kind, key, payload: head..head + len })
     }
 
     /// Where the payload of the next frame will lie, if it is a whole message of which only the
     /// beginning has come, be it a part of its header.
     #[cfg(feature = "alloc")]
     pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
-        let Some((header, start)) = self.decoder.peek_plain(bytes, self.whole_below.into()) else {
+        if !self.is_between_messages() {
+            return None;
+        }
+        let Some((_, Plain { head, len, .. })) = self.decoder.peek_whole(bytes) else {
             // Of an incomplete header the end is all that is known.
             return self.decoder.peek_needs(bytes).map(|end| end..end);
         };
-        let end = start + usize::try_from(header.len).ok()?;
-        (end > bytes.len()).then_some(start..end)
+        let below = usize::try_from(self.whole_below()).unwrap_or(usize::MAX);
+        (len < below && len > bytes.len() - head).then_some(head..head + len)
     }
 
     /// Takes the next frame, if it continues the message under way, lies in `bytes` completely, and
@@ -245,20 +261,19 @@ impl Receiver {
     #[cfg(feature = "alloc")]
     #[inline]
     pub(super) fn receive_continuation(&mut self, bytes: &[u8]) -> Option<Continuation> {
-        let (header, start) = self.decoder.peek_continuation(bytes)?;
+        let (last, Plain { key, head, len }) = self.decoder.peek_continuation(bytes)?;
         // An empty one in the middle says nothing: it is taken together with what comes behind it.
-        if header.len == 0 && !header.fin {
+        if len == 0 && !last {
             return None;
         }
         // The first piece that is handed out says that it is the first.
         self.message.filter(|message| message.begun && message.rsv.is_empty())?;
-        (self.announced, self.frames) = self.within_limits(header.len).ok()?;
-        if header.fin {
+        (self.announced, self.frames) = self.within_limits(u64::try_from(len).ok()?).ok()?;
+        if last {
             self.message = None;
             self.decoder.expect(Order::First);
         }
-        let end = start + usize::try_from(header.len).ok()?;
-        Some(Continuation { key: header.mask, payload: start..end, last: header.fin })
+        Some(Continuation { key, payload: head..head + len, last })
     }
 
     /// Takes payload that is not the last of its frame, of which some has been handed out.

@@ -95,8 +95,9 @@ impl Sender {
         Self { keys, parts: None }
     }
 
-    pub(super) const fn is_client(&self) -> bool {
-        self.keys.is_some()
+    #[inline]
+    pub(super) const fn keys(&self) -> Option<KeySource> {
+        self.keys
     }
 
     pub(super) fn control(
@@ -121,27 +122,43 @@ impl Sender {
         fragment: Option<Fragment>,
         len: u64,
     ) -> Result<Header, SendError> {
+        let mask = self.key()?;
+        Ok(Header { mask, ..self.unmasked_header(kind, rsv, fragment, len)? })
+    }
+
+    /// As [`data_header`](Self::data_header), without a key: all that a server needs.
+    #[inline]
+    pub(super) fn unmasked_header(
+        &mut self,
+        kind: Kind,
+        rsv: Rsv,
+        fragment: Option<Fragment>,
+        len: u64,
+    ) -> Result<Header, SendError> {
         let (opcode, rsv) = match (self.parts, fragment) {
             (None, _) => (kind.opcode(), rsv),
             (Some(started), Some(_)) if started == kind => (OpCode::Continuation, Rsv::NONE),
             // RFC 6455 §5.4: messages are not interleaved, and all parts are of one type.
             (Some(_), _) => return Err(SendError::UnfinishedMessage),
         };
-        let mask = self.key()?;
         self.parts = match fragment {
             Some(Fragment::More) => Some(kind),
             Some(Fragment::Last) | None => None,
         };
         let fin = fragment != Some(Fragment::More);
-        Ok(Header { fin, rsv, opcode, mask, len })
+        Ok(Header { fin, rsv, opcode, mask: None, len })
     }
 
-    /// RFC 6455 §5.3: a fresh key for every frame.
     #[inline]
     fn key(&self) -> Result<Option<MaskKey>, SendError> {
-        let Some(keys) = self.keys else { return Ok(None) };
-        let mut key = [0; 4];
-        keys(&mut key).map_err(|NoEntropy| SendError::NoEntropy)?;
-        Ok(Some(MaskKey::new(key)))
+        self.keys.map(draw_key).transpose()
     }
+}
+
+/// RFC 6455 §5.3: a fresh key for every frame.
+#[inline]
+pub(super) fn draw_key(keys: KeySource) -> Result<MaskKey, SendError> {
+    let mut key = [0; 4];
+    keys(&mut key).map_err(|NoEntropy| SendError::NoEntropy)?;
+    Ok(MaskKey::new(key))
 }

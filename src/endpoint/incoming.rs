@@ -195,6 +195,9 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn poll(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        if self.only_waits(outgoing) {
+            return Ok(Status::NeedRead);
+        }
         match self.poll_whole(outgoing) {
             Some(_) => Ok(Status::Message),
             None => self.poll_any(outgoing),
@@ -221,7 +224,7 @@ impl Incoming {
     /// As [`waits`](Self::waits), and nothing is due to be sent either.
     #[inline]
     pub(crate) fn only_waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.awaits() && outgoing.connection.is_quiet();
+        let waits = self.awaits() && outgoing.connection.only_waits();
         if waits {
             self.note_awaited(outgoing);
         }
@@ -244,9 +247,6 @@ impl Incoming {
     pub(crate) fn poll_whole(&mut self, outgoing: &mut Outgoing) -> Option<(Kind, Range<usize>)> {
         if let Found::Assembled = self.found {
             self.forget();
-        }
-        if self.awaits() {
-            return None;
         }
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.buffer[self.unread.clone()];

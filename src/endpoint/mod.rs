@@ -16,7 +16,6 @@ mod incoming;
 mod outgoing;
 mod queue;
 mod received;
-mod sending;
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
@@ -27,7 +26,6 @@ pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
 pub use received::{Out, Received};
-pub use sending::Sending;
 
 use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
@@ -259,20 +257,60 @@ impl Endpoint {
         self.outgoing.send_owned(message.into())
     }
 
-    /// Begins to send a message from where the caller has it: for callers who write at once and want
-    /// no copy of a large payload, nor a reference count.
+    /// Sends a message from where the caller has it: for callers who write at once and want no copy
+    /// of a large payload, nor a reference count.
+    ///
+    /// `write` is given what is to be written, in order: what was queued before, then the header, then
+    /// the payload, in at most 16 pieces of which none is empty. It says how many bytes of them were
+    /// taken (more than there were count as all), and is called again until everything is written
+    /// or it takes none: 0 stands for "not now" and for an error alike, which the caller keeps. What is
+    /// left then is copied into the queue, so the message is sent whole in any case.
     ///
     /// As client, and compressed, it is queued as by [`send`](Self::send), and written from there.
     ///
     /// # Errors
     ///
-    /// As [`send`](Self::send).
+    /// As [`send`](Self::send); `write` is not called then.
+    ///
+    /// # Panics
+    ///
+    /// Only if `write` does. Part of a frame may be out then: the endpoint must not be used further.
+    ///
+    /// ```
+    /// use std::io::{self, IoSlice, Write};
+    /// use websocket_proto::endpoint::{Config, Endpoint};
+    /// use websocket_proto::Connection;
+    ///
+    /// # fn f(transport: &mut impl Write) -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = Config::default();
+    /// let mut endpoint = Endpoint::new(Connection::server(&config.connection), &config);
+    /// let picture = vec![0; 100_000];
+    ///
+    /// let mut failure = None;
+    /// endpoint.send_through(&picture, |chunks| {
+    ///     let slices: Vec<_> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
+    ///     match transport.write_vectored(&slices) {
+    ///         Ok(count) => count,
+    ///         Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+    ///         Err(error) => {
+    ///             failure = Some(error);
+    ///             0
+    ///         }
+    ///     }
+    /// })?;
+    /// failure.map_or(Ok(()), Err)?;
+    /// // What the transport did not take is in the queue now, as after `send`.
+    /// # Ok(())
+    /// # }
+    /// # f(&mut Vec::new()).unwrap();
+    /// ```
     #[inline]
-    pub fn begin_send<'p>(
+    pub fn send_through<'p>(
         &mut self,
         message: impl Into<Outbound<'p>>,
-    ) -> Result<Sending<'_, 'p>, SendError> {
-        self.outgoing.begin_send(message.into())
+        write: impl FnMut(&[&[u8]]) -> usize,
+    ) -> Result<(), SendError> {
+        self.outgoing.send_through(message.into(), write)
     }
 
     /// Queues the next part of a message as one fragment (RFC 6455 §5.4).

@@ -8,8 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::Config;
-use super::queue::Queue;
-use super::sending::Sending;
+use super::queue::{Chunks, Queue};
 use crate::assembler::{LARGE, Shared};
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
@@ -123,9 +122,20 @@ impl Outgoing {
 
     #[inline]
     pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
+        match outbound.content {
+            Content::Message(message) if !self.may_compress() => {
+                self.check_room()?;
+                self.connection.send(message, self.queue.tail())
+            }
+            Content::Message(_) | Content::Prepared(_) => self.send_any(outbound),
+        }
+    }
+
+    /// The long way of [`send`](Self::send): what may have to be compressed, or is there already.
+    fn send_any(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         self.check_room()?;
         #[cfg(feature = "deflate")]
-        if self.compresses(outbound.compression, outbound.content.as_bytes().len()) {
+        if self.compresses(&outbound) {
             return self.send_compressed(outbound.content, outbound.compression);
         }
         match outbound.content {
@@ -134,6 +144,15 @@ impl Outgoing {
                 self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain())
             }
         }
+    }
+
+    /// Whether compression was agreed on.
+    #[inline]
+    fn may_compress(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflater.is_some();
+        #[cfg(not(feature = "deflate"))]
+        false
     }
 
     fn send_frame(&mut self, kind: Kind, rsv: Rsv, frame: &Frame) -> Result<(), SendError> {
@@ -153,10 +172,17 @@ impl Outgoing {
         }
     }
 
-    #[cfg(feature = "deflate")]
     #[inline]
-    fn compresses(&self, compression: Compression, len: usize) -> bool {
-        self.deflater.as_ref().is_some_and(|deflater| deflater.wants(compression, len))
+    fn compresses(&self, outbound: &Outbound<'_>) -> bool {
+        #[cfg(feature = "deflate")]
+        return self.deflater.as_ref().is_some_and(|deflater| {
+            deflater.wants(outbound.compression, outbound.content.as_bytes().len())
+        });
+        #[cfg(not(feature = "deflate"))]
+        {
+            let _ = outbound;
+            false
+        }
     }
 
     #[cfg(feature = "deflate")]
@@ -229,16 +255,13 @@ impl Outgoing {
         shared: &Shared,
     ) -> Result<(), SendError> {
         let payload = outbound.content.as_bytes();
-        if payload.len() < LARGE || payload.as_ptr() != shared.as_ptr() {
-            return self.send(outbound);
-        }
-        #[cfg(feature = "deflate")]
-        if self.compresses(outbound.compression, payload.len()) {
+        let is_it = payload.len() >= LARGE && payload.as_ptr() == shared.as_ptr();
+        if !is_it || self.compresses(&outbound) {
             return self.send(outbound);
         }
         self.check_room()?;
-        let tail = self.queue.tail();
-        self.connection.send_header(outbound.content.kind(), payload.len(), tail)?;
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        head.append_to(self.queue.tail());
         self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
         Ok(())
     }
@@ -246,62 +269,98 @@ impl Outgoing {
     /// Whether a message is to be sent from where it lies: it is large, and goes out as it is.
     #[cfg(feature = "std")]
     pub(crate) fn sends_in_place(&self, outbound: &Outbound<'_>) -> bool {
-        let len = outbound.content.as_bytes().len();
-        #[cfg(feature = "deflate")]
-        if self.compresses(outbound.compression, len) {
-            return false;
-        }
-        len >= LARGE && self.connection.role() == Role::Server
+        outbound.content.as_bytes().len() >= LARGE
+            && self.connection.role() == Role::Server
+            && !self.compresses(outbound)
     }
 
-    /// Begins to send a message from where it lies, if it goes out as it is; queues it otherwise.
+    /// Sends a message through `write`, from where it lies if it goes out as it is.
     #[inline]
-    pub(crate) fn begin_send<'p>(
+    pub(crate) fn send_through(
         &mut self,
-        outbound: Outbound<'p>,
-    ) -> Result<Sending<'_, 'p>, SendError> {
-        #[cfg(feature = "deflate")]
-        let compresses = self.compresses(outbound.compression, outbound.content.as_bytes().len());
-        #[cfg(not(feature = "deflate"))]
-        let compresses = false;
-        if compresses || self.connection.role() == Role::Client {
+        outbound: Outbound<'_>,
+        mut write: impl FnMut(&[&[u8]]) -> usize,
+    ) -> Result<(), SendError> {
+        if self.connection.role() == Role::Client || self.compresses(&outbound) {
             self.send(outbound)?;
-            return Ok(Sending::new(self, &[]));
+            self.write_through(&[], &mut write);
+            return Ok(());
         }
         self.check_room()?;
         let payload = outbound.content.as_bytes();
-        let tail = self.queue.tail();
-        self.connection.send_header(outbound.content.kind(), payload.len(), tail)?;
-        // Until the end is known: nothing may come between.
-        self.abandoned = true;
-        Ok(Sending::new(self, payload))
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        let mut written = 0;
+        // Then the header need not be queued to be written.
+        if self.queue.len() == 0 {
+            let chunks = [&*head, payload];
+            written = write(if payload.is_empty() { &chunks[..1] } else { &chunks });
+            if written >= head.len() + payload.len() {
+                self.note_written(false);
+                return Ok(());
+            }
+        }
+        self.queue_rest(&head, payload, written, &mut write);
+        Ok(())
     }
 
-    /// The end of [`begin_send`](Self::begin_send): queues what was not written.
-    #[inline]
-    pub(super) fn end_sending(&mut self, rest: &[u8]) {
-        self.abandoned = false;
-        if !rest.is_empty() {
-            self.queue.tail().extend_from_slice(rest);
+    /// The end of [`send_through`](Self::send_through) where not all was written at once.
+    #[inline(never)]
+    fn queue_rest(
+        &mut self,
+        head: &[u8],
+        payload: &[u8],
+        written: usize,
+        write: &mut dyn FnMut(&[&[u8]]) -> usize,
+    ) {
+        self.queue.tail().extend_from_slice(&head[written.min(head.len())..]);
+        let mut rest = &payload[written.saturating_sub(head.len())..];
+        if written > 0 {
+            self.note_written(true);
+        }
+        // Otherwise it has been asked already, and takes nothing.
+        if written > 0 || self.queue.len() > head.len() {
+            rest = self.write_through(rest, write);
+        }
+        self.queue.tail().extend_from_slice(rest);
+    }
+
+    /// Writes what is queued and `behind` it, as long as anything is taken. What is left of `behind`.
+    fn write_through<'b>(
+        &mut self,
+        mut behind: &'b [u8],
+        write: &mut dyn FnMut(&[&[u8]]) -> usize,
+    ) -> &'b [u8] {
+        loop {
+            let (mut chunks, mut count) = ([&[][..]; CHUNKS], 0);
+            for (place, chunk) in chunks.iter_mut().zip(self.queue.chunks(behind)) {
+                *place = chunk;
+                count += 1;
+            }
+            let written = if count > 0 { write(&chunks[..count]) } else { 0 };
+            if written == 0 {
+                return behind;
+            }
+            let of_queue = written.min(self.queue.len());
+            behind = &behind[(written - of_queue).min(behind.len())..];
+            self.queue.advance(of_queue);
+            self.note_written(!behind.is_empty() || self.queue.len() > 0);
         }
     }
 
     pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
-        let kind = message.kind();
-        #[cfg(feature = "deflate")]
-        if self.compresses(Compression::Auto, message.as_bytes().len()) {
-            let result = self.send(message.as_message().into());
-            return result.map_err(|error| Unsent { error, message });
-        }
-        if message.as_bytes().len() < LARGE || self.is_full() {
-            let result = self.send(message.as_message().into());
+        let outbound = message.as_message().into();
+        let is_large = message.as_bytes().len() >= LARGE;
+        if !is_large || self.is_full() || self.compresses(&outbound) {
+            let result = self.send(outbound);
             return result.map_err(|error| Unsent { error, message });
         }
         match self.connection.role() {
             Role::Server => {
-                let (len, tail) = (message.as_bytes().len(), self.queue.tail());
-                match self.connection.send_header(kind, len, tail) {
-                    Ok(()) => self.queue.push(message.into_bytes()),
+                match self.connection.send_header(message.kind(), message.as_bytes().len()) {
+                    Ok(head) => {
+                        head.append_to(self.queue.tail());
+                        self.queue.push(message.into_bytes());
+                    }
                     Err(error) => return Err(Unsent { error, message }),
                 }
                 Ok(())
@@ -380,8 +439,8 @@ impl Outgoing {
     }
 
     #[inline]
-    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        self.queue.chunks()
+    pub(crate) fn chunks(&self) -> Chunks<'_> {
+        self.queue.chunks(&[])
     }
 
     #[inline]
@@ -392,16 +451,9 @@ impl Outgoing {
         }
     }
 
-    /// As [`advance`](Self::advance), of everything that is queued.
-    #[inline]
-    pub(super) fn advance_all(&mut self) {
-        self.queue.clear();
-        self.note_written(false);
-    }
-
     /// Takes note that something was written, and whether more waits.
     #[inline]
-    pub(super) fn note_written(&mut self, more: bool) {
+    fn note_written(&mut self, more: bool) {
         self.stalled_at = NEVER;
         if more {
             self.connection.note_progress();
@@ -470,6 +522,9 @@ impl Outgoing {
         self.queue.len() == 0 && self.connection.should_close_transport()
     }
 }
+
+/// How many pieces are written at once at most.
+const CHUNKS: usize = 16;
 
 /// So many bytes of a buffer that is shared.
 struct Beginning(Shared, usize);

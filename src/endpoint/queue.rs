@@ -4,7 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::{fmt, iter, mem};
+use core::{fmt, mem, slice};
 
 use bytes::{Buf, Bytes};
 
@@ -108,27 +108,16 @@ impl Queue {
         self.cuts.as_ref().map_or(&[], |cuts| cuts.waiting())
     }
 
-    /// In order, none of them empty.
+    /// In order, none of them empty, and at the end `behind`.
     #[inline]
-    pub(super) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let mut cuts = self.waiting().iter();
-        let (mut from, mut next) = (self.written, None);
-        iter::from_fn(move || {
-            if let Some(bytes) = next.take() {
-                return Some(bytes);
-            }
-            let (end, bytes) = match cuts.next() {
-                Some(cut) => (cut.at, Some(&cut.bytes[..])),
-                None => (self.tail.len(), None),
-            };
-            let tail = &self.tail[from..end];
-            from = end;
-            if tail.is_empty() {
-                return bytes;
-            }
-            next = bytes;
-            Some(tail)
-        })
+    pub(super) fn chunks<'q>(&'q self, behind: &'q [u8]) -> Chunks<'q> {
+        let cuts = self.waiting();
+        Chunks {
+            next: until(&self.tail, self.written, cuts),
+            tail: &self.tail,
+            cuts: cuts.iter(),
+            behind,
+        }
     }
 
     #[inline]
@@ -230,6 +219,40 @@ impl Queue {
     }
 }
 
+/// The pieces of a [`Queue`], and one behind them.
+pub(crate) struct Chunks<'q> {
+    tail: &'q [u8],
+    /// What of the tail comes next, before the next cut.
+    next: &'q [u8],
+    cuts: slice::Iter<'q, Cut>,
+    behind: &'q [u8],
+}
+
+impl<'q> Iterator for Chunks<'q> {
+    type Item = &'q [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'q [u8]> {
+        let mut chunk = mem::take(&mut self.next);
+        if chunk.is_empty() {
+            chunk = match self.cuts.next() {
+                Some(cut) => {
+                    self.next = until(self.tail, cut.at, self.cuts.as_slice());
+                    &cut.bytes
+                }
+                None => mem::take(&mut self.behind),
+            };
+        }
+        (!chunk.is_empty()).then_some(chunk)
+    }
+}
+
+/// What of the tail comes from `start` on, and before the first of the cuts.
+#[inline]
+fn until<'q>(tail: &'q [u8], start: usize, cuts: &[Cut]) -> &'q [u8] {
+    &tail[start..cuts.first().map_or(tail.len(), |cut| cut.at)]
+}
+
 /// Shows its length only: a masking key must not be seen before its frame is out.
 impl fmt::Debug for Queue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -261,18 +284,18 @@ mod tests {
                             #[cfg(feature = "std")]
                             if sealing {
                                 let first = queue.first();
-                                assert_eq!(first.as_deref(), queue.chunks().next());
+                                assert_eq!(first.as_deref(), queue.chunks(&[]).next());
                             }
                             let count = step.min(queue.len());
-                            written.extend(queue.chunks().flatten().take(count));
+                            written.extend(queue.chunks(&[]).flatten().take(count));
                             queue.advance(step);
                         }
                     }
-                    assert!(queue.chunks().all(|chunk| !chunk.is_empty()));
-                    assert_eq!(queue.len(), queue.chunks().map(<[u8]>::len).sum::<usize>());
+                    assert!(queue.chunks(&[]).all(|chunk| !chunk.is_empty()));
+                    assert_eq!(queue.len(), queue.chunks(&[]).map(<[u8]>::len).sum::<usize>());
                     assert_eq!(written.len() + queue.len(), expected.len());
                 }
-                written.extend(queue.chunks().flatten());
+                written.extend(queue.chunks(&[]).flatten());
                 assert_eq!(written, expected);
             }
         }

@@ -6,6 +6,8 @@ use core::fmt;
 use super::header::Rsv;
 use super::header::{Header, Masking, Order, Rules};
 use super::mask::{self, MaskKey};
+use super::opcode::OpCode;
+use super::plain::Plain;
 use crate::error::ProtocolError;
 use crate::input::Input;
 
@@ -107,60 +109,51 @@ impl Decoder {
         self.header_in_pieces(input)
     }
 
-    /// The header of the next frame, and its own length in bytes, if the frame is a whole message
-    /// of less than `below` bytes and lies in `bytes` completely.
+    /// Whether no frame is under way, and the first one of a message may come.
+    #[inline]
+    pub(crate) fn is_between_messages(&self) -> bool {
+        self.remaining == 0 && self.have == 0 && self.rules.order == Order::First
+    }
+
+    /// The opcode and the header of the next frame, if it is a whole message; its payload need not
+    /// have come. Only for a decoder that [is between messages](Self::is_between_messages).
     ///
     /// The short way for what most streams consist of: it leaves it to the caller to take the frame
     /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
     #[inline]
-    pub(crate) fn peek_whole(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
-        let (header, used) = self.peek_plain(bytes, below)?;
-        (header.len <= len64(&bytes[used..])).then_some((header, used))
-    }
-
-    /// The header of the next frame, and its own length in bytes, if the frame continues a message and
-    /// lies in `bytes` completely. As short as [`peek_whole`](Self::peek_whole).
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn peek_continuation(&self, bytes: &[u8]) -> Option<(Header, usize)> {
-        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::Continuation {
-            return None;
+    pub(crate) fn peek_whole(&self, bytes: &[u8]) -> Option<(OpCode, Plain)> {
+        match self.rules.masking {
+            Masking::Required => Plain::whole::<true>(bytes),
+            Masking::Forbidden => Plain::whole::<false>(bytes),
+            Masking::Either => None,
         }
-        let (header, used) = match self.rules.masking {
-            Masking::Required => Header::parse_continuation::<true>(bytes)?,
-            Masking::Forbidden => Header::parse_continuation::<false>(bytes)?,
-            Masking::Either => return None,
-        };
-        (header.len <= len64(&bytes[used..])).then_some((header, used))
-    }
-
-    /// As [`peek_whole`](Self::peek_whole), of a frame whose payload need not have come yet.
-    #[inline]
-    pub(crate) fn peek_plain(&self, bytes: &[u8], below: u64) -> Option<(Header, usize)> {
-        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
-            return None;
-        }
-        let (header, used) = match self.rules.masking {
-            Masking::Required => Header::parse_plain::<true>(bytes)?,
-            Masking::Forbidden => Header::parse_plain::<false>(bytes)?,
-            Masking::Either => return None,
-        };
-        (header.len < below).then_some((header, used))
     }
 
     /// How many bytes have to be there before more can be said of the next frame, if its header is
-    /// not complete and it may be a whole message that is read with
-    /// [`peek_plain`](Self::peek_plain).
+    /// not complete and it may be one for [`peek_whole`](Self::peek_whole).
     #[cfg(feature = "alloc")]
     pub(crate) fn peek_needs(&self, bytes: &[u8]) -> Option<usize> {
-        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::First {
-            return None;
-        }
         match self.rules.masking {
-            Masking::Required => Header::plain_needs::<true>(bytes),
-            Masking::Forbidden => Header::plain_needs::<false>(bytes),
+            Masking::Required => Plain::needs::<true>(bytes),
+            Masking::Forbidden => Plain::needs::<false>(bytes),
             Masking::Either => None,
         }
+    }
+
+    /// The header of the next frame, and whether it is the last of its message, if the frame continues
+    /// one and lies in `bytes` completely. As short as [`peek_whole`](Self::peek_whole).
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn peek_continuation(&self, bytes: &[u8]) -> Option<(bool, Plain)> {
+        if self.remaining > 0 || self.have > 0 || self.rules.order != Order::Continuation {
+            return None;
+        }
+        let (fin, plain) = match self.rules.masking {
+            Masking::Required => Plain::continuation::<true>(bytes)?,
+            Masking::Forbidden => Plain::continuation::<false>(bytes)?,
+            Masking::Either => return None,
+        };
+        (plain.len <= bytes.len() - plain.head).then_some((fin, plain))
     }
 
     #[inline]

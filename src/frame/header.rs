@@ -12,8 +12,8 @@ use crate::error::ProtocolError;
 /// The longest payload of a control frame, in bytes (RFC 6455 §5.5).
 pub const MAX_CONTROL_LEN: usize = 125;
 
-const FIN: u8 = 0x80;
-const MASK: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
+pub(super) const MASK: u8 = 0x80;
 
 /// The three reserved bits of a frame header (RFC 6455 §5.2).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -203,99 +203,6 @@ impl Header {
         Ok(Some((Self { fin, rsv, opcode, mask, len }, used + 4)))
     }
 
-    /// The longest payload of a plain header, in bytes: with its header it fits any `usize`.
-    const PLAIN_MAX: u64 = 0x7FFF_0000;
-
-    /// The header that most streams consist of: of a whole message (FIN, text or binary, no reserved
-    /// bit) of less than 2 GiB, masked or not. Gives it and its own length in bytes.
-    ///
-    /// Knows no rules, only bytes that break none of them: whatever differs, be it wrong, unusual
-    /// or incomplete, is `None` and left to [`parse_with`](Self::parse_with), which gives the same
-    /// for these bytes if no message is in progress.
-    #[inline]
-    pub(crate) fn parse_plain<const MASKED: bool>(bytes: &[u8]) -> Option<(Self, usize)> {
-        const WHOLE_TEXT: u8 = FIN | OpCode::Text.bits();
-        const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
-        let &[b0, b1] = bytes.first_chunk()?;
-        let opcode = match b0 {
-            WHOLE_TEXT => OpCode::Text,
-            WHOLE_BINARY => OpCode::Binary,
-            _ => return None,
-        };
-        Self::parse_behind::<MASKED>(true, opcode, b1, bytes)
-    }
-
-    /// As [`parse_plain`](Self::parse_plain), of a frame that continues a message. It gives the same
-    /// as [`parse_with`](Self::parse_with) if one is in progress.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn parse_continuation<const MASKED: bool>(bytes: &[u8]) -> Option<(Self, usize)> {
-        let &[b0, b1] = bytes.first_chunk()?;
-        if b0 & !FIN != OpCode::Continuation.bits() {
-            return None;
-        }
-        Self::parse_behind::<MASKED>(b0 & FIN != 0, OpCode::Continuation, b1, bytes)
-    }
-
-    /// What a plain header says behind its first byte.
-    #[inline]
-    fn parse_behind<const MASKED: bool>(
-        fin: bool,
-        opcode: OpCode,
-        b1: u8,
-        bytes: &[u8],
-    ) -> Option<(Self, usize)> {
-        // With the wrong mask bit it is above 127.
-        let (len, used) = match b1 ^ if MASKED { MASK } else { 0 } {
-            len @ 0..=125 => (u64::from(len), 2),
-            126 => match u16::from_be_bytes(*bytes[2..].first_chunk()?) {
-                0..=125 => return None,
-                len => (u64::from(len), 4),
-            },
-            127 => match u64::from_be_bytes(*bytes[2..].first_chunk()?) {
-                len @ 0x1_0000..=Self::PLAIN_MAX => (len, 10),
-                _ => return None,
-            },
-            _ => return None,
-        };
-        if !MASKED {
-            return Some((Self { fin, rsv: Rsv::NONE, opcode, mask: None, len }, used));
-        }
-        let mask = Some(MaskKey::new(*bytes[used..].first_chunk()?));
-        Some((Self { fin, rsv: Rsv::NONE, opcode, mask, len }, used + 4))
-    }
-
-    /// How many bytes have to be there before more can be said of a header that may be plain (see
-    /// [`parse_plain`](Self::parse_plain)) and is not complete. `None` for any other: there may be
-    /// something wrong with it already.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn plain_needs<const MASKED: bool>(bytes: &[u8]) -> Option<usize> {
-        const WHOLE_TEXT: u8 = FIN | OpCode::Text.bits();
-        const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
-        let (&b0, rest) = bytes.split_first()?;
-        if b0 != WHOLE_TEXT && b0 != WHOLE_BINARY {
-            return None;
-        }
-        let Some(&b1) = rest.first() else { return Some(2) };
-        let used = match b1 ^ if MASKED { MASK } else { 0 } {
-            0..=125 => 2,
-            126 => match rest[1..].first_chunk() {
-                None => return Some(4),
-                Some(&len) if u16::from_be_bytes(len) > 125 => 4,
-                Some(_) => return None,
-            },
-            127 => match rest[1..].first_chunk() {
-                // Whether it is 2^63 or more shows in the first byte.
-                None => return rest.get(1).map_or(Some(3), |&byte| (byte == 0).then_some(10)),
-                Some(&len) if (0x1_0000..=Self::PLAIN_MAX).contains(&u64::from_be_bytes(len)) => 10,
-                Some(_) => return None,
-            },
-            _ => return None,
-        };
-        let end = used + if MASKED { 4 } else { 0 };
-        (bytes.len() < end).then_some(end)
-    }
-
     /// Encodes the header, with the shortest length encoding (RFC 6455 §5.2).
     ///
     /// Does not judge: a header that no peer would accept is encoded as it is. `len` is cut to
@@ -420,69 +327,5 @@ impl AsRef<[u8]> for EncodedHeader {
 impl fmt::Debug for EncodedHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EncodedHeader").field("len", &self.len).finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_short_way_takes_whole_messages_and_nothing_else() {
-        // Every pair of first bytes, with lengths around the bounds, cut anywhere.
-        type Parse = fn(&[u8]) -> Option<(Header, usize)>;
-        type Needs = fn(&[u8]) -> Option<usize>;
-        let none: Needs = |_| None;
-        let ways: [(Masking, Order, Parse, Needs); 4] = [
-            (
-                Masking::Required,
-                Order::First,
-                Header::parse_plain::<true>,
-                Header::plain_needs::<true>,
-            ),
-            (
-                Masking::Forbidden,
-                Order::First,
-                Header::parse_plain::<false>,
-                Header::plain_needs::<false>,
-            ),
-            (Masking::Required, Order::Continuation, Header::parse_continuation::<true>, none),
-            (Masking::Forbidden, Order::Continuation, Header::parse_continuation::<false>, none),
-        ];
-        let max = Header::PLAIN_MAX;
-        // Of the first two of these bytes the lengths in 16 bits are made.
-        let lens = [0, 125 << 48, 126 << 48, 0xff << 48, 0x100 << 48, 0xffff << 48];
-        let lens = lens.into_iter().chain([0xffff, 0x1_0000, max, max + 1, 1 << 63]);
-        for (masking, order, parse, needs) in ways {
-            let rules = Rules { masking, rsv: Rsv::NONE, order };
-            for (start, len) in (0..=u16::MAX).flat_map(|it| lens.clone().map(move |len| (it, len)))
-            {
-                let mut bytes = [0x5a; Header::MAX_LEN + 1];
-                bytes[..2].copy_from_slice(&start.to_be_bytes());
-                bytes[2..10].copy_from_slice(&u64::to_be_bytes(len));
-                let whole = bytes;
-                for end in 0..=whole.len() {
-                    let bytes = &whole[..end];
-                    let parsed = Header::parse_with(bytes, rules);
-                    let expected = match parsed {
-                        Ok(Some((header, used)))
-                            if !header.opcode.is_control()
-                                && (header.fin || order == Order::Continuation)
-                                && header.len <= max =>
-                        {
-                            Some((header, used))
-                        }
-                        _ => None,
-                    };
-                    assert_eq!(parse(bytes), expected);
-                    if let Some(needs) = needs(bytes) {
-                        assert!(needs > end && parsed == Ok(None), "{bytes:02x?}");
-                        // Until so many are there, nothing can be said of them.
-                        let last = Header::parse_with(&whole[..needs - 1], rules);
-                        assert_eq!(last, Ok(None), "{bytes:02x?}");
-                    }
-                }
-            }
-        }
     }
 }

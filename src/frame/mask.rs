@@ -74,7 +74,14 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
     // The last bytes, too few for a block of their own, are masked as one more block that overlaps
     // those before: a loop over single bytes would take longer than all the rest of a small message.
     // That block is read first and written last, because XOR twice would undo itself.
-    if let Some(&last) = data.last_chunk::<16>() {
+    if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len())
+    {
+        let last = masked::<16>(last, key.advanced(data.len()));
+        if let Some(start) = data.first_chunk_mut() {
+            *start = masked::<16>(first, key);
+        }
+        write_last(data, last);
+    } else if let Some(&last) = data.last_chunk::<16>() {
         let last = masked(last, key.advanced(data.len()));
         // Becomes vector code on every target that has any.
         let (blocks, rest) = data.as_chunks_mut::<64>();
@@ -117,39 +124,54 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         return wide::append(out, data, key);
     }
     let end = out.len() + data.len();
-    // As in `apply`, the end is a block that overlaps those before.
-    if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len())
-    {
-        out.extend_from_slice(&masked::<16>(first, key));
-        out.truncate(end - 16);
-        out.extend_from_slice(&masked::<16>(last, key.advanced(data.len())));
-    } else if let Some(&last) = data.last_chunk::<16>() {
-        let (blocks, rest) = data.as_chunks::<64>();
-        for block in blocks {
-            out.extend_from_slice(&masked(*block, key));
+    // As in `apply`, the end is a block that overlaps those before. What is short is put together
+    // apart and appended at once: a `Vec` asks for its room each time.
+    match data.len() {
+        16..=32 => out.extend_from_slice(&short::<16, 32>(data, key)),
+        33.. => {
+            let (blocks, rest) = data.as_chunks::<64>();
+            for block in blocks {
+                out.extend_from_slice(&masked(*block, key));
+            }
+            let (blocks, rest) = rest.as_chunks::<32>();
+            for block in blocks {
+                out.extend_from_slice(&masked(*block, key));
+            }
+            for block in rest.as_chunks::<16>().0 {
+                out.extend_from_slice(&masked(*block, key));
+            }
+            if let Some(&last) = data.last_chunk::<16>() {
+                out.truncate(end - 16);
+                out.extend_from_slice(&masked(last, key.advanced(data.len())));
+            }
         }
-        let (blocks, rest) = rest.as_chunks::<32>();
-        for block in blocks {
-            out.extend_from_slice(&masked(*block, key));
-        }
-        for block in rest.as_chunks::<16>().0 {
-            out.extend_from_slice(&masked(*block, key));
-        }
-        out.truncate(end - 16);
-        out.extend_from_slice(&masked(last, key.advanced(data.len())));
-    } else if let Some((&first, &last)) = data.first_chunk::<8>().zip(data.last_chunk::<8>()) {
-        out.extend_from_slice(&masked(first, key));
-        out.truncate(end - 8);
-        out.extend_from_slice(&masked(last, key.advanced(data.len())));
-    } else if let Some((&first, &last)) = data.first_chunk::<4>().zip(data.last_chunk::<4>()) {
-        out.extend_from_slice(&masked(first, key));
-        out.truncate(end - 4);
-        out.extend_from_slice(&masked(last, key.advanced(data.len())));
-    } else {
-        for (byte, key) in data.iter().zip(key.0) {
-            out.push(byte ^ key);
+        8..=15 => out.extend_from_slice(&short::<8, 16>(data, key)),
+        4..=7 => out.extend_from_slice(&short::<4, 8>(data, key)),
+        _ => {
+            let mut short = [0; 4];
+            for ((place, byte), key) in short.iter_mut().zip(data).zip(key.0) {
+                *place = byte ^ key;
+            }
+            out.extend_from_slice(&short);
         }
     }
+    out.truncate(end);
+}
+
+/// `data` of `HALF` to `WHOLE` bytes, masked, and anything behind it.
+#[cfg(feature = "alloc")]
+#[inline]
+fn short<const HALF: usize, const WHOLE: usize>(data: &[u8], key: MaskKey) -> [u8; WHOLE] {
+    let mut short = [0; WHOLE];
+    if let (Some(&first), Some(&last)) = (data.first_chunk::<HALF>(), data.last_chunk::<HALF>())
+        && let Some(place) = short.get_mut(..data.len())
+    {
+        if let Some(place) = place.first_chunk_mut() {
+            *place = masked(first, key);
+        }
+        write_last(place, masked(last, key.advanced(data.len())));
+    }
+    short
 }
 
 /// From this size on the widest vectors of the processor are worth asking for, in bytes.
@@ -178,6 +200,8 @@ mod wide {
         dispatch!(*LEVEL, simd => apply_blocks(simd, data, key));
     }
 
+    /// Apart, so that short payloads need not save the registers that this takes.
+    #[inline(never)]
     pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         dispatch!(*LEVEL, simd => append_blocks(simd, out, data, key));
     }

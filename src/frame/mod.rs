@@ -8,8 +8,10 @@ mod decoder;
 mod header;
 pub mod mask;
 mod opcode;
+mod plain;
 
 pub(crate) use decoder::len64;
 pub use decoder::{Decoder, Part};
 pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, Masking, Order, Rsv, Rules};
 pub use opcode::OpCode;
+pub(crate) use plain::Plain;

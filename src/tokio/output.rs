@@ -40,23 +40,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;
-        let mut sending = self.outgoing.begin_send(message)?;
-        let result = loop {
-            if sending.remaining() == 0 {
-                break Ok(());
+        let Self { io, outgoing, unflushed, .. } = self;
+        let mut result = Ok(());
+        outgoing.send_through(message, |chunks| {
+            let (slices, count) = slices(chunks.iter().copied());
+            match Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]) {
+                Poll::Ready(Ok(0)) => result = Err(io::Error::from(io::ErrorKind::WriteZero)),
+                Poll::Ready(Ok(count)) => {
+                    *unflushed = true;
+                    return count;
+                }
+                Poll::Ready(Err(error)) => result = Err(error),
+                Poll::Pending => {}
             }
-            let (slices, count) = slices(sending.chunks());
-            match Pin::new(&mut self.io).poll_write_vectored(cx, &slices[..count]) {
-                Poll::Ready(Ok(0)) => break Err(io::Error::from(io::ErrorKind::WriteZero)),
-                Poll::Ready(Ok(count)) => sending.advance(count),
-                Poll::Ready(Err(error)) => break Err(error),
-                Poll::Pending => break Ok(()),
-            }
-            self.unflushed = true;
-        };
-        drop(sending);
+            0
+        })?;
         if result.is_err() {
-            self.outgoing.abandon();
+            outgoing.abandon();
         }
         Ok(result?)
     }

@@ -77,9 +77,7 @@ impl Encoder for Ours {
             if payload.len() < LARGE {
                 endpoint.send(payload).expect("open");
             } else {
-                let mut sending = endpoint.begin_send(payload).expect("open");
-                let written = memory.put_all(sending.chunks());
-                sending.advance(written);
+                endpoint.send_through(payload, |chunks| memory.put_all(chunks)).expect("open");
             }
         }
         if endpoint.queued() > 0 {
