@@ -4,8 +4,8 @@
 //! cargo run --release --example mio -- --listen 127.0.0.1:5000
 //! ```
 //!
-//! Echoes on any path. One read buffer serves all connections: an endpoint borrows it while it
-//! reads and gives it back when the socket has nothing more.
+//! Echoes on any path. One read buffer and one for output serve all connections: an endpoint borrows
+//! them while it has a use for them, and gives them back when the socket has nothing more.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -53,6 +53,7 @@ struct Server {
     config: Config,
     start: Instant,
     buffer: Vec<u8>,
+    output: Vec<u8>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -68,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let config = Config::default();
     let buffer = vec![0; config.read_buffer];
-    let mut server = Server { config, start: Instant::now(), buffer };
+    let mut server = Server { config, start: Instant::now(), buffer, output: Vec::new() };
     let mut clients = HashMap::new();
     let mut events = Events::with_capacity(256);
     let mut next = 1;
@@ -138,7 +139,7 @@ impl Client {
             return Err(ErrorKind::TimedOut.into());
         }
         loop {
-            let written = self.write()?;
+            let written = self.write(server)?;
             if !self.read(server)? {
                 return Ok(());
             }
@@ -189,9 +190,11 @@ impl Client {
             }
             Stage::Open(endpoint) => {
                 endpoint.supply(std::mem::take(&mut server.buffer));
+                endpoint.supply_output(std::mem::take(&mut server.output));
                 let more = read_frames(&mut self.stream, endpoint);
                 let was_receiving = endpoint.connection().is_receiving();
                 // Whatever was read has been decoded: the buffer is free for the next client.
+                server.output = endpoint.release_output().unwrap_or_default();
                 server.buffer = endpoint.release().unwrap_or_default();
                 // It is kept by a client whose bytes have not all been decoded.
                 server.buffer.resize(server.config.read_buffer, 0);
@@ -242,7 +245,7 @@ impl Client {
     }
 
     /// Writes what there is. Says whether all of it went.
-    fn write(&mut self) -> io::Result<bool> {
+    fn write(&mut self, server: &mut Server) -> io::Result<bool> {
         while !self.answer.is_empty() {
             let Some(count) = would_block(retry(|| self.stream.write(&self.answer)))? else {
                 return Ok(false);
@@ -255,11 +258,18 @@ impl Client {
             Stage::Open(endpoint) => {
                 let _ = endpoint.transmit();
                 while endpoint.queued() > 0 {
-                    let slices: Vec<_> = endpoint.chunks().take(16).map(IoSlice::new).collect();
-                    match would_block(retry(|| self.stream.write_vectored(&slices)))? {
+                    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
+                    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
+                        *slice = IoSlice::new(chunk);
+                        count += 1;
+                    }
+                    match would_block(retry(|| self.stream.write_vectored(&slices[..count])))? {
                         Some(count) => endpoint.advance_write(count),
                         None => return Ok(false),
                     }
+                }
+                if let Some(output) = endpoint.release_output() {
+                    server.output = output;
                 }
                 endpoint.should_close_transport()
             }

@@ -253,7 +253,9 @@ pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     BUFFERS.with_borrow_mut(|buffers| {
-        buffers.keep_room(incoming.take_room());
+        if !incoming.is_used_up() {
+            buffers.keep_room(incoming.take_room());
+        }
         if let Some(buffer) = incoming.release(outgoing)
             && buffers.read.len() < POOL
         {

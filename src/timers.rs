@@ -102,6 +102,12 @@ impl Timers {
         self.expired
     }
 
+    /// Whether there may be a deadline, so that the time is worth asking for.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn is_armed(&self) -> bool {
+        self.closing || self.ping_interval != NEVER || self.idle_timeout != NEVER
+    }
+
     /// What has been noted and not been turned into deadlines yet.
     #[cfg(feature = "alloc")]
     pub(crate) fn notes(&self) -> (bool, bool) {

@@ -33,7 +33,7 @@ impl Connection {
     /// [`SendError::Closed`], [`UnfinishedMessage`](SendError::UnfinishedMessage) while another
     /// message is being sent in parts, [`NoEntropy`](SendError::NoEntropy). Nothing is appended.
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub fn send<'m>(
         &mut self,
         message: impl Into<Message<'m>>,

@@ -487,6 +487,12 @@ impl Connection {
         if self.is_over() { None } else { self.timers.poll(now) }
     }
 
+    /// Whether [`poll_timeout`](Self::poll_timeout) may give a deadline.
+    #[cfg(feature = "tokio")]
+    pub(crate) const fn has_deadlines(&self) -> bool {
+        self.timers.is_armed()
+    }
+
     /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
     /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards.
     ///

@@ -86,8 +86,16 @@ impl Incoming {
         self.grown = self.awaits();
     }
 
+    #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         !self.unread.is_empty() || self.direct > 0
+    }
+
+    /// Whether a poll would find nothing to do, as long as the connection receives.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn is_used_up(&self) -> bool {
+        !self.has_unread() && !self.assembler.has_buffer()
     }
 
     /// What has been read and not decoded.
@@ -113,12 +121,12 @@ impl Incoming {
             let end = self.read_end();
             return &mut self.buffer[self.unread.end..end];
         }
-        let remaining = outgoing.connection.data_remaining();
         // A large frame that has brought some of itself is read straight into the message.
-        self.reads_direct = !self.has_unread()
-            && self.assembler.collected() >= LARGE
-            && remaining >= assembler::LARGE_U64;
+        self.reads_direct = self.assembler.collected() >= LARGE
+            && !self.has_unread()
+            && outgoing.connection.data_remaining() >= assembler::LARGE_U64;
         if self.reads_direct {
+            let remaining = outgoing.connection.data_remaining();
             let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
             self.room = to_u32(match outgoing.connection.role() {
                 Role::Server => room.len().min(DIRECT),
@@ -126,8 +134,13 @@ impl Incoming {
             });
             return &mut room[..to_usize(self.room)];
         }
+        self.forget();
         if self.unread.is_empty() {
             self.rewind();
+            // As nearly always: nothing long has come.
+            if !self.grown && self.expects == 0 && self.buffer.len() >= to_usize(self.read_size) {
+                return &mut self.buffer;
+            }
             let (read_size, size) = (to_usize(self.read_size), self.expected());
             if self.buffer.len() < size {
                 self.buffer.resize(size, 0);
@@ -135,12 +148,12 @@ impl Incoming {
             }
             self.grown &= self.buffer.len() > read_size;
         }
-        self.forget();
         let end = self.read_end();
         &mut self.buffer[self.unread.end..end]
     }
 
     /// Begins anew at the front of a buffer that was read empty.
+    #[inline]
     fn rewind(&mut self) {
         if self.unread.end > 0 {
             let more = self.unread.end > to_usize(self.read_size);
@@ -187,6 +200,7 @@ impl Incoming {
     }
 
     /// Ends the life of the message that was found.
+    #[inline]
     fn forget(&mut self) {
         if let Found::Assembled = mem::replace(&mut self.found, Found::Nothing) {
             self.assembler.clear();

@@ -410,6 +410,19 @@ impl Endpoint {
         self.incoming.supply(buffer, false);
     }
 
+    /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool, before
+    /// [`release`](Self::release), which drops it. It is empty but for its capacity.
+    pub fn release_output(&mut self) -> Option<Vec<u8>> {
+        self.outgoing.release()
+    }
+
+    /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is forgotten.
+    /// Ignored if there is one.
+    pub fn supply_output(&mut self, mut buffer: Vec<u8>) {
+        buffer.clear();
+        self.outgoing.supply(buffer);
+    }
+
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; see
     /// [`Connection::poll_timeout`].
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {

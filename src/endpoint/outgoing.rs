@@ -120,7 +120,9 @@ impl Outgoing {
         if self.is_full() { Err(SendError::Full { queued: self.queued() }) } else { Ok(()) }
     }
 
-    #[inline]
+    // Always: a message that is handed over in memory is stored in halves and loaded whole, which the
+    // processor cannot forward. It stays in registers up to the copy of its payload.
+    #[inline(always)]
     pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         match outbound.content {
             Content::Message(message) if !self.may_compress() => {
@@ -476,7 +478,6 @@ impl Outgoing {
     }
 
     /// Takes an empty buffer for small frames.
-    #[cfg(feature = "std")]
     pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
         self.queue.supply(buffer);
     }
@@ -484,6 +485,13 @@ impl Outgoing {
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         let protocol = self.connection.poll_timeout(now);
         [protocol, self.poll_write_timeout(now)].into_iter().flatten().min()
+    }
+
+    /// Whether [`poll_timeout`](Self::poll_timeout) may give a deadline: most connections that wait
+    /// have none, and need not ask for the time.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.connection.has_deadlines() || self.queue.len() > 0
     }
 
     /// The deadline of the write timeout alone.

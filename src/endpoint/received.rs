@@ -48,7 +48,7 @@ impl<'m> Out<'m> {
     /// # Errors
     ///
     /// As [`Endpoint::send`](super::Endpoint::send).
-    #[inline]
+    #[inline(always)]
     pub fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
         match self.shared {
             None => self.outgoing.send(message.into()),

@@ -52,8 +52,9 @@ pub(super) struct Half<S> {
 
 impl<S> Half<S> {
     /// From here on nobody receives: who sends keeps the write deadline. Whether somebody did.
+    #[inline]
     pub(super) fn forget_reader(&mut self) -> bool {
-        self.reader.take().is_some()
+        self.reader.is_some() && self.reader.take().is_some()
     }
 
     /// Wakes the task that receives: there may be a new deadline for it to keep.
@@ -81,8 +82,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     }
 
     /// Whether the transport has yet to take something.
+    #[inline]
     pub(super) fn has_unwritten(&self) -> bool {
         self.unflushed || self.outgoing.queued() > 0
+    }
+
+    /// Whether there is anything to write, or to queue for it.
+    #[inline]
+    fn has_output(&self) -> bool {
+        self.has_unwritten() || self.outgoing.connection.wants_transmit()
     }
 
     /// Whether there is an earlier deadline than the one that is waited for.
@@ -127,7 +135,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             let congested = handout == Handout::MessageAndOut
                 && self.outgoing.is_congested()
                 && self.outgoing.connection.is_receiving();
-            if !congested {
+            let used_up = incoming.is_used_up() && self.outgoing.connection.is_receiving();
+            if !congested && !used_up {
                 match incoming.poll(&mut self.outgoing) {
                     Ok(Status::Message) => return Poll::Ready(Ok(true)),
                     Ok(Status::NeedRead) => {}
@@ -137,7 +146,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                     }
                 }
             }
-            match self.poll_write(write_cx) {
+            let written =
+                if self.has_output() { self.poll_write(write_cx) } else { Poll::Ready(Ok(())) };
+            match written {
                 // No key: what was to be sent stays due.
                 Poll::Ready(Err(error @ Error::Send(_))) => return Poll::Ready(Err(error)),
                 // The peer may have said why before it stopped reading: read on to the end.
@@ -251,6 +262,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
 
     /// Ready when a deadline has passed and been dealt with.
     pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.outgoing.has_deadlines() {
+            self.sleep = None;
+            return Poll::Pending;
+        }
         let now = self.start.elapsed();
         let Some(at) = self.outgoing.poll_timeout(now) else {
             self.sleep = None;

@@ -1,7 +1,7 @@
 //! websocket-proto, through `Endpoint` and its default configuration.
 
+use std::cell::Cell;
 use std::hint::black_box;
-
 use std::io::{self, IoSlice, Read as _, Write as _};
 
 use bytes::Bytes;
@@ -110,8 +110,12 @@ impl Epoll {
     /// Says whether all that was queued has gone.
     fn flush(&mut self, stream: &mut mio::net::TcpStream) -> io::Result<bool> {
         while self.endpoint.queued() > 0 {
-            let slices: Vec<_> = self.endpoint.chunks().take(16).map(IoSlice::new).collect();
-            let Some(count) = epoll::ready(stream.write_vectored(&slices))? else {
+            let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
+            for (slice, chunk) in slices.iter_mut().zip(self.endpoint.chunks()) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            let Some(count) = epoll::ready(stream.write_vectored(&slices[..count]))? else {
                 return Ok(false);
             };
             self.endpoint.advance_write(count);
@@ -120,11 +124,17 @@ impl Epoll {
     }
 }
 
+thread_local! {
+    /// As `shared`, for output.
+    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
 impl epoll::Connection for Epoll {
     fn ready(&mut self, stream: &mut mio::net::TcpStream, shared: &mut Vec<u8>) -> io::Result<()> {
         let size = shared.len();
         while self.flush(stream)? {
             self.endpoint.supply(std::mem::take(shared));
+            self.endpoint.supply_output(OUTPUT.take());
             let room = self.endpoint.read_buf();
             let len = room.len();
             let count = epoll::ready(stream.read(room))?;
@@ -135,6 +145,7 @@ impl epoll::Connection for Epoll {
                 out.feed(message).map_err(io::Error::other)?;
             }
             self.flush(stream)?;
+            OUTPUT.set(self.endpoint.release_output().unwrap_or_default());
             *shared = self.endpoint.release().unwrap_or_default();
             shared.resize(size, 0);
             match count {
