@@ -7,7 +7,7 @@
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
 //! contains is the copy into the read buffer, decoding, and looking at the message. `encode` copies
-//! into the output, `give` gives the payload away by reference count, `through` sends it from where it
+//! into the output, `fragments` decodes a message of 64 KiB in fragments of the given size, `give` gives the payload away by reference count, `through` sends it from where it
 //! is. Keys cost nothing, but for `client-os`, where they are those of `random_keys`: what it adds to
 //! `client` is what keys cost.
 
@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use bytes::Bytes;
-use websocket_proto::connection::{Connection, KeySource, NoEntropy};
+use websocket_proto::connection::{Connection, Fragment, KeySource, NoEntropy};
 use websocket_proto::endpoint::{Config, Endpoint};
 use websocket_proto::{Message, OwnedMessage, random_keys, utf8};
 
@@ -295,7 +295,16 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
     let peer = if role == "server" { "client" } else { "server" };
     let (mut peer, mut stream) = (connection(peer, &config), Vec::new());
     while stream.len() < STREAM {
-        peer.send(message(kind, text), &mut stream).expect("open");
+        if way == "fragments" {
+            // Many of the same, so that the text is not longer than a fragment.
+            let count = STREAM / text.len();
+            for i in 0..count {
+                let fragment = if i + 1 < count { Fragment::More } else { Fragment::Last };
+                peer.send_part(message(kind, text), fragment, &mut stream).expect("open");
+            }
+        } else {
+            peer.send(message(kind, text), &mut stream).expect("open");
+        }
     }
     let codec: Box<dyn Codec> = match codec {
         "floor" => Box::new(Floor { buffer: vec![0; READ], start: 0, end: 0 }),

@@ -4,7 +4,7 @@
 //!
 //! | call | copies of the payload | allocations |
 //! |---|---|---|
-//! | `next`, a message in one frame of at most 64 KiB (server: 48 KiB) | none: lent from where it was read | none into a warm buffer |
+//! | `next`, a message in one frame of at most 64 KiB | none: lent from where it was read | none into a warm buffer |
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
 //! | `next`, fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
@@ -50,13 +50,13 @@
 //!
 //! A read takes 16.5 KiB: unmasking and checking are twice as fast in the first-level cache as in the
 //! second. A message in one frame waits in the read buffer until it is whole, so that many small
-//! reads cost little; the buffer grows for that, up to 64 KiB and a header (a server, which has to
-//! unmask what it reads: 48 KiB), by doubling when it is full, so that memory follows what has come
-//! and never what a header announces. When so much has come, the next read has room for as much: over
-//! a socket that is a system call less for each message. A longer frame is read straight into its
-//! message, which grows in the same way; a server does so in steps of 32 KiB and unmasks each while
-//! it is in the cache, which is worth 15 % of the time for 1 MiB, also over a socket, where it takes
-//! more system calls.
+//! reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when it is
+//! full, so that memory follows what has come and never what a header announces. When so much has
+//! come, the next read has room for as much: over a socket that is a system call less for each
+//! message. A longer frame is read straight into its message, which grows in the same way; a server
+//! does so in steps of 32 KiB and unmasks each while it is in the cache, which is worth 15 % of the
+//! time for 1 MiB, also over a socket, where it takes more system calls. Behind such a frame 5 KiB are
+//! read at first: another one may follow, and what comes with its header has to be copied.
 //!
 //! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and to
 //! check it while it comes as well would cost multi-byte text twice the time. A connection fails at

@@ -37,9 +37,9 @@ use crate::frame::{Masking, OpCode, Rsv, mask};
 use crate::input::Input;
 use crate::timers::{Due, Timers};
 use closing::{Closing, Replies};
-#[cfg(feature = "alloc")]
-pub(crate) use receive::Continuation;
 pub(crate) use receive::Whole;
+#[cfg(feature = "alloc")]
+pub(crate) use receive::{Continuation, Part};
 use receive::{Incoming, Receiver};
 use send::Sender;
 
@@ -182,16 +182,22 @@ impl Connection {
         Some(continuation)
     }
 
-    /// As [`receive_whole`](Self::receive_whole), of payload that begins no message and ends no frame:
-    /// unmasks it in place. Whether it was that.
+    /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is there,
+    /// or of the rest of one; it is unmasked.
     #[cfg(feature = "alloc")]
-    pub(crate) fn receive_middle(&mut self, payload: &mut [u8]) -> bool {
-        if !self.is_quiet() || !self.receiver.receive_middle(payload) {
-            return false;
+    pub(crate) fn receive_part(&mut self, input: &mut [u8]) -> Option<Part> {
+        if !self.is_quiet() {
+            return None;
+        }
+        let part = self.receiver.receive_part(input)?;
+        if part.last {
+            self.settle();
         }
         self.timers.note_heard();
-        self.timers.note_active();
-        true
+        if !part.payload.is_empty() {
+            self.timers.note_active();
+        }
+        Some(part)
     }
 
     /// Where the payload of the next frame will lie, if the input holds the beginning of a whole

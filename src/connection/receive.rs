@@ -19,7 +19,7 @@ use super::Config;
 use crate::error::ProtocolError;
 use crate::frame::mask::MaskKey;
 use crate::frame::{
-    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Plain, Rsv, Rules,
+    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part as Step, Plain, Rsv, Rules,
 };
 use crate::input::Input;
 use crate::message::Kind;
@@ -109,6 +109,15 @@ pub(crate) struct Whole {
 pub(crate) struct Continuation {
     pub(crate) key: Option<MaskKey>,
     /// The frame ends where its payload ends.
+    pub(crate) payload: Range<usize>,
+    /// Whether the message ends with it.
+    pub(crate) last: bool,
+}
+
+/// A part of such a frame, unmasked.
+#[cfg(feature = "alloc")]
+pub(crate) struct Part {
+    /// What was taken ends where this ends.
     pub(crate) payload: Range<usize>,
     /// Whether the message ends with it.
     pub(crate) last: bool,
@@ -263,25 +272,58 @@ impl Receiver {
     pub(super) fn receive_continuation(&mut self, bytes: &[u8]) -> Option<Continuation> {
         let (last, Plain { key, head, len }) = self.decoder.peek_continuation(bytes)?;
         // An empty one in the middle says nothing: it is taken together with what comes behind it.
-        if len == 0 && !last {
+        if len > bytes.len() - head || len == 0 && !last || !self.is_under_way() {
             return None;
         }
-        // The first piece that is handed out says that it is the first.
-        self.message.filter(|message| message.begun && message.rsv.is_empty())?;
         (self.announced, self.frames) = self.within_limits(u64::try_from(len).ok()?).ok()?;
         if last {
-            self.message = None;
-            self.decoder.expect(Order::First);
+            self.end_message();
         }
         Some(Continuation { key, payload: head..head + len, last })
     }
 
-    /// Takes payload that is not the last of its frame, of which some has been handed out.
+    /// Takes what there is of the frame under way, or of the next one if that continues the message
+    /// and breaks no limit, and unmasks it. Otherwise as
+    /// [`receive_continuation`](Self::receive_continuation), which comes first.
     #[cfg(feature = "alloc")]
-    pub(super) fn receive_middle(&mut self, bytes: &mut [u8]) -> bool {
-        self.message.is_some_and(|message| message.begun)
-            && matches!(self.frame, Frame::Data { .. })
-            && self.decoder.payload_middle(bytes)
+    pub(super) fn receive_part(&mut self, bytes: &mut [u8]) -> Option<Part> {
+        if bytes.is_empty() || !self.is_under_way() {
+            return None;
+        }
+        if self.decoder.remaining() > 0 {
+            let Frame::Data { fin } = self.frame else { return None };
+            let count = self.decoder.go_on(bytes);
+            let last = fin && self.decoder.remaining() == 0;
+            if last {
+                self.end_message();
+            }
+            return Some(Part { payload: 0..count, last });
+        }
+        let (fin, plain) = self.decoder.peek_continuation(bytes)?;
+        let payload = &mut bytes[plain.head..];
+        if plain.len <= payload.len() {
+            return None;
+        }
+        let len = u64::try_from(plain.len).ok()?;
+        (self.announced, self.frames) = self.within_limits(len).ok()?;
+        self.frame = Frame::Data { fin };
+        self.decoder.begin_continuation(plain, payload);
+        Some(Part { payload: plain.head..bytes.len(), last: false })
+    }
+
+    /// Whether a message without reserved bits is under way of which something has been handed out:
+    /// the first piece says that it is the first.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn is_under_way(&self) -> bool {
+        self.message.is_some_and(|message| message.begun && message.rsv.is_empty())
+    }
+
+    #[cfg(feature = "alloc")]
+    #[inline]
+    fn end_message(&mut self) {
+        self.message = None;
+        self.decoder.expect(Order::First);
     }
 
     #[inline]
@@ -292,14 +334,14 @@ impl Receiver {
         loop {
             let incoming = match self.decoder.decode(input)? {
                 None => return Ok(None),
-                Some(Part::Header(header)) => {
+                Some(Step::Header(header)) => {
                     self.begin_frame(&header)?;
                     if header.len > 0 {
                         continue;
                     }
                     self.payload(input.take(0), true)
                 }
-                Some(Part::Payload { bytes, end }) => self.payload(bytes, end),
+                Some(Step::Payload { bytes, end }) => self.payload(bytes, end),
             };
             if let Some(incoming) = incoming {
                 return Ok(Some(incoming));

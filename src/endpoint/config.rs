@@ -11,8 +11,9 @@ pub struct Config {
     /// Limits and deadlines.
     pub connection: connection::Config,
     /// How much is read at once, in bytes; 16.5 KiB by default, which stays in the first-level
-    /// cache and holds a frame of 16 KiB. For longer frames, up to 64 KiB (as server 48 KiB), the
-    /// buffer grows with what comes of them; larger ones are read straight into their message, in growing steps.
+    /// cache and holds a frame of 16 KiB. For longer frames, up to 64 KiB, the buffer
+    /// grows with what comes of them; larger ones are read straight into their message, in growing
+    /// steps, and of what comes behind one no more than 5 KiB are read at first.
     pub read_buffer: usize,
     /// Over this much queued output, in bytes, nothing more can be sent; 256 KiB by default. One
     /// message may go beyond it. No more than 4 GiB count.

@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Continuation, Event, Role, Whole};
+use crate::connection::{Continuation, Event, Part, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{Header, OpCode, mask};
 use crate::input::Input;
@@ -121,6 +121,7 @@ impl Incoming {
             let end = self.read_end();
             return &mut self.buffer[self.unread.end..end];
         }
+        let ended_direct = self.reads_direct;
         // A large frame that has brought some of itself is read straight into the message.
         self.reads_direct = self.assembler.collected() >= LARGE
             && !self.has_unread()
@@ -137,16 +138,20 @@ impl Incoming {
         self.forget();
         if self.unread.is_empty() {
             self.rewind();
+            if ended_direct {
+                self.expects = PEEK;
+            }
             // As nearly always: nothing long has come.
             if !self.grown && self.expects == 0 && self.buffer.len() >= to_usize(self.read_size) {
                 return &mut self.buffer;
             }
-            let (read_size, size) = (to_usize(self.read_size), self.expected());
+            let size = self.expected().max(to_usize(self.read_size));
             if self.buffer.len() < size {
                 self.buffer.resize(size, 0);
                 self.grown = true;
             }
-            self.grown &= self.buffer.len() > read_size;
+            self.grown &= self.buffer.len() > to_usize(self.read_size);
+            self.grown |= self.expects == PEEK;
         }
         let end = self.read_end();
         &mut self.buffer[self.unread.end..end]
@@ -166,8 +171,8 @@ impl Incoming {
     /// How much to make room for when nothing waits: what is read at once, or what came last if that
     /// was more.
     fn expected(&self) -> usize {
-        let came = usize::from(self.expects) * 1024;
-        to_usize(self.read_size).max(came.min(IN_PLACE))
+        let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
+        if self.expects == PEEK { came.min(read_size) } else { read_size.max(came.min(IN_PLACE)) }
     }
 
     /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
@@ -277,8 +282,10 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        if self.collect_direct(outgoing) && self.unread.is_empty() {
-            return Ok(Status::NeedRead);
+        match self.collect_direct(outgoing) {
+            Some(true) => return Ok(self.assembled(outgoing)),
+            Some(false) if self.unread.is_empty() => return Ok(Status::NeedRead),
+            Some(false) | None => {}
         }
         self.forget();
         if !self.has_unread() && outgoing.connection.is_open() {
@@ -305,12 +312,9 @@ impl Incoming {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
             match step? {
+                Step::Found(Found::Assembled) => return Ok(self.assembled(outgoing)),
                 Step::Found(found) => {
                     self.found = found;
-                    // A client masks what it sends, and so copies it.
-                    if let (Found::Assembled, Role::Server) = (found, outgoing.connection.role()) {
-                        self.assembler.share();
-                    }
                     return Ok(Status::Message);
                 }
                 Step::More => {}
@@ -323,6 +327,16 @@ impl Incoming {
         }
     }
 
+    /// Takes note of the message that the assembler has completed.
+    fn assembled(&mut self, outgoing: &Outgoing) -> Status {
+        self.found = Found::Assembled;
+        // A client masks what it sends, and so copies it.
+        if outgoing.connection.role() == Role::Server {
+            self.assembler.share();
+        }
+        Status::Message
+    }
+
     /// Looks whether the unread bytes are the beginning of a message that fits the read buffer, or
     /// will once that has grown: it is decoded once it is whole, so that small reads cost next to
     /// nothing, and it is lent from where it lies.
@@ -331,11 +345,7 @@ impl Incoming {
         if self.awaits() || self.unread.is_empty() || self.direct > 0 {
             return;
         }
-        let room = match outgoing.connection.role() {
-            Role::Server => IN_PLACE_MASKED,
-            Role::Client => IN_PLACE,
-        };
-        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(room));
+        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(IN_PLACE));
         let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
         let Some(Range { start: head, end }) = begun else { return };
         if self.unread.start + end > self.buffer.len() {
@@ -352,12 +362,17 @@ impl Incoming {
     }
 
     /// The short way for what messages in many fragments consist of: frames that continue the message
-    /// and lie in the read buffer completely. Whether the message is complete.
+    /// and lie in the read buffer completely, and parts of such. Whether the message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
         loop {
             let unread = &mut self.buffer[self.unread.clone()];
             let continuation = outgoing.connection.receive_continuation(unread);
-            let Some(Continuation { key, payload, last }) = continuation else { return false };
+            let Some(Continuation { key, payload, last }) = continuation else {
+                match self.collect_part(outgoing) {
+                    Some(false) => continue,
+                    complete => return complete.is_some(),
+                }
+            };
             self.unread.start += payload.end;
             let payload = &mut unread[payload];
             if let Some(key) = key {
@@ -367,6 +382,16 @@ impl Incoming {
                 return true;
             }
         }
+    }
+
+    /// Collects the rest of a frame, or the beginning of one. Whether the message is complete; `None`
+    /// if there is no such thing.
+    #[inline(never)]
+    fn collect_part(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
+        let unread = &mut self.buffer[self.unread.clone()];
+        let Part { payload, last } = outgoing.connection.receive_part(unread)?;
+        self.unread.start += payload.end;
+        Some(self.assembler.append(&unread[payload], last))
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -403,15 +428,18 @@ impl Incoming {
         }
     }
 
-    /// The short way for what was read into the assembler's room: payload in the middle of a frame.
-    /// Whether it was that.
-    fn collect_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+    /// The short way for what was read into the assembler's room: payload of the frame under way.
+    /// Whether the message is complete; `None` if it was not that.
+    fn collect_direct(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
         let count = to_usize(self.direct);
-        if count == 0 || !outgoing.connection.receive_middle(self.assembler.written(count)) {
-            return false;
+        if count == 0 {
+            return None;
         }
+        // The room ends where the frame does, so all of it is taken.
+        let part = outgoing.connection.receive_part(self.assembler.written(count));
+        let Part { payload, last } = part?;
         (self.direct, self.room) = (0, 0);
-        !self.assembler.commit(count, false)
+        Some(self.assembler.commit(payload.len(), last))
     }
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
@@ -596,12 +624,13 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
     }
 }
 
-/// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header.
+/// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header. What is longer
+/// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
 
-/// The same for frames that have to be unmasked. What is longer is unmasked while it comes, and each
-/// piece while it is in the cache.
-const IN_PLACE_MASKED: usize = 48 * 1024 + Header::MAX_LEN;
+/// How much is read behind a large message, in KiB: another one may follow, and what comes with its
+/// header has to be copied. Enough for the rest of that to be read to its place.
+const PEEK: u8 = 5;
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.

@@ -141,19 +141,27 @@ impl Decoder {
     }
 
     /// The header of the next frame, and whether it is the last of its message, if the frame continues
-    /// one and lies in `bytes` completely. As short as [`peek_whole`](Self::peek_whole).
+    /// one. As short as [`peek_whole`](Self::peek_whole).
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn peek_continuation(&self, bytes: &[u8]) -> Option<(bool, Plain)> {
         if self.remaining > 0 || self.have > 0 || self.rules.order != Order::Continuation {
             return None;
         }
-        let (fin, plain) = match self.rules.masking {
-            Masking::Required => Plain::continuation::<true>(bytes)?,
-            Masking::Forbidden => Plain::continuation::<false>(bytes)?,
-            Masking::Either => return None,
-        };
-        (plain.len <= bytes.len() - plain.head).then_some((fin, plain))
+        match self.rules.masking {
+            Masking::Required => Plain::continuation::<true>(bytes),
+            Masking::Forbidden => Plain::continuation::<false>(bytes),
+            Masking::Either => None,
+        }
+    }
+
+    /// Begins the frame whose header was seen by [`peek_continuation`](Self::peek_continuation), and
+    /// unmasks what there is of its payload, which is not all of it.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn begin_continuation(&mut self, plain: Plain, payload: &mut [u8]) {
+        self.remaining = u64::try_from(plain.len).unwrap_or(u64::MAX);
+        self.key = plain.key;
+        self.go_on(payload);
     }
 
     #[inline]
@@ -178,14 +186,14 @@ impl Decoder {
         Some(Part::Payload { bytes, end: self.remaining == 0 })
     }
 
-    /// Takes `bytes` as payload, if they are not the last of their frame, and unmasks them in place.
+    /// Unmasks what there is of the payload of the frame under way. Says how much that is.
     #[cfg(feature = "alloc")]
-    pub(crate) fn payload_middle(&mut self, bytes: &mut [u8]) -> bool {
-        let goes_on = len64(bytes) < self.remaining;
-        if goes_on {
-            self.payload(&mut Input::new(bytes));
+    #[inline]
+    pub(crate) fn go_on(&mut self, bytes: &mut [u8]) -> usize {
+        match self.payload(&mut Input::new(bytes)) {
+            Some(Part::Payload { bytes, .. }) => bytes.len(),
+            Some(Part::Header(_)) | None => 0,
         }
-        goes_on
     }
 
     #[cold]
