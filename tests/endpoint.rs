@@ -310,6 +310,36 @@ fn after_an_error_there_is_room_to_read_and_discard() {
 // ---- the buffers --------------------------------------------------------------------------------
 
 #[test]
+fn the_output_buffer_goes_to_a_pool_and_comes_back() {
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        assert_eq!(endpoint.release_output(), None, "there is none yet");
+        let lent = b"of somebody else".repeat(10);
+        let place = lent.as_ptr();
+        endpoint.supply_output(lent);
+        endpoint.send("one").unwrap();
+        assert_eq!(endpoint.release_output(), None, "it holds something");
+        assert_eq!(
+            sent_by(role, &queued(&endpoint)),
+            sent_by(role, &frame(other(role), 0x81, b"one"))
+        );
+        let written = endpoint.queued();
+        endpoint.advance_write(written);
+        let given_back = endpoint.release_output().unwrap();
+        assert_eq!((given_back.as_ptr(), given_back.len()), (place, 0));
+        // One more than it has is ignored, and what is not taken back is dropped.
+        endpoint.supply_output(given_back);
+        endpoint.supply_output(Vec::with_capacity(1 << 20));
+        endpoint.send("two").unwrap();
+        let written = endpoint.queued();
+        endpoint.advance_write(written);
+        assert_eq!(endpoint.chunks().count(), 0);
+        endpoint.release();
+        assert_eq!(endpoint.release_output(), None);
+    }
+}
+
+#[test]
 fn the_read_buffer_goes_to_a_pool_and_comes_back() {
     for role in ROLES {
         let mut run = Run::new(endpoint(role));

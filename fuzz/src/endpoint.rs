@@ -275,6 +275,10 @@ impl Pair<'_> {
         if argument < 8 {
             self.model.found = None;
             let unread = !self.model.unread.is_empty();
+            if argument % 2 == 1 {
+                let output = self.endpoint.release_output();
+                assert!(output.is_none_or(|it| it.is_empty() && self.model.out.is_empty()));
+            }
             let released = self.endpoint.release();
             if self.model.connection.is_receiving() {
                 let _ = self.model.check_begun();
@@ -283,6 +287,9 @@ impl Pair<'_> {
             let holds = unread && self.model.connection.is_receiving();
             assert!(released.is_none() || !holds, "a buffer that holds something stays");
             self.spare = released.or(self.spare.take());
+            if argument % 4 == 1 {
+                self.endpoint.supply_output(vec![7; 9]);
+            }
         } else if let Some(mut spare) = self.spare.take() {
             spare.truncate(SIZES[argument % 8]);
             self.endpoint.supply(spare);
