@@ -190,7 +190,6 @@ impl Connection {
         self.check_open()?;
         let header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
         self.timers.note_active();
-        out.reserve(Header::MAX_LEN + payload.len());
         header.encode().append_to(out);
         out.extend_from_slice(payload);
         Ok(())
@@ -212,7 +211,6 @@ impl Connection {
         let mut header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
         header.mask = Some(key);
         self.timers.note_active();
-        out.reserve(Header::MAX_LEN + payload.len());
         header.encode().append_to(out);
         if !payload.is_empty() {
             mask::append(out, payload, key);

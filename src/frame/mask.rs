@@ -116,46 +116,61 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 }
 
 /// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
-/// written. The caller has reserved the room.
+/// written.
+///
+/// Each size has code of its own, so that none saves registers for another.
 #[cfg(feature = "alloc")]
+#[inline]
 pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    #[cfg(feature = "std")]
-    if data.len() >= WIDE {
-        return wide::append(out, data, key);
-    }
-    let end = out.len() + data.len();
-    // As in `apply`, the end is a block that overlaps those before. What is short is put together
-    // apart and appended at once: a `Vec` asks for its room each time.
     match data.len() {
-        16..=32 => out.extend_from_slice(&short::<16, 32>(data, key)),
-        33.. => {
-            let (blocks, rest) = data.as_chunks::<64>();
-            for block in blocks {
-                out.extend_from_slice(&masked(*block, key));
-            }
-            let (blocks, rest) = rest.as_chunks::<32>();
-            for block in blocks {
-                out.extend_from_slice(&masked(*block, key));
-            }
-            for block in rest.as_chunks::<16>().0 {
-                out.extend_from_slice(&masked(*block, key));
-            }
-            if let Some(&last) = data.last_chunk::<16>() {
-                out.truncate(end - 16);
-                out.extend_from_slice(&masked(last, key.advanced(data.len())));
-            }
-        }
-        8..=15 => out.extend_from_slice(&short::<8, 16>(data, key)),
-        4..=7 => out.extend_from_slice(&short::<4, 8>(data, key)),
+        16..=32 => append_short::<16, 32>(out, data, key),
+        #[cfg(feature = "std")]
+        WIDE.. => wide::append(out, data, key),
+        33.. => append_blocks(out, data, key),
+        8..=15 => append_short::<8, 16>(out, data, key),
+        4..=7 => append_short::<4, 8>(out, data, key),
         _ => {
-            let mut short = [0; 4];
-            for ((place, byte), key) in short.iter_mut().zip(data).zip(key.0) {
-                *place = byte ^ key;
+            for (byte, key) in data.iter().zip(key.0) {
+                out.push(byte ^ key);
             }
-            out.extend_from_slice(&short);
         }
     }
+}
+
+/// [`append`] for `HALF` to `WHOLE` bytes. They are put together apart and appended at once: a `Vec`
+/// asks for its room each time.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn append_short<const HALF: usize, const WHOLE: usize>(
+    out: &mut Vec<u8>,
+    data: &[u8],
+    key: MaskKey,
+) {
+    let end = out.len() + data.len();
+    out.extend_from_slice(&short::<HALF, WHOLE>(data, key));
     out.truncate(end);
+}
+
+/// [`append`] for 16 bytes or more. As in [`apply`], the end is a block that overlaps those before.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    let end = out.len() + data.len();
+    let (blocks, rest) = data.as_chunks::<64>();
+    for block in blocks {
+        out.extend_from_slice(&masked(*block, key));
+    }
+    let (blocks, rest) = rest.as_chunks::<32>();
+    for block in blocks {
+        out.extend_from_slice(&masked(*block, key));
+    }
+    for block in rest.as_chunks::<16>().0 {
+        out.extend_from_slice(&masked(*block, key));
+    }
+    if let Some(&last) = data.last_chunk::<16>() {
+        out.truncate(end - 16);
+        out.extend_from_slice(&masked(last, key.advanced(data.len())));
+    }
 }
 
 /// `data` of `HALF` to `WHOLE` bytes, masked, and anything behind it.
