@@ -75,14 +75,16 @@ impl Outgoing {
         above(self.queued(), self.high)
     }
 
-    pub(crate) fn is_drained(&self) -> bool {
-        !above(self.queued(), self.low)
-    }
-
     /// Whether output has to be written before the application is given anything to answer: from
     /// the high watermark down to the low one.
+    #[inline]
     pub(crate) fn is_congested(&mut self) -> bool {
-        self.congested = if self.congested { !self.is_drained() } else { self.is_full() };
+        let queued = self.queued();
+        if above(queued, self.high) {
+            self.congested = true;
+        } else if !above(queued, self.low) {
+            self.congested = false;
+        }
         self.congested
     }
 
