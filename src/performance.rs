@@ -22,7 +22,7 @@
 //!
 //! Nearly every frame on the wire is a whole message that breaks no rule. `frame::plain` knows the
 //! bytes of such frames and nothing else; [`Endpoint::next`](crate::Endpoint::next) looks for one
-//! first, unmasks it where it lies and lends it. The fragments of a message under way, and parts of
+//! first, unmasks it where it lies and lends it. The fragments of a message under way, and pieces of
 //! them, are unmasked and put together in one loop in the same manner: 64 KiB in fragments of 128
 //! bytes take 0.28 of the time that they took. Everything else (first fragments, control frames,
 //! reserved bits, a header in pieces, a reply that is due) takes the general path, which knows the

@@ -916,6 +916,27 @@ fn a_message_is_written_from_where_it_lies() {
 }
 
 #[test]
+fn what_was_not_shown_does_not_count_as_written() {
+    let mut server = endpoint(Role::Server);
+    // More pieces than are shown at once.
+    for i in 0..20 {
+        server.send_owned(vec![i; 5000]).unwrap();
+    }
+    let expected = [queued(&server), b"\x81\x03end".to_vec()].concat();
+    let (mut written, mut calls) = (Vec::new(), 0);
+    server
+        .send_through("end", |chunks| {
+            assert!(chunks.len() <= 16);
+            written.extend(chunks.concat());
+            calls += 1;
+            usize::MAX
+        })
+        .unwrap();
+    assert!(written == expected && calls > 1);
+    assert_eq!(server.queued(), 0);
+}
+
+#[test]
 fn what_may_not_be_sent_is_not_written() {
     let mut config = Config::default();
     config.high_watermark = 10;

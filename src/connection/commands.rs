@@ -177,6 +177,7 @@ impl Connection {
         self.append_masked(keys, kind, Rsv::NONE, payload, None, out)
     }
 
+    /// A server's frame.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     fn append(
@@ -195,6 +196,7 @@ impl Connection {
         Ok(())
     }
 
+    /// A client's frame, masked with a key from `keys`.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     fn append_masked(

@@ -39,7 +39,7 @@ use crate::timers::{Due, Timers};
 use closing::{Closing, Replies};
 pub(crate) use receive::Whole;
 #[cfg(feature = "alloc")]
-pub(crate) use receive::{Continuation, Part};
+pub(crate) use receive::{Continuation, Piece};
 use receive::{Incoming, Receiver};
 use send::Sender;
 
@@ -67,9 +67,9 @@ pub struct Connection {
     sender: Sender,
     closing: Closing,
     timers: Timers,
-    /// How long a whole message in one frame must not be to take the short way, in bytes; 0 while
-    /// something is under way or due. Kept by [`settle`](Self::settle), so that the short way has one
-    /// thing to look at.
+    /// A whole message in one frame takes the short way if its payload is shorter than this, in bytes;
+    /// 0 while something is under way or due. Kept by [`settle`](Self::settle), so that the short way
+    /// has one thing to look at.
     whole_below: u32,
 }
 
@@ -185,19 +185,19 @@ impl Connection {
     /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is there,
     /// or of the rest of one; it is unmasked.
     #[cfg(feature = "alloc")]
-    pub(crate) fn receive_part(&mut self, input: &mut [u8]) -> Option<Part> {
+    pub(crate) fn receive_piece(&mut self, input: &mut [u8]) -> Option<Piece> {
         if !self.is_quiet() {
             return None;
         }
-        let part = self.receiver.receive_part(input)?;
-        if part.last {
+        let piece = self.receiver.receive_piece(input)?;
+        if piece.last {
             self.settle();
         }
         self.timers.note_heard();
-        if !part.payload.is_empty() {
+        if !piece.payload.is_empty() {
             self.timers.note_active();
         }
-        Some(part)
+        Some(piece)
     }
 
     /// Where the payload of the next frame will lie, if the input holds the beginning of a whole

@@ -19,7 +19,7 @@ use super::Config;
 use crate::error::ProtocolError;
 use crate::frame::mask::MaskKey;
 use crate::frame::{
-    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part as Step, Plain, Rsv, Rules,
+    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Plain, Rsv, Rules,
 };
 use crate::input::Input;
 use crate::message::Kind;
@@ -114,9 +114,9 @@ pub(crate) struct Continuation {
     pub(crate) last: bool,
 }
 
-/// A part of such a frame, unmasked.
+/// A piece of such a frame, unmasked.
 #[cfg(feature = "alloc")]
-pub(crate) struct Part {
+pub(crate) struct Piece {
     /// What was taken ends where this ends.
     pub(crate) payload: Range<usize>,
     /// Whether the message ends with it.
@@ -286,7 +286,7 @@ impl Receiver {
     /// and breaks no limit, and unmasks it. Otherwise as
     /// [`receive_continuation`](Self::receive_continuation), which comes first.
     #[cfg(feature = "alloc")]
-    pub(super) fn receive_part(&mut self, bytes: &mut [u8]) -> Option<Part> {
+    pub(super) fn receive_piece(&mut self, bytes: &mut [u8]) -> Option<Piece> {
         if bytes.is_empty() || !self.is_under_way() {
             return None;
         }
@@ -297,7 +297,7 @@ impl Receiver {
             if last {
                 self.end_message();
             }
-            return Some(Part { payload: 0..count, last });
+            return Some(Piece { payload: 0..count, last });
         }
         let (fin, plain) = self.decoder.peek_continuation(bytes)?;
         let payload = &mut bytes[plain.head..];
@@ -308,7 +308,7 @@ impl Receiver {
         (self.announced, self.frames) = self.within_limits(len).ok()?;
         self.frame = Frame::Data { fin };
         self.decoder.begin_continuation(plain, payload);
-        Some(Part { payload: plain.head..bytes.len(), last: false })
+        Some(Piece { payload: plain.head..bytes.len(), last: false })
     }
 
     /// Whether a message without reserved bits is under way of which something has been handed out:
@@ -334,14 +334,14 @@ impl Receiver {
         loop {
             let incoming = match self.decoder.decode(input)? {
                 None => return Ok(None),
-                Some(Step::Header(header)) => {
+                Some(Part::Header(header)) => {
                     self.begin_frame(&header)?;
                     if header.len > 0 {
                         continue;
                     }
                     self.payload(input.take(0), true)
                 }
-                Some(Step::Payload { bytes, end }) => self.payload(bytes, end),
+                Some(Part::Payload { bytes, end }) => self.payload(bytes, end),
             };
             if let Some(incoming) = incoming {
                 return Ok(Some(incoming));

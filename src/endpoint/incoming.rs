@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use super::{Outgoing, Status};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Continuation, Event, Part, Role, Whole};
+use crate::connection::{Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{Header, OpCode, mask};
 use crate::input::Input;
@@ -362,13 +362,13 @@ impl Incoming {
     }
 
     /// The short way for what messages in many fragments consist of: frames that continue the message
-    /// and lie in the read buffer completely, and parts of such. Whether the message is complete.
+    /// and lie in the read buffer completely, and pieces of such. Whether the message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
         loop {
             let unread = &mut self.buffer[self.unread.clone()];
             let continuation = outgoing.connection.receive_continuation(unread);
             let Some(Continuation { key, payload, last }) = continuation else {
-                match self.collect_part(outgoing) {
+                match self.collect_piece(outgoing) {
                     Some(false) => continue,
                     complete => return complete.is_some(),
                 }
@@ -387,9 +387,9 @@ impl Incoming {
     /// Collects the rest of a frame, or the beginning of one. Whether the message is complete; `None`
     /// if there is no such thing.
     #[inline(never)]
-    fn collect_part(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
+    fn collect_piece(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
         let unread = &mut self.buffer[self.unread.clone()];
-        let Part { payload, last } = outgoing.connection.receive_part(unread)?;
+        let Piece { payload, last } = outgoing.connection.receive_piece(unread)?;
         self.unread.start += payload.end;
         Some(self.assembler.append(&unread[payload], last))
     }
@@ -436,8 +436,8 @@ impl Incoming {
             return None;
         }
         // The room ends where the frame does, so all of it is taken.
-        let part = outgoing.connection.receive_part(self.assembler.written(count));
-        let Part { payload, last } = part?;
+        let piece = outgoing.connection.receive_piece(self.assembler.written(count));
+        let Piece { payload, last } = piece?;
         (self.direct, self.room) = (0, 0);
         Some(self.assembler.commit(payload.len(), last))
     }

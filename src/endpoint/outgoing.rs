@@ -335,17 +335,18 @@ impl Outgoing {
         write: &mut dyn FnMut(&[&[u8]]) -> usize,
     ) -> &'b [u8] {
         loop {
-            let (mut chunks, mut count) = ([&[][..]; CHUNKS], 0);
+            let (mut chunks, mut count, mut len) = ([&[][..]; CHUNKS], 0, 0);
             for (place, chunk) in chunks.iter_mut().zip(self.queue.chunks(behind)) {
                 *place = chunk;
                 count += 1;
+                len += chunk.len();
             }
-            let written = if count > 0 { write(&chunks[..count]) } else { 0 };
+            let written = if count > 0 { write(&chunks[..count]).min(len) } else { 0 };
             if written == 0 {
                 return behind;
             }
             let of_queue = written.min(self.queue.len());
-            behind = &behind[(written - of_queue).min(behind.len())..];
+            behind = &behind[written - of_queue..];
             self.queue.advance(of_queue);
             self.note_written(!behind.is_empty() || self.queue.len() > 0);
         }

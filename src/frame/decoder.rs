@@ -116,7 +116,7 @@ impl Decoder {
     }
 
     /// The opcode and the header of the next frame, if it is a whole message; its payload need not
-    /// have come. Only for a decoder that [is between messages](Self::is_between_messages).
+    /// have come. Says nothing while the decoder is not [between messages](Self::is_between_messages).
     ///
     /// The short way for what most streams consist of: it leaves it to the caller to take the frame
     /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
