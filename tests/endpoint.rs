@@ -310,6 +310,47 @@ fn after_an_error_there_is_room_to_read_and_discard() {
 // ---- the buffers --------------------------------------------------------------------------------
 
 #[test]
+fn little_is_read_behind_a_large_message_and_as_much_as_before_behind_that() {
+    for (role, read_buffer, little) in [
+        (Role::Server, 16_896, 5 * 1024),
+        (Role::Client, 16_896, 5 * 1024),
+        (Role::Server, 100, 100),
+    ] {
+        let mut config = Config::default();
+        config.read_buffer = read_buffer;
+        let mut endpoint = endpoint_with(role, &config);
+        let payload = pattern(200_000);
+        for round in 0..2 {
+            let wire = frame(role, 0x82, &payload);
+            let mut rest = &wire[..];
+            let message = loop {
+                let room = endpoint.read_buf();
+                let count = room.len().min(rest.len());
+                room[..count].copy_from_slice(&rest[..count]);
+                endpoint.advance_read(count);
+                rest = &rest[count..];
+                if let Some(received) = endpoint.next().unwrap() {
+                    break received.into_owned();
+                }
+            };
+            assert!(message.as_bytes() == payload);
+            assert!(endpoint.next().unwrap().is_none());
+            if round == 1 {
+                // The buffer had room for all of it, so its end was read into place. However often it
+                // is asked for:
+                assert_eq!([endpoint.read_buf().len(), endpoint.read_buf().len()], [little; 2]);
+            }
+        }
+        let wire = frame(role, 0x81, b"small");
+        endpoint.read_buf()[..wire.len()].copy_from_slice(&wire);
+        endpoint.advance_read(wire.len());
+        assert_eq!(endpoint.next().unwrap().unwrap().into_owned(), "small".into());
+        assert!(endpoint.next().unwrap().is_none());
+        assert_eq!(endpoint.read_buf().len(), read_buffer);
+    }
+}
+
+#[test]
 fn the_output_buffer_goes_to_a_pool_and_comes_back() {
     for role in ROLES {
         let mut endpoint = endpoint(role);
