@@ -89,7 +89,9 @@
 //! time with the copy. Output in one piece, which is nearly all of it, goes out by a plain write. A
 //! deadline that is put off by what happens leaves the timer of tokio where it is: the task wakes up
 //! once for nothing instead of setting it at each message, and where there can be no deadline the
-//! clock is not asked. A reply is never left lying while the task
+//! clock is not asked. A round that finds nothing to decode or to write asks for neither: with one
+//! message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo bench --bench round`). A
+//! reply is never left lying while the task
 //! waits for the peer; who uses `feed` and then waits for something else flushes first.
 //!
 //! # Idle connections
