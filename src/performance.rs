@@ -28,8 +28,8 @@
 //! reserved bits, a header in pieces, a reply that is due) takes the general path, which knows the
 //! rules; a test holds the ways against each other over every beginning of a frame.
 //!
-//! Whether the short way is open is one comparison with the limit for the length of the message, which
-//! the connection sets to 0 while something is under way or due. Every change of its state ends with
+//! Whether the short way is open is one comparison with the limit for the length of the message,
+//! which the connection sets to 0 while something is under way or due. Every change of its state ends with
 //! a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as server,
@@ -82,17 +82,17 @@
 //! above. Small frames and the headers of large ones are put together in one buffer; a large payload
 //! that is given away is remembered with its place in it, so that queueing one takes no more than
 //! counting a reference. A large payload that the caller keeps is written from where it lies
-//! ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters), which takes
-//! 113 instructions instead of 317 to queue it by reference: where nothing waits, its header is not
-//! even queued. A large message that a server sends back
-//! as it is leaves from the buffer that it was put together in: an echo of 1 MiB takes 0.78 of the
-//! time with the copy. Output in one piece, which is nearly all of it, goes out by a plain write. A
-//! deadline that is put off by what happens leaves the timer of tokio where it is: the task wakes up
-//! once for nothing instead of setting it at each message, and where there can be no deadline the
-//! clock is not asked. A round that finds nothing to decode or to write asks for neither: with one
-//! message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo bench --bench round`). A
-//! reply is never left lying while the task
-//! waits for the peer; who uses `feed` and then waits for something else flushes first.
+//! ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters), which
+//! takes 113 instructions instead of 317 to queue it by reference: where nothing waits, its header
+//! is not even queued. A large message that a server sends back as it is leaves from the buffer that
+//! it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy. Output in one
+//! piece, which is nearly all of it, goes out by a plain write. A deadline that is put off by what
+//! happens leaves the timer of tokio where it is: the task wakes up once for nothing instead of
+//! setting it at each message, and where there can be no deadline the clock is not asked. A round
+//! that finds nothing to decode or to write asks for neither: with one message it takes 0.65 of the
+//! time that it took, with sixteen 0.80 (`cargo bench --bench round`). A reply is never left lying
+//! while the task waits for the peer; who uses `feed` and then waits for something else flushes
+//! first.
 //!
 //! # Idle connections
 //!
