@@ -40,8 +40,8 @@
 //!   processor cannot forward from store to load: 15 ns for each message. On the short way the error
 //!   has no size.
 //! - A message that `feed` was given in memory had been stored in halves and was loaded whole, which
-//!   is the same: a third of what the processor spent on an echo beside the kernel. It stays in
-//!   registers up to the copy of its payload.
+//!   is the same: more than half of what the processor spent in `feed`. It stays in registers up to
+//!   the copy of its payload.
 //! - Where the next frame begins is stored before this one is unmasked: it is what the next call
 //!   waits for.
 //! - Masking goes by blocks of 64, 32 and 16 bytes and ends with one block that overlaps those
@@ -117,10 +117,10 @@
 //!   several pieces: the copy into it costs more than the check of ASCII does.
 //! - Letting longer frames than 64 KiB wait in the read buffer: what is spared of copying is lost to
 //!   the second-level cache. (As server 48 KiB were the limit, found on a processor with so much
-//!   first-level cache. On one with 32 KiB that took 64 KiB 1.2 of the time, in small reads 1.5.)
+//!   first-level cache. On one with 32 KiB that took 64 KiB 1.1 of the time, in small reads 1.5.)
 //! - Keeping the header of `send_through` in a value beside the queue, to be written piece by piece:
 //!   it is moved, in pieces again, and takes more instructions than the queue.
-//! - Room for masked copies made by zeros that are overwritten: 1.1 to 1.7 of the time.
+//! - Room for masked copies made by zeros that are overwritten: up to 1.7 of the time.
 //! - Returning where a message lies in a register, to be lent from what was stored: 3 instructions
 //!   less, and 5 % slower as server, because the next step waits for the store.
 //! - Reading large frames in steps of 16 KiB instead of 32: no faster, and more system calls.

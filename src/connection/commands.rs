@@ -146,10 +146,7 @@ impl Connection {
         fragment: Option<Fragment>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        match self.sender.keys() {
-            None => self.append(kind, rsv, payload, fragment, out),
-            Some(keys) => self.append_masked(keys, kind, rsv, payload, fragment, out),
-        }
+        self.append(self.sender.keys(), kind, rsv, payload, fragment, out)
     }
 
     /// A whole message is what nearly every call sends, so each role has code of its own for it, in
@@ -162,7 +159,7 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.append(kind, Rsv::NONE, payload, None, out)
+        self.append(None, kind, Rsv::NONE, payload, None, out)
     }
 
     #[cfg(feature = "alloc")]
@@ -174,14 +171,15 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.append_masked(keys, kind, Rsv::NONE, payload, None, out)
+        self.append(Some(keys), kind, Rsv::NONE, payload, None, out)
     }
 
-    /// A server's frame.
+    /// Appends a frame, masked if there are keys: those of this end.
     #[cfg(feature = "alloc")]
     #[inline(always)]
     fn append(
         &mut self,
+        keys: Option<KeySource>,
         kind: Kind,
         rsv: Rsv,
         payload: &[u8],
@@ -189,33 +187,13 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.check_open()?;
+        let mask = keys.map(draw_key).transpose()?;
         let header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
         self.timers.note_active();
-        header.encode().append_to(out);
-        out.extend_from_slice(payload);
-        Ok(())
-    }
-
-    /// A client's frame, masked with a key from `keys`.
-    #[cfg(feature = "alloc")]
-    #[inline(always)]
-    fn append_masked(
-        &mut self,
-        keys: KeySource,
-        kind: Kind,
-        rsv: Rsv,
-        payload: &[u8],
-        fragment: Option<Fragment>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.check_open()?;
-        let key = draw_key(keys)?;
-        let mut header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
-        header.mask = Some(key);
-        self.timers.note_active();
-        header.encode().append_to(out);
-        if !payload.is_empty() {
-            mask::append(out, payload, key);
+        Header { mask, ..header }.encode().append_to(out);
+        match mask {
+            Some(key) if !payload.is_empty() => mask::append(out, payload, key),
+            Some(_) | None => out.extend_from_slice(payload),
         }
         Ok(())
     }
