@@ -1,15 +1,16 @@
-//! The receiving side of an endpoint: the read buffer and the message that was found in it.
+//! The receiving side of an endpoint: from what was read to the message that was found in it.
 
 use alloc::vec::Vec;
 use core::fmt;
 use core::mem;
 use core::ops::Range;
 
-use super::{Outgoing, Status};
+use super::read_buffer::ReadBuffer;
+use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::{Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
-use crate::frame::{Header, OpCode, mask};
+use crate::frame::{OpCode, mask};
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
@@ -30,48 +31,21 @@ enum Found {
 }
 
 pub(crate) struct Incoming {
-    /// Initialised throughout; empty while nothing is read.
-    buffer: Vec<u8>,
-    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
-    /// their end.
-    grown: bool,
-    /// How much the buffer held when it was last read empty, in KiB, if it was more than is read at
-    /// once: as much is likely to come again.
-    expects: u8,
-    /// The bytes that have been read and not decoded.
-    unread: Range<usize>,
-    /// Where in the buffer the frame will end that begins the unread bytes and waits there for its
-    /// rest, or its header, if that is not complete; 0 if none waits.
-    awaited_end: u32,
-    /// How far a poll has seen it.
-    seen_end: u32,
-    /// Whether what comes behind that is payload.
-    awaits_payload: bool,
-    read_size: u32,
+    read: ReadBuffer,
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
     direct: u32,
     /// How long that room was.
     room: u32,
-    /// Whether the last [`read_buf`](Self::read_buf) gave that room.
-    reads_direct: bool,
     found: Found,
 }
 
 impl Incoming {
     pub(crate) fn new(read_size: usize, assembler: Assembler) -> Self {
         Self {
-            buffer: Vec::new(),
-            grown: false,
-            expects: 0,
-            unread: 0..0,
-            awaited_end: 0,
-            seen_end: 0,
-            awaits_payload: false,
-            read_size: to_u32(read_size.max(1)),
+            read: ReadBuffer::new(read_size),
             assembler,
             direct: 0,
-            reads_direct: false,
             room: 0,
             found: Found::Nothing,
         }
@@ -79,16 +53,12 @@ impl Incoming {
 
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
-        self.buffer.truncate(self.unread.end);
-        self.buffer.extend_from_slice(bytes);
-        self.unread.end = self.buffer.len();
-        // There is no room behind them: a frame that waits for more has to have it made.
-        self.grown = self.awaits();
+        self.read.push(bytes);
     }
 
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
-        !self.unread.is_empty() || self.direct > 0
+        !self.read.unread.is_empty() || self.direct > 0
     }
 
     /// Whether a poll would find nothing to do, as long as the connection receives.
@@ -101,32 +71,28 @@ impl Incoming {
     /// What has been read and not decoded.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
         let mut unread = self.assembler.written(to_usize(self.direct)).to_vec();
-        unread.extend_from_slice(&self.buffer[self.unread]);
+        unread.extend_from_slice(self.read.unread());
         unread
     }
 
     #[inline]
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        if self.awaits() && !self.grown {
-            return &mut self.buffer[self.unread.end..];
+        if self.read.awaits_in_place() {
+            return self.read.rest();
         }
         self.any_read_buf(outgoing)
     }
 
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        if self.awaits() {
-            if self.unread.end == self.buffer.len() {
-                self.grow();
-            }
-            let end = self.read_end();
-            return &mut self.buffer[self.unread.end..end];
+        if self.read.awaits() {
+            return self.read.room();
         }
-        let ended_direct = self.reads_direct;
         // A large frame that has brought some of itself is read straight into the message.
-        self.reads_direct = self.assembler.collected() >= LARGE
+        if self.assembler.collected() >= LARGE
             && !self.has_unread()
-            && outgoing.connection.data_remaining() >= assembler::LARGE_U64;
-        if self.reads_direct {
+            && outgoing.connection.data_remaining() >= assembler::LARGE_U64
+        {
+            self.read.bypassed = true;
             let remaining = outgoing.connection.data_remaining();
             let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
             self.room = to_u32(match outgoing.connection.role() {
@@ -136,71 +102,15 @@ impl Incoming {
             return &mut room[..to_usize(self.room)];
         }
         self.forget();
-        if self.unread.is_empty() {
-            self.rewind();
-            if ended_direct {
-                self.expects = PEEK;
-            }
-            // As nearly always: nothing long has come.
-            if !self.grown && self.expects == 0 && self.buffer.len() >= to_usize(self.read_size) {
-                return &mut self.buffer;
-            }
-            let size = self.expected().max(to_usize(self.read_size));
-            if self.buffer.len() < size {
-                self.buffer.resize(size, 0);
-                self.grown = true;
-            }
-            self.grown &= self.buffer.len() > to_usize(self.read_size);
-            self.grown |= self.expects == PEEK;
-        }
-        let end = self.read_end();
-        &mut self.buffer[self.unread.end..end]
-    }
-
-    /// Begins anew at the front of a buffer that was read empty.
-    #[inline]
-    fn rewind(&mut self) {
-        if self.unread.end > 0 {
-            let more = self.unread.end > to_usize(self.read_size);
-            let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
-            self.expects = u8::try_from(came).unwrap_or(u8::MAX);
-            self.unread = 0..0;
-        }
-    }
-
-    /// How much to make room for when nothing waits: what is read at once, or what came last if that
-    /// was more.
-    fn expected(&self) -> usize {
-        let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
-        if self.expects == PEEK { came.min(read_size) } else { read_size.max(came.min(IN_PLACE)) }
-    }
-
-    /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
-    /// arrives.
-    #[cold]
-    fn grow(&mut self) {
-        let end = to_usize(self.awaited_end).min(2 * self.buffer.len());
-        self.buffer.reserve_exact(end - self.buffer.len());
-        self.buffer.resize(end, 0);
-    }
-
-    /// Where the room to read into ends.
-    #[inline]
-    fn read_end(&self) -> usize {
-        if !self.grown {
-            return self.buffer.len();
-        }
-        // Not more than the frame that waits: what comes behind it would have to be moved.
-        let end = self.expected().max(to_usize(self.awaited_end));
-        end.clamp(self.unread.end, self.buffer.len())
+        self.read.room()
     }
 
     #[inline]
     pub(crate) fn advance_read(&mut self, count: usize) {
-        if self.reads_direct {
+        if self.read.bypassed {
             self.direct += to_u32(count).min(self.room - self.direct);
         } else {
-            self.unread.end += count.min(self.read_end() - self.unread.end);
+            self.read.advance(count);
         }
     }
 
@@ -223,17 +133,11 @@ impl Incoming {
         }
     }
 
-    /// Whether a frame waits in the read buffer for its end.
-    #[inline]
-    fn awaits(&self) -> bool {
-        self.unread.end < to_usize(self.awaited_end)
-    }
-
     /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
     /// of what came.
     #[inline]
-    pub(crate) fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.awaits() && outgoing.connection.is_open();
+    fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
+        let waits = self.read.awaits() && outgoing.connection.is_open();
         if waits {
             self.note_awaited(outgoing);
         }
@@ -243,7 +147,7 @@ impl Incoming {
     /// As [`waits`](Self::waits), and nothing is due to be sent either.
     #[inline]
     pub(crate) fn only_waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.awaits() && outgoing.connection.only_waits();
+        let waits = self.read.awaits() && outgoing.connection.only_waits();
         if waits {
             self.note_awaited(outgoing);
         }
@@ -253,10 +157,8 @@ impl Incoming {
     /// Takes note of what has come of the frame that waits.
     #[inline]
     fn note_awaited(&mut self, outgoing: &mut Outgoing) {
-        let end = to_u32(self.unread.end);
-        if end > self.seen_end {
-            self.seen_end = end;
-            outgoing.connection.note_begun(self.awaits_payload);
+        if let Some(payload) = self.read.news() {
+            outgoing.connection.note_begun(payload);
         }
     }
 
@@ -268,15 +170,15 @@ impl Incoming {
             self.forget();
         }
         // While bytes wait in the assembler's room a frame is under way.
-        let unread = &mut self.buffer[self.unread.clone()];
+        let unread = &mut self.read.bytes[self.read.unread.clone()];
         let Whole { kind, key, payload } = outgoing.connection.receive_whole(unread)?;
-        let start = self.unread.start;
-        self.unread.start += payload.end;
-        self.awaited_end = 0;
+        let start = self.read.unread.start;
+        self.read.unread.start += payload.end;
         self.found = Found::InReadBuffer { kind, len: to_u32(payload.len()) };
         if let Some(key) = key {
             mask::apply(&mut unread[payload.clone()], key);
         }
+        self.read.await_nothing();
         Some((kind, start + payload.start..start + payload.end))
     }
 
@@ -284,7 +186,7 @@ impl Incoming {
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         match self.collect_direct(outgoing) {
             Some(true) => return Ok(self.assembled(outgoing)),
-            Some(false) if self.unread.is_empty() => return Ok(Status::NeedRead),
+            Some(false) if self.read.unread.is_empty() => return Ok(Status::NeedRead),
             Some(false) | None => {}
         }
         self.forget();
@@ -300,7 +202,7 @@ impl Incoming {
             let _ = outgoing.transmit();
             return Ok(Status::NeedRead);
         }
-        self.awaited_end = 0;
+        self.read.await_nothing();
         loop {
             let step = if self.direct > 0 {
                 self.decode_direct(outgoing)
@@ -342,30 +244,21 @@ impl Incoming {
     /// nothing, and it is lent from where it lies.
     fn await_rest(&mut self, outgoing: &mut Outgoing) {
         // If one is awaited of which more has come than that, it was awaited as far as its header.
-        if self.awaits() || self.unread.is_empty() || self.direct > 0 {
+        if self.read.awaits() || self.read.unread.is_empty() || self.direct > 0 {
             return;
         }
-        let (unread, room) = (&self.buffer[self.unread.clone()], self.buffer.len().max(IN_PLACE));
-        let begun = outgoing.connection.peek_begun(unread).filter(|payload| payload.end <= room);
-        let Some(Range { start: head, end }) = begun else { return };
-        if self.unread.start + end > self.buffer.len() {
-            self.buffer.copy_within(self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
+        let Some(payload) = outgoing.connection.peek_begun(self.read.unread()) else { return };
+        let head = payload.start;
+        if payload.end <= self.read.longest() && self.read.await_rest(payload) {
+            outgoing.connection.note_begun(self.read.unread.len() > head);
         }
-        let Ok(awaited_end) = u32::try_from(self.unread.start + end) else { return };
-        self.reads_direct = false;
-        self.awaited_end = awaited_end;
-        self.grown |= to_usize(awaited_end) > self.buffer.len();
-        self.seen_end = to_u32(self.unread.end);
-        self.awaits_payload = head < end;
-        outgoing.connection.note_begun(self.unread.len() > head);
     }
 
     /// The short way for what messages in many fragments consist of: frames that continue the message
     /// and lie in the read buffer completely, and pieces of such. Whether the message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
         loop {
-            let unread = &mut self.buffer[self.unread.clone()];
+            let unread = &mut self.read.bytes[self.read.unread.clone()];
             let continuation = outgoing.connection.receive_continuation(unread);
             let Some(Continuation { key, payload, last }) = continuation else {
                 match self.collect_piece(outgoing) {
@@ -373,7 +266,7 @@ impl Incoming {
                     complete => return complete.is_some(),
                 }
             };
-            self.unread.start += payload.end;
+            self.read.unread.start += payload.end;
             let payload = &mut unread[payload];
             if let Some(key) = key {
                 mask::apply(payload, key);
@@ -388,15 +281,15 @@ impl Incoming {
     /// if there is no such thing.
     #[inline(never)]
     fn collect_piece(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
-        let unread = &mut self.buffer[self.unread.clone()];
+        let unread = &mut self.read.bytes[self.read.unread.clone()];
         let Piece { payload, last } = outgoing.connection.receive_piece(unread)?;
-        self.unread.start += payload.end;
+        self.read.unread.start += payload.end;
         Some(self.assembler.append(&unread[payload], last))
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        let Range { start, end } = self.unread;
-        let unread = &mut self.buffer[start..end];
+        let Range { start, end } = self.read.unread;
+        let unread = &mut self.read.bytes[start..end];
         // The text of fragments is checked as a whole, and before anything but the next of them.
         let may_go_on = unread.first().is_none_or(|b0| b0 & !FIN == OpCode::Continuation.bits());
         let connection = &mut outgoing.connection;
@@ -405,7 +298,7 @@ impl Incoming {
         }
         let mut input = Input::new(unread);
         let event = connection.receive(&mut input);
-        self.unread.start = end - input.len();
+        self.read.unread.start = end - input.len();
         match event {
             Ok(None) => Ok(Step::UsedUp),
             Ok(Some(Event::Data(piece))) => {
@@ -475,10 +368,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
-            Found::InReadBuffer { kind, len } => {
-                let end = self.unread.start;
-                (kind, &self.buffer[end - to_usize(len)..end])
-            }
+            Found::InReadBuffer { kind, len } => (kind, self.read.last_taken(to_usize(len))),
             Found::Assembled => self.assembler.parts(),
             Found::Nothing => (Kind::Binary, &[][..]),
         };
@@ -492,7 +382,7 @@ impl Incoming {
         kind: Kind,
         payload: Range<usize>,
     ) -> Result<Message<'_>, InvalidUtf8> {
-        message(kind, &self.buffer[payload])
+        message(kind, &self.read.bytes[payload])
     }
 
     /// As [`message`](Self::message), owned; a large one is not copied.
@@ -514,19 +404,14 @@ impl Incoming {
         self.move_awaited(outgoing);
         self.check(outgoing);
         self.assembler.release();
-        if self.has_unread() || self.buffer.capacity() == 0 {
-            return None;
-        }
-        self.rewind();
-        Some(mem::take(&mut self.buffer))
+        if self.direct > 0 { None } else { self.read.release() }
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
     /// connection goes on: it has failed if that is not UTF-8.
     pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
         self.forget();
-        let begun = &self.buffer[self.unread.clone()];
-        if self.awaited_end > 0 && begun.first().is_some_and(|first| first & 0x0F == TEXT) {
+        if self.read.awaited().first().is_some_and(|first| first & 0x0F == TEXT) {
             self.move_awaited(outgoing);
         }
         self.check(outgoing);
@@ -536,11 +421,10 @@ impl Incoming {
     /// Moves the beginning of a frame that waits for its rest into the assembler, as far as a poll
     /// has seen it.
     fn move_awaited(&mut self, outgoing: &mut Outgoing) {
-        if self.awaited_end > 0 && outgoing.connection.is_receiving() {
-            self.awaited_end = 0;
-            let start = self.unread.start;
-            self.unread.start = to_usize(self.seen_end);
-            let mut input = Input::new(&mut self.buffer[start..self.unread.start]);
+        if outgoing.connection.is_receiving()
+            && let Some(begun) = self.read.take_awaited()
+        {
+            let mut input = Input::new(begun);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
                 let _ = self.assembler.collect(&piece);
@@ -551,7 +435,7 @@ impl Incoming {
     fn check(&mut self, outgoing: &mut Outgoing) {
         if outgoing.connection.is_receiving() && self.assembler.check().is_err() {
             // What was read behind it went with it.
-            (self.direct, self.room, self.reads_direct) = (0, 0, false);
+            (self.direct, self.room, self.read.bypassed) = (0, 0, false);
             outgoing.fail(ProtocolError::InvalidUtf8);
         }
     }
@@ -580,17 +464,15 @@ impl Incoming {
     }
 
     /// Whether there is no read buffer.
+    #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
-        self.buffer.capacity() == 0
+        self.read.is_missing()
     }
 
     /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only for
     /// the frames that need it.
     pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
-        if self.needs_buffer() {
-            self.grown = grown && buffer.len() > to_usize(self.read_size);
-            self.buffer = buffer;
-        }
+        self.read.supply(buffer, grown);
     }
 }
 
@@ -598,22 +480,11 @@ impl Incoming {
 impl fmt::Debug for Incoming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Incoming")
-            .field("unread", &(self.unread.len() + to_usize(self.direct)))
+            .field("unread", &(self.read.unread.len() + to_usize(self.direct)))
             .field("assembler", &self.assembler)
             .field("found", &self.found)
             .finish_non_exhaustive()
     }
-}
-
-/// Sizes of buffers are kept in 32 bits, to keep an idle connection small.
-#[inline]
-fn to_u32(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
-
-#[inline]
-fn to_usize(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
 #[inline]
@@ -623,14 +494,6 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
         Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
-
-/// The longest frame for which the read buffer is grown, in bytes: 64 KiB and a header. What is longer
-/// is unmasked while it comes, each piece while it is in the cache.
-const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
-
-/// How much is read behind a large message, in KiB: another one may follow, and what comes with its
-/// header has to be copied. Enough for the rest of that to be read to its place.
-const PEEK: u8 = 5;
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.

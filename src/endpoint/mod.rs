@@ -15,6 +15,7 @@ mod config;
 mod incoming;
 mod outgoing;
 mod queue;
+mod read_buffer;
 mod received;
 
 #[cfg(feature = "deflate")]
@@ -467,4 +468,15 @@ impl Endpoint {
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)
     }
+}
+
+/// Sizes of buffers are kept in 32 bits, to keep an idle connection small.
+#[inline]
+fn to_u32(size: usize) -> u32 {
+    u32::try_from(size).unwrap_or(u32::MAX)
+}
+
+#[inline]
+fn to_usize(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
 }

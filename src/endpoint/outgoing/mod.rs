@@ -1,24 +1,30 @@
 //! The sending side of an endpoint: the connection, a queue of encoded frames, and how full it is.
+//!
+//! Here is what nearly every send takes; beside it, what spares the copy of a large payload, and what
+//! compresses.
+
+#[cfg(feature = "deflate")]
+mod compressed;
+mod in_place;
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+#[cfg(feature = "std")]
 use bytes::Bytes;
 
 use super::Config;
 use super::queue::{Chunks, Queue};
-use crate::assembler::{LARGE, Shared};
+use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
 #[cfg(feature = "deflate")]
-use crate::deflate::{Compression, Deflater};
+use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError, TimeoutError};
 use crate::frame::Rsv;
-#[cfg(feature = "deflate")]
-use crate::frame::{Header, mask};
-use crate::message::{Content, Kind, Message, Outbound, OwnedMessage, Unsent};
+use crate::message::{Content, Kind, Outbound};
 use crate::prepared::Frame;
 use crate::timers::{NEVER, Nanos, duration, nanos, span};
 
@@ -189,220 +195,18 @@ impl Outgoing {
         }
     }
 
-    #[cfg(feature = "deflate")]
-    fn send_compressed(
-        &mut self,
-        content: Content<'_>,
-        compression: Compression,
-    ) -> Result<(), SendError> {
-        let Some(deflater) = &mut self.deflater else { return Ok(()) };
-        let message = match content {
-            Content::Message(message) => message,
-            Content::Prepared(prepared) => {
-                let frame = prepared.compressed(deflater);
-                let smaller = frame.payload().len() < prepared.as_bytes().len();
-                if !smaller && compression != Compression::Always {
-                    return self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain());
-                }
-                self.send_frame(prepared.kind(), Rsv::RSV1, frame)?;
-                // The peer's window holds the message now, and ours does not.
-                if let Some(deflater) = &mut self.deflater {
-                    deflater.reset();
-                }
-                return Ok(());
-            }
-        };
-        let payload = message.as_bytes();
-        // Before anything is compressed: what fails then would be in our window and not in the
-        // peer's.
-        let mut header = self.connection.begin_data(message.kind(), Rsv::RSV1, None)?;
-        let tail = self.queue.tail();
-        let (start, room) = begin_frame(&mut header, payload.len(), tail);
-        if !deflater.message(payload, compression, tail) {
-            header.rsv = Rsv::NONE;
-            tail.extend_from_slice(payload);
-        }
-        finish_frame(header, tail, start, room);
-        Ok(())
-    }
-
     pub(crate) fn send_part(
         &mut self,
         part: Outbound<'_>,
         fragment: Fragment,
     ) -> Result<(), SendError> {
         self.check_room()?;
-        let (kind, payload) = (part.content.kind(), part.content.as_bytes());
-        let tail = self.queue.tail();
         #[cfg(feature = "deflate")]
-        if let Some(deflater) = &mut self.deflater {
-            let last = fragment == Fragment::Last;
-            if deflater.wants_part(part.compression) {
-                let mut header = self.connection.begin_data(kind, Rsv::RSV1, Some(fragment))?;
-                let (start, room) = begin_frame(&mut header, payload.len(), tail);
-                deflater.part(payload, last, tail);
-                finish_frame(header, tail, start, room);
-            } else {
-                self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), tail)?;
-                deflater.note_plain_part(last);
-            }
-            return Ok(());
+        if self.may_compress() {
+            return self.send_part_deflated(&part, fragment);
         }
-        self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), tail)
-    }
-
-    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not copied
-    /// then.
-    pub(crate) fn send_shared(
-        &mut self,
-        outbound: Outbound<'_>,
-        shared: &Shared,
-    ) -> Result<(), SendError> {
-        let payload = outbound.content.as_bytes();
-        let is_it = payload.len() >= LARGE && payload.as_ptr() == shared.as_ptr();
-        if !is_it || self.compresses(&outbound) {
-            return self.send(outbound);
-        }
-        self.check_room()?;
-        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
-        head.append_to(self.queue.tail());
-        self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
-        Ok(())
-    }
-
-    /// Whether a message is to be sent from where it lies: it is large, and goes out as it is.
-    #[cfg(feature = "std")]
-    pub(crate) fn sends_in_place(&self, outbound: &Outbound<'_>) -> bool {
-        outbound.content.as_bytes().len() >= LARGE
-            && self.connection.role() == Role::Server
-            && !self.compresses(outbound)
-    }
-
-    /// Sends a message through `write`, from where it lies if it goes out as it is.
-    #[inline]
-    pub(crate) fn send_through(
-        &mut self,
-        outbound: Outbound<'_>,
-        mut write: impl FnMut(&[&[u8]]) -> usize,
-    ) -> Result<(), SendError> {
-        if self.connection.role() == Role::Client || self.compresses(&outbound) {
-            self.send(outbound)?;
-            self.write_through(&[], &mut write);
-            return Ok(());
-        }
-        self.check_room()?;
-        let payload = outbound.content.as_bytes();
-        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
-        let mut written = 0;
-        // Then the header need not be queued to be written.
-        if self.queue.len() == 0 {
-            let chunks = [&*head, payload];
-            written = write(if payload.is_empty() { &chunks[..1] } else { &chunks });
-            if written >= head.len() + payload.len() {
-                self.note_written(false);
-                return Ok(());
-            }
-        }
-        self.queue_rest(&head, payload, written, &mut write);
-        Ok(())
-    }
-
-    /// The end of [`send_through`](Self::send_through) where not all was written at once.
-    #[inline(never)]
-    fn queue_rest(
-        &mut self,
-        head: &[u8],
-        payload: &[u8],
-        written: usize,
-        write: &mut dyn FnMut(&[&[u8]]) -> usize,
-    ) {
-        self.queue.tail().extend_from_slice(&head[written.min(head.len())..]);
-        let mut rest = &payload[written.saturating_sub(head.len())..];
-        if written > 0 {
-            self.note_written(true);
-        }
-        // Otherwise it has been asked already, and takes nothing.
-        if written > 0 || self.queue.len() > head.len() {
-            rest = self.write_through(rest, write);
-        }
-        self.queue.tail().extend_from_slice(rest);
-    }
-
-    /// Writes what is queued and `behind` it, as long as anything is taken. What is left of `behind`.
-    fn write_through<'b>(
-        &mut self,
-        mut behind: &'b [u8],
-        write: &mut dyn FnMut(&[&[u8]]) -> usize,
-    ) -> &'b [u8] {
-        loop {
-            let (mut chunks, mut count, mut len) = ([&[][..]; CHUNKS], 0, 0);
-            for (place, chunk) in chunks.iter_mut().zip(self.queue.chunks(behind)) {
-                *place = chunk;
-                count += 1;
-                len += chunk.len();
-            }
-            let written = if count > 0 { write(&chunks[..count]).min(len) } else { 0 };
-            if written == 0 {
-                return behind;
-            }
-            let of_queue = written.min(self.queue.len());
-            behind = &behind[written - of_queue..];
-            self.queue.advance(of_queue);
-            self.note_written(!behind.is_empty() || self.queue.len() > 0);
-        }
-    }
-
-    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
-        let outbound = message.as_message().into();
-        let is_large = message.as_bytes().len() >= LARGE;
-        if !is_large || self.is_full() || self.compresses(&outbound) {
-            let result = self.send(outbound);
-            return result.map_err(|error| Unsent { error, message });
-        }
-        match self.connection.role() {
-            Role::Server => {
-                match self.connection.send_header(message.kind(), message.as_bytes().len()) {
-                    Ok(head) => {
-                        head.append_to(self.queue.tail());
-                        self.queue.push(message.into_bytes());
-                    }
-                    Err(error) => return Err(Unsent { error, message }),
-                }
-                Ok(())
-            }
-            Role::Client => self.send_owned_masked(message),
-        }
-    }
-
-    fn send_owned_masked(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
-        let kind = message.kind();
-        match message {
-            // Text is masked while it is copied: it would have to be checked again to be given
-            // back as text.
-            OwnedMessage::Text(text) => {
-                let result = self.send(Message::Text(&text).into());
-                result.map_err(|error| Unsent { error, message: text.into() })
-            }
-            // A payload that nobody else holds is masked where it is.
-            OwnedMessage::Binary(payload) => match payload.try_into_mut() {
-                Ok(mut payload) => {
-                    match self.connection.send_in_place_trusted(kind, &mut payload) {
-                        Ok(head) => {
-                            head.append_to(self.queue.tail());
-                            self.queue.push(payload.freeze());
-                        }
-                        Err(error) => {
-                            return Err(Unsent { error, message: payload.freeze().into() });
-                        }
-                    }
-                    Ok(())
-                }
-                Err(shared) => {
-                    let result = self.send(Message::Binary(&shared).into());
-                    result.map_err(|error| Unsent { error, message: shared.into() })
-                }
-            },
-        }
+        let (kind, payload) = (part.content.kind(), part.content.as_bytes());
+        self.connection.send_data(kind, Rsv::NONE, payload, Some(fragment), self.queue.tail())
     }
 
     pub(crate) fn ping(&mut self, payload: &[u8]) -> Result<(), SendError> {
@@ -534,18 +338,6 @@ impl Outgoing {
     }
 }
 
-/// How many pieces are written at once at most.
-const CHUNKS: usize = 16;
-
-/// So many bytes of a buffer that is shared.
-struct Beginning(Shared, usize);
-
-impl AsRef<[u8]> for Beginning {
-    fn as_ref(&self) -> &[u8] {
-        &self.0[..self.1]
-    }
-}
-
 fn watermark(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
@@ -553,36 +345,4 @@ fn watermark(bytes: usize) -> u32 {
 #[inline]
 fn above(queued: usize, watermark: u32) -> bool {
     usize::try_from(watermark).is_ok_and(|watermark| queued > watermark)
-}
-
-/// Appends room for the header that a compressed payload is likely to need; gives where it begins
-/// and how much it is.
-#[cfg(feature = "deflate")]
-fn begin_frame(header: &mut Header, plain: usize, tail: &mut Vec<u8>) -> (usize, usize) {
-    let start = tail.len();
-    header.len = u64::try_from(plain / 4).unwrap_or(u64::MAX);
-    let room = header.encode().len();
-    tail.resize(start + room, 0);
-    (start, room)
-}
-
-/// Completes a frame whose payload has been appended to `tail`, behind `room` bytes for its header
-/// from `start` on.
-#[cfg(feature = "deflate")]
-fn finish_frame(mut header: Header, tail: &mut Vec<u8>, start: usize, room: usize) {
-    let len = tail.len() - start - room;
-    header.len = u64::try_from(len).unwrap_or(u64::MAX);
-    let head = header.encode();
-    if head.len() != room {
-        // Sizes on both sides of 126 and 65,536 bytes: the payload moves by a few bytes.
-        if head.len() > room {
-            tail.resize(start + head.len() + len, 0);
-        }
-        tail.copy_within(start + room..start + room + len, start + head.len());
-        tail.truncate(start + head.len() + len);
-    }
-    tail[start..start + head.len()].copy_from_slice(&head);
-    if let Some(key) = header.mask {
-        mask::apply(&mut tail[start + head.len()..], key);
-    }
 }

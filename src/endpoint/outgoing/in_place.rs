@@ -1,0 +1,178 @@
+//! Sending without a copy of the payload: from where the caller has it, by reference count, or masked
+//! where it lies.
+
+use bytes::Bytes;
+
+use super::Outgoing;
+use crate::assembler::{LARGE, Shared};
+use crate::connection::Role;
+use crate::error::SendError;
+use crate::message::{Message, Outbound, OwnedMessage, Unsent};
+
+impl Outgoing {
+    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not copied
+    /// then.
+    pub(crate) fn send_shared(
+        &mut self,
+        outbound: Outbound<'_>,
+        shared: &Shared,
+    ) -> Result<(), SendError> {
+        let payload = outbound.content.as_bytes();
+        let is_it = payload.len() >= LARGE && payload.as_ptr() == shared.as_ptr();
+        if !is_it || self.compresses(&outbound) {
+            return self.send(outbound);
+        }
+        self.check_room()?;
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        head.append_to(self.queue.tail());
+        self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
+        Ok(())
+    }
+
+    /// Whether a message is to be sent from where it lies: it is large, and goes out as it is.
+    #[cfg(feature = "std")]
+    pub(crate) fn sends_in_place(&self, outbound: &Outbound<'_>) -> bool {
+        outbound.content.as_bytes().len() >= LARGE
+            && self.connection.role() == Role::Server
+            && !self.compresses(outbound)
+    }
+
+    /// Sends a message through `write`, from where it lies if it goes out as it is.
+    #[inline]
+    pub(crate) fn send_through(
+        &mut self,
+        outbound: Outbound<'_>,
+        mut write: impl FnMut(&[&[u8]]) -> usize,
+    ) -> Result<(), SendError> {
+        if self.connection.role() == Role::Client || self.compresses(&outbound) {
+            self.send(outbound)?;
+            self.write_through(&[], &mut write);
+            return Ok(());
+        }
+        self.check_room()?;
+        let payload = outbound.content.as_bytes();
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        let mut written = 0;
+        // Then the header need not be queued to be written.
+        if self.queue.len() == 0 {
+            let chunks = [&*head, payload];
+            written = write(if payload.is_empty() { &chunks[..1] } else { &chunks });
+            if written >= head.len() + payload.len() {
+                self.note_written(false);
+                return Ok(());
+            }
+        }
+        self.queue_rest(&head, payload, written, &mut write);
+        Ok(())
+    }
+
+    /// The end of [`send_through`](Self::send_through) where not all was written at once.
+    #[inline(never)]
+    fn queue_rest(
+        &mut self,
+        head: &[u8],
+        payload: &[u8],
+        written: usize,
+        write: &mut dyn FnMut(&[&[u8]]) -> usize,
+    ) {
+        self.queue.tail().extend_from_slice(&head[written.min(head.len())..]);
+        let mut rest = &payload[written.saturating_sub(head.len())..];
+        if written > 0 {
+            self.note_written(true);
+        }
+        // Otherwise it has been asked already, and takes nothing.
+        if written > 0 || self.queue.len() > head.len() {
+            rest = self.write_through(rest, write);
+        }
+        self.queue.tail().extend_from_slice(rest);
+    }
+
+    /// Writes what is queued and `behind` it, as long as anything is taken. What is left of `behind`.
+    fn write_through<'b>(
+        &mut self,
+        mut behind: &'b [u8],
+        write: &mut dyn FnMut(&[&[u8]]) -> usize,
+    ) -> &'b [u8] {
+        loop {
+            let (mut chunks, mut count, mut len) = ([&[][..]; CHUNKS], 0, 0);
+            for (place, chunk) in chunks.iter_mut().zip(self.queue.chunks(behind)) {
+                *place = chunk;
+                count += 1;
+                len += chunk.len();
+            }
+            let written = if count > 0 { write(&chunks[..count]).min(len) } else { 0 };
+            if written == 0 {
+                return behind;
+            }
+            let of_queue = written.min(self.queue.len());
+            behind = &behind[written - of_queue..];
+            self.queue.advance(of_queue);
+            self.note_written(!behind.is_empty() || self.queue.len() > 0);
+        }
+    }
+
+    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
+        let outbound = message.as_message().into();
+        let is_large = message.as_bytes().len() >= LARGE;
+        if !is_large || self.is_full() || self.compresses(&outbound) {
+            let result = self.send(outbound);
+            return result.map_err(|error| Unsent { error, message });
+        }
+        match self.connection.role() {
+            Role::Server => {
+                match self.connection.send_header(message.kind(), message.as_bytes().len()) {
+                    Ok(head) => {
+                        head.append_to(self.queue.tail());
+                        self.queue.push(message.into_bytes());
+                    }
+                    Err(error) => return Err(Unsent { error, message }),
+                }
+                Ok(())
+            }
+            Role::Client => self.send_owned_masked(message),
+        }
+    }
+
+    fn send_owned_masked(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
+        let kind = message.kind();
+        match message {
+            // Text is masked while it is copied: it would have to be checked again to be given
+            // back as text.
+            OwnedMessage::Text(text) => {
+                let result = self.send(Message::Text(&text).into());
+                result.map_err(|error| Unsent { error, message: text.into() })
+            }
+            // A payload that nobody else holds is masked where it is.
+            OwnedMessage::Binary(payload) => match payload.try_into_mut() {
+                Ok(mut payload) => {
+                    match self.connection.send_in_place_trusted(kind, &mut payload) {
+                        Ok(head) => {
+                            head.append_to(self.queue.tail());
+                            self.queue.push(payload.freeze());
+                        }
+                        Err(error) => {
+                            return Err(Unsent { error, message: payload.freeze().into() });
+                        }
+                    }
+                    Ok(())
+                }
+                Err(shared) => {
+                    let result = self.send(Message::Binary(&shared).into());
+                    result.map_err(|error| Unsent { error, message: shared.into() })
+                }
+            },
+        }
+    }
+}
+
+/// How many pieces are written at once at most.
+const CHUNKS: usize = 16;
+
+/// So many bytes of a buffer that is shared.
+struct Beginning(Shared, usize);
+
+impl AsRef<[u8]> for Beginning {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[..self.1]
+    }
+}

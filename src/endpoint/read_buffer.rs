@@ -1,0 +1,242 @@
+//! [`ReadBuffer`]: where bytes are read to, and where a frame waits for its end.
+//!
+//! Owns the buffer and its length, which follows what arrives. What the bytes mean is the business of
+//! [`Incoming`](super::Incoming).
+
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+
+use super::{to_u32, to_usize};
+use crate::frame::Header;
+
+/// A frame whose header says that it is a message that fits waits in the buffer until it is whole: small
+/// reads cost next to nothing then, and it is lent from where it lies.
+#[derive(Default)]
+pub(super) struct ReadBuffer {
+    /// Initialised throughout; empty while nothing is read.
+    pub(super) bytes: Vec<u8>,
+    /// The bytes that have been read and not decoded.
+    pub(super) unread: Range<usize>,
+    /// Whether what is read goes to another place: straight into a large message.
+    pub(super) bypassed: bool,
+    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
+    /// their end.
+    grown: bool,
+    /// How much it held when it was last read empty, in KiB, if it was more than is read at once: as
+    /// much is likely to come again.
+    expects: u8,
+    /// Whether what comes behind what a poll has seen of the frame that waits is payload.
+    awaits_payload: bool,
+    /// Where in it the frame will end that begins the unread bytes and waits there for its rest, or
+    /// its header, if that is not complete; 0 if none waits.
+    awaited_end: u32,
+    /// How far a poll has seen it.
+    seen_end: u32,
+    /// How much is read at once.
+    read_size: u32,
+}
+
+impl ReadBuffer {
+    pub(super) fn new(read_size: usize) -> Self {
+        Self { read_size: to_u32(read_size.max(1)), ..Self::default() }
+    }
+
+    /// Puts bytes behind those that are unread.
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.bytes.truncate(self.unread.end);
+        self.bytes.extend_from_slice(bytes);
+        self.unread.end = self.bytes.len();
+        // There is no room behind them: a frame that waits for more has to have it made.
+        self.grown = self.awaits();
+    }
+
+    #[inline]
+    pub(super) fn unread(&self) -> &[u8] {
+        &self.bytes[self.unread.clone()]
+    }
+
+    /// The last `len` bytes before the unread ones.
+    #[inline]
+    pub(super) fn last_taken(&self, len: usize) -> &[u8] {
+        &self.bytes[self.unread.start - len..self.unread.start]
+    }
+
+    /// Whether a frame waits for its end.
+    #[inline]
+    pub(super) fn awaits(&self) -> bool {
+        self.unread.end < to_usize(self.awaited_end)
+    }
+
+    /// As [`awaits`](Self::awaits), of one that fits without more ado.
+    #[inline]
+    pub(super) fn awaits_in_place(&self) -> bool {
+        self.awaits() && !self.grown
+    }
+
+    /// All that is behind what was read.
+    #[inline]
+    pub(super) fn rest(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.unread.end..]
+    }
+
+    /// The room to read into.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        let behind_large = mem::take(&mut self.bypassed);
+        if self.awaits() {
+            if self.unread.end == self.bytes.len() {
+                self.grow();
+            }
+        } else if self.unread.is_empty() {
+            self.rewind();
+            if behind_large {
+                self.expects = PEEK;
+            }
+            // As nearly always: nothing long has come.
+            if !self.grown && self.expects == 0 && self.bytes.len() >= to_usize(self.read_size) {
+                return &mut self.bytes;
+            }
+            self.resize();
+        }
+        let end = self.read_end();
+        &mut self.bytes[self.unread.end..end]
+    }
+
+    /// Begins anew at the front of a buffer that was read empty.
+    #[inline]
+    fn rewind(&mut self) {
+        if self.unread.end > 0 {
+            let more = self.unread.end > to_usize(self.read_size);
+            let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
+            self.expects = u8::try_from(came).unwrap_or(u8::MAX);
+            self.unread = 0..0;
+        }
+    }
+
+    /// Makes an empty buffer as long as what is expected.
+    fn resize(&mut self) {
+        let size = self.expected().max(to_usize(self.read_size));
+        if self.bytes.len() < size {
+            self.bytes.resize(size, 0);
+            self.grown = true;
+        }
+        self.grown &= self.bytes.len() > to_usize(self.read_size);
+        self.grown |= self.expects == PEEK;
+    }
+
+    /// How much to make room for when nothing waits: what is read at once, or what came last if that
+    /// was more.
+    fn expected(&self) -> usize {
+        let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
+        if self.expects == PEEK { came.min(read_size) } else { read_size.max(came.min(IN_PLACE)) }
+    }
+
+    /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
+    /// arrives.
+    #[cold]
+    fn grow(&mut self) {
+        let end = to_usize(self.awaited_end).min(2 * self.bytes.len());
+        self.bytes.reserve_exact(end - self.bytes.len());
+        self.bytes.resize(end, 0);
+    }
+
+    /// Where the room to read into ends.
+    #[inline]
+    fn read_end(&self) -> usize {
+        if !self.grown {
+            return self.bytes.len();
+        }
+        // Not more than the frame that waits: what comes behind it would have to be moved.
+        let end = self.expected().max(to_usize(self.awaited_end));
+        end.clamp(self.unread.end, self.bytes.len())
+    }
+
+    /// Takes note of so many bytes in the room, at most as many as it has place for.
+    #[inline]
+    pub(super) fn advance(&mut self, count: usize) {
+        self.unread.end += count.min(self.read_end() - self.unread.end);
+    }
+
+    /// What the frame that begins the unread bytes may be as long as, to wait here, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.bytes.len().max(IN_PLACE)
+    }
+
+    /// Has the frame wait that begins the unread bytes; `payload` is where among them its payload will
+    /// be. Whether it can.
+    pub(super) fn await_rest(&mut self, payload: Range<usize>) -> bool {
+        if self.unread.start + payload.end > self.bytes.len() {
+            self.bytes.copy_within(self.unread.clone(), 0);
+            self.unread = 0..self.unread.len();
+        }
+        let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
+        self.bypassed = false;
+        self.awaited_end = awaited_end;
+        self.grown |= to_usize(awaited_end) > self.bytes.len();
+        self.seen_end = to_u32(self.unread.end);
+        self.awaits_payload = !payload.is_empty();
+        true
+    }
+
+    /// Ends that: the frame is whole, or will be decoded as far as it has come.
+    #[inline]
+    pub(super) fn await_nothing(&mut self) {
+        self.awaited_end = 0;
+    }
+
+    /// Whether more of the frame that waits has come since this was last asked, and if so, whether that
+    /// is payload.
+    #[inline]
+    pub(super) fn news(&mut self) -> Option<bool> {
+        let end = to_u32(self.unread.end);
+        (end > self.seen_end).then(|| {
+            self.seen_end = end;
+            self.awaits_payload
+        })
+    }
+
+    /// The beginning of a frame that has been awaited and not been decoded yet; empty if there is none.
+    pub(super) fn awaited(&self) -> &[u8] {
+        if self.awaited_end > 0 { self.unread() } else { &[] }
+    }
+
+    /// Takes the beginning of that frame, as far as [`news`](Self::news) has told of it.
+    pub(super) fn take_awaited(&mut self) -> Option<&mut [u8]> {
+        if mem::take(&mut self.awaited_end) == 0 {
+            return None;
+        }
+        let start = mem::replace(&mut self.unread.start, to_usize(self.seen_end));
+        Some(&mut self.bytes[start..self.unread.start])
+    }
+
+    /// Whether there is no buffer.
+    pub(super) fn is_missing(&self) -> bool {
+        self.bytes.capacity() == 0
+    }
+
+    /// Takes a buffer; used as it is up to its length, but one that has `grown` only for the frames
+    /// that need it.
+    pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
+        if self.is_missing() {
+            self.grown = grown && bytes.len() > to_usize(self.read_size);
+            self.bytes = bytes;
+        }
+    }
+
+    /// Gives the buffer back unless something is in it.
+    pub(super) fn release(&mut self) -> Option<Vec<u8>> {
+        if !self.unread.is_empty() || self.is_missing() {
+            return None;
+        }
+        self.rewind();
+        Some(mem::take(&mut self.bytes))
+    }
+}
+
+/// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer is
+/// unmasked while it comes, each piece while it is in the cache.
+const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// How much is read behind a large message, in KiB: another one may follow, and what comes with its
+/// header has to be copied. Enough for the rest of that to be read to its place.
+const PEEK: u8 = 5;
