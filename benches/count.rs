@@ -6,8 +6,9 @@
 //! ```
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
-//! contains is the copy into the read buffer, decoding, and looking at the message. `encode` copies
-//! into the output, `fragments` decodes a message of 64 KiB in fragments of the given size, `give` gives the payload away by reference count, `through` sends it from where it
+//! contains is the copy into the read buffer, decoding, and looking at the message. `trickle` decodes
+//! in reads of 7 bytes, `fragments` a message of 64 KiB in fragments of the given size. `encode` copies
+//! into the output, `give` gives the payload away by reference count, `through` sends it from where it
 //! is. Keys cost nothing, but for `client-os`, where they are those of `random_keys`: what it adds to
 //! `client` is what keys cost.
 
@@ -38,6 +39,12 @@ fn connection(role: &str, config: &Config) -> Connection {
 
 fn message<'m>(kind: &str, text: &'m str) -> Message<'m> {
     if kind == "text" { Message::Text(text) } else { Message::Binary(text.as_bytes()) }
+}
+
+/// A codec that is given at most so much at once.
+struct Reads<C> {
+    codec: C,
+    read: usize,
 }
 
 /// The least that decoding takes: lengths, the key, one pass over the payload. Trusts its input.
@@ -90,17 +97,18 @@ trait Codec {
     fn round(&mut self, stream: &[u8]) -> usize;
 }
 
-impl Codec for Floor {
+impl Codec for Reads<Floor> {
     #[inline(never)]
     fn round(&mut self, mut stream: &[u8]) -> usize {
+        let Self { codec, read } = self;
         let mut messages = 0;
         while !stream.is_empty() {
-            let room = self.read_buf();
-            let count = room.len().min(stream.len());
+            let room = codec.read_buf();
+            let count = room.len().min(*read).min(stream.len());
             room[..count].copy_from_slice(&stream[..count]);
             stream = &stream[count..];
-            self.end += count;
-            while let Some(message) = self.next() {
+            codec.end += count;
+            while let Some(message) = codec.next() {
                 black_box(message.as_bytes());
                 messages += 1;
             }
@@ -109,17 +117,18 @@ impl Codec for Floor {
     }
 }
 
-impl Codec for Endpoint {
+impl Codec for Reads<Endpoint> {
     #[inline(never)]
     fn round(&mut self, mut stream: &[u8]) -> usize {
+        let Self { codec, read } = self;
         let mut messages = 0;
         while !stream.is_empty() {
-            let room = self.read_buf();
-            let count = room.len().min(stream.len());
+            let room = codec.read_buf();
+            let count = room.len().min(*read).min(stream.len());
             room[..count].copy_from_slice(&stream[..count]);
             stream = &stream[count..];
-            self.advance_read(count);
-            while let Some(received) = self.next().expect("valid") {
+            codec.advance_read(count);
+            while let Some(received) = codec.next().expect("valid") {
                 black_box(received.message.as_bytes());
                 messages += 1;
             }
@@ -306,9 +315,12 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
             peer.send(message(kind, text), &mut stream).expect("open");
         }
     }
+    let read = if way == "trickle" { 7 } else { usize::MAX };
     let codec: Box<dyn Codec> = match codec {
-        "floor" => Box::new(Floor { buffer: vec![0; READ], start: 0, end: 0 }),
-        _ => Box::new(Endpoint::new(connection(role, &config), &config)),
+        "floor" => {
+            Box::new(Reads { codec: Floor { buffer: vec![0; READ], start: 0, end: 0 }, read })
+        }
+        _ => Box::new(Reads { codec: Endpoint::new(connection(role, &config), &config), read }),
     };
     (codec, stream)
 }
@@ -335,6 +347,7 @@ fn main() {
             rows.extend([0, 16, 125, 1024].map(|size| format!("{way}/{role}/{kind}/{size}")));
         }
     }
+    rows.extend(["server", "client"].map(|role| format!("trickle/{role}/binary/1024")));
     for way in ["give", "through"] {
         rows.extend([16 * 1024, 1024 * 1024].map(|size| format!("{way}/server/binary/{size}")));
     }
