@@ -253,14 +253,17 @@ pub enum TimeoutError {
     Idle,
     /// The peer does not take what is sent to it.
     Write,
+    /// The closing handshake was not complete at the end of the close timeout: this end has closed,
+    /// and the peer's Close frame did not come, or the other way round.
+    Close,
 }
 
 impl TimeoutError {
-    /// The code of the Close frame that the peer is sent, if it still listens.
+    /// The code of the Close frame that the peer is sent, if it still listens and was sent none.
     #[must_use]
     pub const fn close_code(&self) -> CloseCode {
         match self {
-            Self::Pong | Self::Write => CloseCode::INTERNAL_ERROR,
+            Self::Pong | Self::Write | Self::Close => CloseCode::INTERNAL_ERROR,
             Self::Idle => CloseCode::GOING_AWAY,
         }
     }
@@ -272,6 +275,7 @@ impl TimeoutError {
             Self::Pong => "no answer to keep-alive ping",
             Self::Idle => "idle for too long",
             Self::Write => "peer does not read",
+            Self::Close => "closing handshake not completed",
         }
     }
 }

@@ -167,6 +167,8 @@
 // What is not in an adapter imports from core or alloc, so that it cannot reach a clock or I/O.
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// The documentation speaks of the whole crate; without a feature, what it brings is not there to link to.
+#![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

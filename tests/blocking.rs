@@ -600,7 +600,7 @@ fn peer_that_never_answers_a_close_has_the_close_timeout() {
     let (mut ws, _far) = served(&config);
     let outcome = ends(move || ws.close(CloseCode::NORMAL, "")).expect("valid");
     assert_eq!(outcome.sent, Some(CloseCode::NORMAL));
-    assert!(!outcome.is_clean());
+    assert_eq!(outcome.failure, Some(Failure::Timeout(TimeoutError::Close)));
 }
 
 // --- failing and closing ---
@@ -742,7 +742,7 @@ fn sender_that_closes_ends_a_receiver_that_waits() {
     let receiving = thread::spawn(move || (receiver.next().map(|_| ()), receiver.outcome()));
     sender.close(CloseCode::NORMAL, "").expect("valid");
     let (end, outcome) = ends(move || receiving.join().expect("no panic"));
-    assert!(matches!(end, Err(Error::Unclean(_))), "{end:?}");
+    assert!(matches!(end, Err(Error::Timeout(TimeoutError::Close))), "{end:?}");
     assert_eq!(outcome.expect("ended").sent, Some(CloseCode::NORMAL));
 }
 

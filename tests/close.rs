@@ -8,7 +8,8 @@ use core::time::Duration;
 use common::*;
 use websocket_proto::connection::{CloseOutcome, Failure, Fragment, Initiator, Role};
 use websocket_proto::{
-    CloseCode, CloseFrame, Input, Kind, MAX_REASON_LEN, ProtocolError, SendError, UncleanClose,
+    CloseCode, CloseFrame, Event, Input, Kind, MAX_REASON_LEN, ProtocolError, SendError,
+    TimeoutError, UncleanClose,
 };
 
 /// Section 10 of the requirements: which codes may be on the wire.
@@ -560,6 +561,28 @@ fn a_peer_that_does_not_answer_our_close_is_left_at_the_close_timeout() {
         assert!(connection.should_close_transport() && !connection.is_receiving());
         let outcome = (Initiator::Local, Some(1000), 1006, false);
         assert_eq!(parts(connection.outcome()), Some(outcome));
+        let late = Some(Failure::Timeout(TimeoutError::Close));
+        assert_eq!(connection.outcome().unwrap().failure, late);
+        // What ends first counts.
+        assert_eq!(connection.receive_eof(), Ok(()));
+        assert_eq!(connection.outcome().unwrap().failure, late);
+    }
+}
+
+#[test]
+fn an_answer_to_a_close_that_could_not_be_sent_in_time_is_named() {
+    let at = Duration::from_secs;
+    for role in ROLES {
+        let mut connection = open(role);
+        let mut bytes = frame(role, 0x88, b"\x03\xe8");
+        let event = connection.receive(&mut Input::new(&mut bytes));
+        assert!(matches!(event, Ok(Some(Event::Close(Some(_))))));
+        assert_eq!(connection.poll_timeout(at(0)), Some(at(5)));
+        assert_eq!(connection.handle_timeout(at(5)), Ok(()));
+        let outcome = (Initiator::Peer, None, 1000, false);
+        assert_eq!(parts(connection.outcome()), Some(outcome));
+        let late = Some(Failure::Timeout(TimeoutError::Close));
+        assert_eq!(connection.outcome().unwrap().failure, late);
     }
 }
 

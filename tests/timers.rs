@@ -188,7 +188,10 @@ fn a_closing_connection_has_the_close_timeout_only() {
         assert_eq!(due(&mut peer), [], "no keep-alive after a Close");
         assert_eq!(peer.connection.poll_timeout(at(4)), Some(at(5)));
         assert_eq!(peer.connection.handle_timeout(at(5)), Ok(()));
-        assert_eq!(peer.outcome().unwrap().failure, Some(Failure::Lost(UncleanClose)));
+        let outcome = peer.outcome().unwrap();
+        assert_eq!(outcome.failure, Some(Failure::Timeout(TimeoutError::Close)));
+        assert_eq!(outcome.sent, Some(CloseCode::NORMAL));
+        assert_eq!(outcome.received, CloseCode::ABNORMAL, "RFC 6455 §7.1.5");
         assert_eq!(peer.connection.poll_timeout(at(5)), None);
     }
 }

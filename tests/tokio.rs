@@ -928,7 +928,7 @@ async fn sender_that_closes_gives_the_waiting_receiver_a_deadline() {
     let start = Instant::now();
     ends(sender.close(CloseCode::NORMAL, "")).await.expect("written");
     let (result, outcome) = ends(receiving).await.expect("no panic");
-    assert!(matches!(result, Err(Error::Unclean(_))), "{result:?}");
+    assert!(matches!(result, Err(Error::Timeout(TimeoutError::Close))), "{result:?}");
     assert_eq!(outcome.expect("ended").sent, Some(CloseCode::NORMAL));
     assert!((4..7).contains(&start.elapsed().as_secs()));
 }

@@ -157,9 +157,16 @@ impl Closing {
 
     /// Ends what is not complete: the peer, or whoever should have written, has had its time.
     pub(super) fn expire(&mut self) {
-        self.fail(Failure::Lost(UncleanClose));
-        if let Self::Answering { received, body } = *self {
-            *self = Self::Unanswered { received, body };
+        match *self {
+            // Closed by nobody: the transport takes nothing any more.
+            Self::Open(_) => {
+                self.fail(Failure::Lost(UncleanClose));
+            }
+            Self::Sent { .. } => {
+                self.fail(Failure::Timeout(TimeoutError::Close));
+            }
+            Self::Answering { received, body } => *self = Self::Unanswered { received, body },
+            Self::Complete { .. } | Self::Unanswered { .. } | Self::Failed { .. } => {}
         }
     }
 
@@ -183,7 +190,7 @@ impl Closing {
                 initiator: Initiator::Peer,
                 sent: None,
                 received,
-                failure: Some(Failure::Lost(UncleanClose)),
+                failure: Some(Failure::Timeout(TimeoutError::Close)),
             }),
             Self::Failed { failure, sent, .. } => {
                 let initiator = match (failure, sent) {
