@@ -8,9 +8,9 @@
 //! The instructions of a message are the difference between two counts of rounds. What a row
 //! contains is the copy into the read buffer, decoding, and looking at the message. `trickle` decodes
 //! in reads of 7 bytes, `fragments` a message of 64 KiB in fragments of the given size. `encode` copies
-//! into the output, `give` gives the payload away by reference count, `through` sends it from where it
-//! is. Keys cost nothing, but for `client-os`, where they are those of `random_keys`: what it adds to
-//! `client` is what keys cost.
+//! into the output; `aliased` does, from where `memcpy` may be slow; `give` gives the payload away by
+//! reference count, `through` sends it from where it is. Keys cost nothing, but for `client-os`, where
+//! they are those of `random_keys`: what it adds to `client` is what keys cost.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -165,6 +165,56 @@ impl Codec for Sending<'_> {
     }
 }
 
+/// Sends a payload that begins 8 bytes before its place in the output, but for whole pages: what
+/// `memcpy` takes long for on some processors. Each is written at once.
+struct Aliased {
+    endpoint: Endpoint,
+    room: Vec<u8>,
+    len: usize,
+}
+
+impl Aliased {
+    fn payload(room: &[u8], len: usize, place: usize) -> &[u8] {
+        let start = place.wrapping_sub(8).wrapping_sub(room.as_ptr().addr()) % 4096;
+        &room[start..start + len]
+    }
+}
+
+impl Codec for Aliased {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        let mut place = 0;
+        for _ in 0..1000 {
+            let payload = Self::payload(&self.room, self.len, place);
+            self.endpoint.send(black_box(payload)).expect("open");
+            // Behind a header of 4 bytes.
+            place = self.endpoint.chunks().next().map_or(0, |chunk| chunk.as_ptr().addr() + 4);
+            self.endpoint.advance_write(self.len + 4);
+        }
+        1000
+    }
+}
+
+/// The copy alone, at once.
+struct AliasedCopy {
+    out: Vec<u8>,
+    room: Vec<u8>,
+    len: usize,
+}
+
+impl Codec for AliasedCopy {
+    #[inline(never)]
+    fn round(&mut self, _: &[u8]) -> usize {
+        for _ in 0..1000 {
+            let payload = Aliased::payload(&self.room, self.len, self.out.as_ptr().addr());
+            self.out.clear();
+            self.out.extend_from_slice(black_box(payload));
+            black_box(&self.out);
+        }
+        1000
+    }
+}
+
 /// Gives the message away over and over, with a write for each 16 KiB.
 struct Giving {
     endpoint: Endpoint,
@@ -309,6 +359,17 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
         };
         return (codec, Vec::new());
     }
+    if way == "aliased" {
+        let (len, room) = (text.len(), vec![0; text.len() + 8192]);
+        let codec: Box<dyn Codec> = match codec {
+            "floor" => Box::new(AliasedCopy { out: Vec::with_capacity(len), room, len }),
+            _ => {
+                let endpoint = Endpoint::new(connection(role, &config), &config);
+                Box::new(Aliased { endpoint, room, len })
+            }
+        };
+        return (codec, Vec::new());
+    }
     let peer = if role == "server" { "client" } else { "server" };
     let (mut peer, mut stream) = (connection(peer, &config), Vec::new());
     while stream.len() < STREAM {
@@ -352,13 +413,11 @@ fn main() {
         ("encode", "client-os"),
     ] {
         for kind in ["binary", "text"] {
-            rows.extend(
-                [0, 5, 12, 16, 20, 24, 31, 40, 60, 90, 125, 126, 200, 500, 1024]
-                    .map(|size| format!("{way}/{role}/{kind}/{size}")),
-            );
+            rows.extend([0, 16, 125, 1024].map(|size| format!("{way}/{role}/{kind}/{size}")));
         }
     }
     rows.extend(["server", "client"].map(|role| format!("trickle/{role}/binary/1024")));
+    rows.extend([4096, 16384].map(|size| format!("aliased/server/binary/{size}")));
     for way in ["give", "through"] {
         rows.extend([16 * 1024, 1024 * 1024].map(|size| format!("{way}/server/binary/{size}")));
     }

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use core::{fmt, mem};
 
 use crate::connection::{Connection, Data};
+use crate::copy::{self, copy};
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
@@ -141,7 +142,7 @@ impl Assembler {
     #[inline]
     pub(crate) fn append(&mut self, payload: &[u8], last: bool) -> bool {
         match self.buffer.get_mut(self.len..self.len + payload.len()) {
-            Some(room) => room.copy_from_slice(payload),
+            Some(room) => copy(room, payload),
             None => self.extend(payload),
         }
         self.commit(payload.len(), last)
@@ -150,7 +151,7 @@ impl Assembler {
     #[cold]
     fn extend(&mut self, payload: &[u8]) {
         self.buffer.truncate(self.len);
-        self.buffer.extend_from_slice(payload);
+        copy::append(&mut self.buffer, payload);
     }
 
     #[cfg(feature = "deflate")]
@@ -339,7 +340,7 @@ impl Assembler {
     #[cfg(feature = "std")]
     pub(crate) fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
         if other.len() > self.buffer.len() {
-            other[..self.len].copy_from_slice(&self.buffer[..self.len]);
+            copy(&mut other[..self.len], &self.buffer[..self.len]);
             mem::swap(&mut self.buffer, &mut other);
         }
         other

@@ -184,6 +184,8 @@ pub mod blocking;
 mod close;
 mod close_code;
 pub mod connection;
+#[cfg(feature = "alloc")]
+mod copy;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 #[cfg(feature = "alloc")]

@@ -3,6 +3,8 @@
 //! Owns the types only; messages are made by the [`Assembler`](crate::Assembler) and sent by
 //! [`Connection::send`](crate::Connection::send).
 
+#[cfg(feature = "alloc")]
+use crate::copy;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compression;
 use crate::frame::OpCode;
@@ -85,8 +87,8 @@ impl<'m> Message<'m> {
     #[must_use]
     pub fn into_owned(self) -> OwnedMessage {
         match self {
-            Self::Text(text) => OwnedMessage::Text(text.into()),
-            Self::Binary(bytes) => OwnedMessage::Binary(bytes::Bytes::copy_from_slice(bytes)),
+            Self::Text(text) => OwnedMessage::Text(copy::to_string(text)),
+            Self::Binary(bytes) => OwnedMessage::Binary(copy::to_vec(bytes).into()),
         }
     }
 }

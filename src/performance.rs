@@ -53,6 +53,8 @@
 //!   short is put together apart and appended at once. Each size has a function of its own, and so
 //!   has each role for sending a message: none saves registers for the others.
 //! - Headers are put together in a register.
+//! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26 times as
+//!   long on some processors where source and destination lie a few bytes apart within their pages.
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is a comparison
 //!   then, and its other part is apart from it. 1 KiB in reads of 7 bytes takes 0.85 of the time.
 //!

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use crate::copy;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
 use crate::frame::{Header, Rsv, len64};
@@ -81,7 +82,7 @@ impl PreparedMessage {
         let payload = message.as_bytes();
         Self {
             kind: message.kind(),
-            plain: Frame::new(message.kind(), Rsv::NONE, |bytes| bytes.extend_from_slice(payload)),
+            plain: Frame::new(message.kind(), Rsv::NONE, |bytes| copy::append(bytes, payload)),
             #[cfg(feature = "deflate")]
             compressed: Default::default(),
         }

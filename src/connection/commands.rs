@@ -11,6 +11,8 @@ use super::send::ControlFrame;
 use super::send::{Fragment, KeySource, draw_key};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
+#[cfg(feature = "alloc")]
+use crate::copy;
 use crate::error::SendError;
 #[cfg(feature = "alloc")]
 use crate::frame::Header;
@@ -193,7 +195,7 @@ impl Connection {
         Header { mask, ..header }.encode().append_to(out);
         match mask {
             Some(key) if !payload.is_empty() => mask::append(out, payload, key),
-            Some(_) | None => out.extend_from_slice(payload),
+            Some(_) | None => copy::append(out, payload),
         }
         Ok(())
     }

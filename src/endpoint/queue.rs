@@ -8,6 +8,9 @@ use core::{fmt, mem, slice};
 
 use bytes::{Buf, Bytes};
 
+#[cfg(feature = "std")]
+use crate::copy;
+
 /// The largest buffer that is kept for the next frames, in bytes.
 const KEEP: usize = 64 * 1024;
 
@@ -109,7 +112,7 @@ impl Queue {
         let end =
             self.waiting().first().map_or(self.tail.len(), |cut| cut.at).min(self.written + KEEP);
         if end > self.written {
-            let bytes = Bytes::copy_from_slice(&self.tail[self.written..end]);
+            let bytes = Bytes::from(copy::to_vec(&self.tail[self.written..end]));
             self.written = end;
             self.cuts.get_or_insert_default().push_front(Cut { at: end, bytes });
         }

@@ -8,6 +8,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::{to_u32, to_usize};
+use crate::copy;
 use crate::frame::Header;
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole: small
@@ -45,7 +46,7 @@ impl ReadBuffer {
     /// Puts bytes behind those that are unread.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         self.bytes.truncate(self.unread.end);
-        self.bytes.extend_from_slice(bytes);
+        copy::append(&mut self.bytes, bytes);
         self.unread.end = self.bytes.len();
         // There is no room behind them: a frame that waits for more has to have it made.
         self.grown = self.awaits();
@@ -166,7 +167,7 @@ impl ReadBuffer {
     /// be. Whether it can.
     pub(super) fn await_rest(&mut self, payload: Range<usize>) -> bool {
         if self.unread.start + payload.end > self.bytes.len() {
-            self.bytes.copy_within(self.unread.clone(), 0);
+            copy::move_down(&mut self.bytes, self.unread.clone(), 0);
             self.unread = 0..self.unread.len();
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };

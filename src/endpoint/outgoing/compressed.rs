@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Outgoing;
 use crate::connection::Fragment;
+use crate::copy;
 use crate::deflate::Compression;
 use crate::error::SendError;
 use crate::frame::{Header, Rsv, mask};
@@ -40,7 +41,7 @@ impl Outgoing {
         let (start, room) = begin_frame(&mut header, payload.len(), tail);
         if !deflater.message(payload, compression, tail) {
             header.rsv = Rsv::NONE;
-            tail.extend_from_slice(payload);
+            copy::append(tail, payload);
         }
         finish_frame(header, tail, start, room);
         Ok(())
@@ -87,11 +88,14 @@ fn finish_frame(mut header: Header, tail: &mut Vec<u8>, start: usize, room: usiz
     let head = header.encode();
     if head.len() != room {
         // Sizes on both sides of 126 and 65,536 bytes: the payload moves by a few bytes.
+        let (payload, place) = (start + room..start + room + len, start + head.len());
         if head.len() > room {
-            tail.resize(start + head.len() + len, 0);
+            tail.resize(place + len, 0);
+            tail.copy_within(payload, place);
+        } else {
+            copy::move_down(tail, payload, place);
+            tail.truncate(place + len);
         }
-        tail.copy_within(start + room..start + room + len, start + head.len());
-        tail.truncate(start + head.len() + len);
     }
     tail[start..start + head.len()].copy_from_slice(&head);
     if let Some(key) = header.mask {

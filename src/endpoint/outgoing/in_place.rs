@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::Outgoing;
 use crate::assembler::{LARGE, Shared};
 use crate::connection::Role;
+use crate::copy;
 use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage, Unsent};
 
@@ -84,7 +85,7 @@ impl Outgoing {
         if written > 0 || self.queue.len() > head.len() {
             rest = self.write_through(rest, write);
         }
-        self.queue.tail().extend_from_slice(rest);
+        copy::append(self.queue.tail(), rest);
     }
 
     /// Writes what is queued and `behind` it, as long as anything is taken. What is left of `behind`.

@@ -20,6 +20,7 @@ use super::queue::{Chunks, Queue};
 use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
+use crate::copy;
 #[cfg(feature = "deflate")]
 use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError, TimeoutError};
@@ -173,7 +174,7 @@ impl Outgoing {
             Role::Server => {
                 self.connection.begin_data(kind, rsv, None)?;
                 if frame.bytes().len() < LARGE {
-                    tail.extend_from_slice(frame.bytes());
+                    copy::append(tail, frame.bytes());
                 } else {
                     self.queue.push(frame.bytes().clone());
                 }
