@@ -230,7 +230,14 @@ std::thread_local! {
 
 /// Lends a connection that is about to read buffers of this thread, and a large one if a large
 /// message is on its way: new memory costs more than what is read into it.
+#[inline]
 pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+    if incoming.needs_buffer() || outgoing.needs_buffer() || incoming.wants_room(outgoing) {
+        lend_pooled(incoming, outgoing);
+    }
+}
+
+fn lend_pooled(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     BUFFERS.with_borrow_mut(|buffers| {
         if incoming.wants_room(outgoing)
             && let Some(room) = buffers.rooms.pop()

@@ -193,7 +193,7 @@ impl Assembler {
     /// and as a whole: there is no other way to a `str`. Bad text is forgotten: it ends the
     /// connection.
     pub(crate) fn check(&mut self) -> Result<(), InvalidUtf8> {
-        if self.kind != Some(Kind::Text) {
+        if !self.is_text() {
             return Ok(());
         }
         let result = self.utf8.push(&self.buffer[self.checked..self.len]);
@@ -202,6 +202,28 @@ impl Assembler {
             Err(InvalidUtf8) => self.clear(),
         }
         result
+    }
+
+    /// Whether the message is text.
+    pub(crate) fn is_text(&self) -> bool {
+        self.kind == Some(Kind::Text)
+    }
+
+    /// Makes ready to check a text that waits elsewhere and is whole there, or comes here later.
+    pub(crate) fn begin_ahead(&mut self) {
+        self.checked = 0;
+        self.utf8 = Validator::default();
+    }
+
+    /// How much of that has been checked.
+    pub(crate) fn checked_ahead(&self) -> usize {
+        self.checked
+    }
+
+    /// Checks the next bytes of it.
+    pub(crate) fn check_ahead(&mut self, bytes: &[u8]) -> Result<(), InvalidUtf8> {
+        self.checked += bytes.len();
+        self.utf8.push(bytes)
     }
 
     /// The kind and the payload of the message, if the last piece completed it.
@@ -286,6 +308,11 @@ impl Assembler {
         }
         let end = self.buffer.len().min(self.len + remaining);
         &mut self.buffer[self.len..end]
+    }
+
+    /// What of [`room`](Self::room), which had `end` bytes, is behind the first `start`.
+    pub(crate) fn room_behind(&mut self, start: usize, end: usize) -> &mut [u8] {
+        &mut self.buffer[self.len + start..self.len + end]
     }
 
     /// Up to `count` bytes that were written into [`room`](Self::room).

@@ -18,8 +18,6 @@ mod config;
 mod receive;
 mod send;
 
-#[cfg(feature = "alloc")]
-use core::ops::Range;
 use core::time::Duration;
 
 #[cfg(feature = "alloc")]
@@ -39,7 +37,7 @@ use crate::timers::{Due, Timers};
 use closing::{Closing, Replies};
 pub(crate) use receive::Whole;
 #[cfg(feature = "alloc")]
-pub(crate) use receive::{Continuation, Piece};
+pub(crate) use receive::{Begun, Continuation, Piece};
 use receive::{Incoming, Receiver};
 use send::Sender;
 
@@ -207,7 +205,7 @@ impl Connection {
     /// But for text that is not UTF-8, nothing in such a frame can be wrong any more, so it may wait
     /// in its place until the rest has come.
     #[cfg(feature = "alloc")]
-    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Range<usize>> {
+    pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Begun> {
         if self.is_open() { self.receiver.peek_begun(input) } else { None }
     }
 
@@ -363,7 +361,7 @@ impl Connection {
 
     /// Whether the connection is open and has no reply due.
     #[inline]
-    const fn is_quiet(&self) -> bool {
+    pub(crate) const fn is_quiet(&self) -> bool {
         match &self.closing {
             Closing::Open(replies) => !replies.are_due(),
             _ => false,

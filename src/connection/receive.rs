@@ -104,6 +104,14 @@ pub(crate) struct Whole {
     pub(crate) payload: Range<usize>,
 }
 
+/// The beginning of such a message, in the bytes that were shown to the connection.
+#[cfg(feature = "alloc")]
+pub(crate) struct Begun {
+    pub(crate) key: Option<MaskKey>,
+    /// Where the payload will be; an empty range behind the bytes if not all of the header is there.
+    pub(crate) payload: Range<usize>,
+}
+
 /// A frame that continues a message, still masked, in the bytes that were shown to the connection.
 #[cfg(feature = "alloc")]
 pub(crate) struct Continuation {
@@ -252,16 +260,18 @@ impl Receiver {
     /// Where the payload of the next frame will lie, if it is a whole message of which only the
     /// beginning has come, be it a part of its header.
     #[cfg(feature = "alloc")]
-    pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Range<usize>> {
+    pub(super) fn peek_begun(&self, bytes: &[u8]) -> Option<Begun> {
         if !self.is_between_messages() {
             return None;
         }
-        let Some((_, Plain { head, len, .. })) = self.decoder.peek_whole(bytes) else {
+        let Some((_, Plain { key, head, len })) = self.decoder.peek_whole(bytes) else {
             // Of an incomplete header the end is all that is known.
-            return self.decoder.peek_needs(bytes).map(|end| end..end);
+            let end = self.decoder.peek_needs(bytes)?;
+            return Some(Begun { key: None, payload: end..end });
         };
         let below = usize::try_from(self.whole_below()).unwrap_or(usize::MAX);
-        (len < below && len > bytes.len() - head).then_some(head..head + len)
+        let is_begun = len < below && len > bytes.len() - head;
+        is_begun.then(|| Begun { key, payload: head..head + len })
     }
 
     /// Takes the next frame, if it continues the message under way, lies in `bytes` completely, and

@@ -8,7 +8,7 @@ use core::ops::Range;
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Continuation, Event, Piece, Role, Whole};
+use crate::connection::{Begun, Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
@@ -84,6 +84,10 @@ impl Incoming {
     }
 
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        // What was read there waits for more.
+        if self.read.bypassed && (1..self.room).contains(&self.direct) {
+            return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
+        }
         if self.read.awaits() {
             return self.read.room();
         }
@@ -92,7 +96,7 @@ impl Incoming {
             && !self.has_unread()
             && outgoing.connection.data_remaining() >= assembler::LARGE_U64
         {
-            self.read.bypassed = true;
+            (self.read.bypassed, self.read.seen_end) = (true, 0);
             let remaining = outgoing.connection.data_remaining();
             let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
             self.room = to_u32(match outgoing.connection.role() {
@@ -154,6 +158,13 @@ impl Incoming {
         waits
     }
 
+    /// As [`only_waits`](Self::only_waits), of a frame that waits anywhere.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn goes_on_waiting(&mut self, outgoing: &mut Outgoing) -> bool {
+        self.only_waits(outgoing) || self.waits_direct(outgoing)
+    }
+
     /// Takes note of what has come of the frame that waits.
     #[inline]
     fn note_awaited(&mut self, outgoing: &mut Outgoing) {
@@ -184,7 +195,10 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        match self.collect_direct(outgoing) {
+        if self.waits_direct(outgoing) {
+            return Ok(Status::NeedRead);
+        }
+        match self.collect_direct(self.direct, outgoing) {
             Some(true) => return Ok(self.assembled(outgoing)),
             Some(false) if self.read.unread.is_empty() => return Ok(Status::NeedRead),
             Some(false) | None => {}
@@ -247,9 +261,11 @@ impl Incoming {
         if self.read.awaits() || self.read.unread.is_empty() || self.direct > 0 {
             return;
         }
-        let Some(payload) = outgoing.connection.peek_begun(self.read.unread()) else { return };
+        let begun = outgoing.connection.peek_begun(self.read.unread());
+        let Some(Begun { payload, .. }) = begun else { return };
         let head = payload.start;
         if payload.end <= self.read.longest() && self.read.await_rest(payload) {
+            self.assembler.begin_ahead();
             outgoing.connection.note_begun(self.read.unread.len() > head);
         }
     }
@@ -321,17 +337,37 @@ impl Incoming {
         }
     }
 
-    /// The short way for what was read into the assembler's room: payload of the frame under way.
-    /// Whether the message is complete; `None` if it was not that.
-    fn collect_direct(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
-        let count = to_usize(self.direct);
+    /// Whether so little was read into the assembler's room that it waits there for more, so that small
+    /// reads cost next to nothing. Takes note of what came.
+    fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+        let waits = (1..self.room.min(STEP)).contains(&self.direct)
+            && self.read.unread.is_empty()
+            && outgoing.connection.is_quiet();
+        if waits && self.direct > self.read.seen_end {
+            self.read.seen_end = self.direct;
+            outgoing.connection.note_begun(true);
+        }
+        waits
+    }
+
+    /// How much of what was read into the assembler's room a poll has seen.
+    fn seen_direct(&self) -> u32 {
+        if self.read.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
+    }
+
+    /// The short way for the first `count` bytes that were read into the assembler's room: payload of
+    /// the frame under way. Whether the message is complete; `None` if it was not that.
+    fn collect_direct(&mut self, count: u32, outgoing: &mut Outgoing) -> Option<bool> {
         if count == 0 {
             return None;
         }
         // The room ends where the frame does, so all of it is taken.
-        let piece = outgoing.connection.receive_piece(self.assembler.written(count));
-        let Piece { payload, last } = piece?;
-        (self.direct, self.room) = (0, 0);
+        let written = self.assembler.written(to_usize(count));
+        let Piece { payload, last } = outgoing.connection.receive_piece(written)?;
+        self.direct -= count;
+        // What is left is used up: the next read asks for another.
+        self.room = self.direct;
+        self.read.seen_end = 0;
         Some(self.assembler.commit(payload.len(), last))
     }
 
@@ -397,23 +433,19 @@ impl Incoming {
         owned
     }
 
-    /// Gives back the buffers that hold nothing. A message that waits in the read buffer for its end
-    /// goes on waiting elsewhere, in as many bytes as it has.
+    /// Gives back the buffers that hold nothing, and the read buffer also if little is in it of a
+    /// message that waits for its end: that goes on waiting in as many bytes as it has.
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
-        self.move_awaited(outgoing);
         self.check(outgoing);
         self.assembler.release();
-        if self.direct > 0 { None } else { self.read.release() }
+        if self.direct > self.seen_direct() { None } else { self.read.release() }
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
     /// connection goes on: it has failed if that is not UTF-8.
     pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
         self.forget();
-        if self.read.awaited().first().is_some_and(|first| first & 0x0F == TEXT) {
-            self.move_awaited(outgoing);
-        }
         self.check(outgoing);
         outgoing.connection.is_receiving()
     }
@@ -432,19 +464,55 @@ impl Incoming {
         }
     }
 
+    /// Checks what has come of a text, as far as a poll has seen it.
     fn check(&mut self, outgoing: &mut Outgoing) {
-        if outgoing.connection.is_receiving() && self.assembler.check().is_err() {
+        if !outgoing.connection.is_receiving() {
+            return;
+        }
+        // Once this end has closed, nothing waits any more.
+        if !outgoing.connection.is_open() {
+            self.move_awaited(outgoing);
+        }
+        if self.assembler.is_text() {
+            self.collect_direct(self.seen_direct(), outgoing);
+        }
+        if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
             // What was read behind it went with it.
             (self.direct, self.room, self.read.bypassed) = (0, 0, false);
             outgoing.fail(ProtocolError::InvalidUtf8);
         }
     }
 
+    /// Checks the beginning of a text that waits in the read buffer. It stays there as it is, masked.
+    fn check_awaited(&mut self, outgoing: &Outgoing) -> Result<(), InvalidUtf8> {
+        let begun = self.read.awaited();
+        if begun.first().is_none_or(|first| first & 0x0F != TEXT) {
+            return Ok(());
+        }
+        let Some(Begun { key, payload }) = outgoing.connection.peek_begun(begun) else {
+            return Ok(());
+        };
+        let mut at = payload.start + self.assembler.checked_ahead();
+        while let Some(masked) = begun.get(at..).filter(|rest| !rest.is_empty()) {
+            let mut piece = [0; 512];
+            let count = masked.len().min(piece.len());
+            let piece = &mut piece[..count];
+            piece.copy_from_slice(&masked[..count]);
+            if let Some(key) = key {
+                mask::apply(piece, key.advanced(at - payload.start));
+            }
+            self.assembler.check_ahead(piece)?;
+            at += count;
+        }
+        Ok(())
+    }
+
     /// Whether a large frame is under way whose message could do with a longer buffer.
     #[cfg(feature = "std")]
     pub(crate) fn wants_room(&self, outgoing: &Outgoing) -> bool {
         let remaining = outgoing.connection.data_remaining();
-        remaining >= assembler::LARGE_U64
+        self.direct == 0
+            && remaining >= assembler::LARGE_U64
             && self.assembler.collected() >= LARGE
             && self.assembler.wants_room(usize::try_from(remaining).unwrap_or(usize::MAX))
     }
@@ -463,10 +531,10 @@ impl Incoming {
         self.assembler.take_buffer()
     }
 
-    /// Whether there is no read buffer.
+    /// Whether there is no read buffer, or none with room.
     #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
-        self.read.is_missing()
+        self.read.needs_buffer()
     }
 
     /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only for
@@ -494,6 +562,9 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
         Kind::Binary => Ok(Message::Binary(payload)),
     }
 }
+
+/// From how much on it is unmasked before there is more, in bytes: it is in the first-level cache then.
+const STEP: u32 = 8 * 1024;
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.

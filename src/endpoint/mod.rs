@@ -391,6 +391,8 @@ impl Endpoint {
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
     /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
     /// compression with context takeover has to remember (see the table in the `deflate` module).
+    /// The read buffer stays while the beginning of a message waits in it, unless that is less than a
+    /// sixteenth of it: so little waits in an allocation of its own size, until a buffer is lent again.
     /// The buffer may be longer than the one that was lent: a frame that did not fit has grown it, to
     /// 64 KiB and a header at most.
     ///
@@ -406,7 +408,7 @@ impl Endpoint {
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
-    /// and grown to the configured size if it is shorter. Ignored if there is one.
+    /// and grown to the configured size if it is shorter. Ignored if there is one with room.
     pub fn supply(&mut self, buffer: Vec<u8>) {
         self.incoming.supply(buffer, false);
     }

@@ -8,7 +8,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::{to_u32, to_usize};
-use crate::copy;
+use crate::copy::{self, copy};
 use crate::frame::Header;
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole: small
@@ -32,8 +32,8 @@ pub(super) struct ReadBuffer {
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest, or
     /// its header, if that is not complete; 0 if none waits.
     awaited_end: u32,
-    /// How far a poll has seen it.
-    seen_end: u32,
+    /// How far a poll has seen it; of what is read to another place, how much.
+    pub(super) seen_end: u32,
     /// How much is read at once.
     read_size: u32,
 }
@@ -133,10 +133,11 @@ impl ReadBuffer {
     }
 
     /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
-    /// arrives.
+    /// arrives, or as is read at once.
     #[cold]
     fn grow(&mut self) {
-        let end = to_usize(self.awaited_end).min(2 * self.bytes.len());
+        let end =
+            to_usize(self.awaited_end).min(2 * self.bytes.len()).max(to_usize(self.read_size));
         self.bytes.reserve_exact(end - self.bytes.len());
         self.bytes.resize(end, 0);
     }
@@ -196,12 +197,14 @@ impl ReadBuffer {
         })
     }
 
-    /// The beginning of a frame that has been awaited and not been decoded yet; empty if there is none.
+    /// The beginning of a frame that has been awaited and not been decoded yet, as far as a poll has seen
+    /// it; empty if there is none.
     pub(super) fn awaited(&self) -> &[u8] {
-        if self.awaited_end > 0 { self.unread() } else { &[] }
+        let end = if self.awaited_end > 0 { to_usize(self.seen_end) } else { self.unread.start };
+        &self.bytes[self.unread.start..end]
     }
 
-    /// Takes the beginning of that frame, as far as [`news`](Self::news) has told of it.
+    /// Takes that beginning.
     pub(super) fn take_awaited(&mut self) -> Option<&mut [u8]> {
         if mem::take(&mut self.awaited_end) == 0 {
             return None;
@@ -210,33 +213,58 @@ impl ReadBuffer {
         Some(&mut self.bytes[start..self.unread.start])
     }
 
-    /// Whether there is no buffer.
-    pub(super) fn is_missing(&self) -> bool {
-        self.bytes.capacity() == 0
+    /// Whether there is no buffer, or one that has room for nothing more and is shorter than what is
+    /// read at once.
+    pub(super) fn needs_buffer(&self) -> bool {
+        self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
     }
 
-    /// Takes a buffer; used as it is up to its length, but one that has `grown` only for the frames
-    /// that need it.
-    pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
-        if self.is_missing() {
-            self.grown = grown && bytes.len() > to_usize(self.read_size);
-            self.bytes = bytes;
+    /// Takes a buffer if one is needed; used as it is up to its length, but one that has `grown` only
+    /// for the frames that need it.
+    pub(super) fn supply(&mut self, mut bytes: Vec<u8>, grown: bool) {
+        let count = self.unread.len();
+        if self.needs_buffer() && bytes.capacity() >= count {
+            bytes.resize(count.max(bytes.len()), 0);
+            copy(&mut bytes[..count], self.unread());
+            self.exchange(bytes);
+            self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
         }
     }
 
-    /// Gives the buffer back unless something is in it.
+    /// Gives the buffer back unless something is in it. If that is but little of a frame that waits, it
+    /// goes on waiting in as many bytes as it has.
     pub(super) fn release(&mut self) -> Option<Vec<u8>> {
-        if !self.unread.is_empty() || self.is_missing() {
-            return None;
+        let waiting = self.awaited().len();
+        if self.unread.is_empty() {
+            self.rewind();
+            (self.bytes.capacity() > 0).then(|| mem::take(&mut self.bytes))
+        } else if waiting == self.unread.len() && waiting < self.bytes.len() / WELL_USED {
+            Some(self.exchange(copy::to_vec(self.unread())))
+        } else {
+            None
         }
-        self.rewind();
-        Some(mem::take(&mut self.bytes))
+    }
+
+    /// Goes on in another buffer, which begins with the unread bytes.
+    fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        let start = mem::take(&mut self.unread.start);
+        self.unread.end -= start;
+        if self.awaited_end > 0 {
+            self.awaited_end -= to_u32(start);
+            self.seen_end -= to_u32(start);
+        }
+        self.grown = to_usize(self.awaited_end) > bytes.len();
+        mem::replace(&mut self.bytes, bytes)
     }
 }
 
 /// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer is
 /// unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// The part of the buffer that has to be in use for it to be kept while a frame waits: memory follows what
+/// has come.
+const WELL_USED: usize = 16;
 
 /// How much is read behind a large message, in KiB: another one may follow, and what comes with its
 /// header has to be copied. Enough for the rest of that to be read to its place.

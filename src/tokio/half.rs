@@ -162,19 +162,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
-            lend_buffers(incoming, &mut self.outgoing);
-            let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
-            let room = buffer.remaining();
-            match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    let count = check_read(buffer.filled().len(), room)?;
-                    incoming.advance_read(count);
+            let read = loop {
+                lend_buffers(incoming, &mut self.outgoing);
+                let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
+                let room = buffer.remaining();
+                let read = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
+                let read = read.map_ok(|()| buffer.filled().len());
+                if let Poll::Ready(Ok(count)) = read {
+                    incoming.advance_read(check_read(count, room)?);
+                    // More of a frame that goes on waiting: there is nothing else to do.
+                    if count > 0 && incoming.goes_on_waiting(&mut self.outgoing) {
+                        continue;
+                    }
+                }
+                break read;
+            };
+            match read {
+                Poll::Ready(Ok(1..)) => {
                     // A peer that goes on sending does not put off the end of a close.
                     if !self.outgoing.connection.is_open() {
                         let _ = self.poll_time(cx);
                     }
                 }
-                Poll::Ready(Ok(())) => {
+                Poll::Ready(Ok(0)) => {
                     incoming.pause(&mut self.outgoing);
                     self.receive_eof();
                 }
