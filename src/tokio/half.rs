@@ -162,8 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
+            lend_buffers(incoming, &mut self.outgoing);
             let read = loop {
-                lend_buffers(incoming, &mut self.outgoing);
                 let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
                 let room = buffer.remaining();
                 let read = Pin::new(&mut self.io).poll_read(cx, &mut buffer);
