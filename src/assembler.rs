@@ -127,15 +127,20 @@ impl Assembler {
     /// is not checked: see [`check`](Self::check).
     pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
         if piece.first {
-            self.clear();
-            self.kind = Some(piece.kind);
-            self.used = true;
+            self.begin(piece.kind);
         }
         #[cfg(feature = "deflate")]
         if self.is_compressed(piece) {
             return self.inflate(piece);
         }
         Ok(self.append(piece.payload, piece.last))
+    }
+
+    /// Begins a message of several pieces.
+    pub(crate) fn begin(&mut self, kind: Kind) {
+        self.clear();
+        self.kind = Some(kind);
+        self.used = true;
     }
 
     /// Adds a piece of the message under way, which did not come compressed; whether it is complete.

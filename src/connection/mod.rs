@@ -163,6 +163,19 @@ impl Connection {
         Some(whole)
     }
 
+    /// As [`receive_whole`](Self::receive_whole), of the first of several frames of a message.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receive_first(&mut self, input: &[u8]) -> Option<Whole> {
+        if !self.is_quiet() {
+            return None;
+        }
+        let first = self.receiver.receive_first(input)?;
+        self.settle();
+        self.timers.note_heard();
+        self.timers.note_active();
+        Some(first)
+    }
+
     /// As [`receive_whole`](Self::receive_whole), of a frame that continues a message of which
     /// something has been received.
     #[cfg(feature = "alloc")]

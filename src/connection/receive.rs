@@ -96,7 +96,8 @@ impl fmt::Debug for ControlPayload {
     }
 }
 
-/// A whole message in one frame, still masked, in the bytes that were shown to the connection.
+/// A frame that is a whole message, or the first of several, still masked, in the bytes that were shown to
+/// the connection.
 pub(crate) struct Whole {
     pub(crate) kind: Kind,
     pub(crate) key: Option<MaskKey>,
@@ -104,7 +105,7 @@ pub(crate) struct Whole {
     pub(crate) payload: Range<usize>,
 }
 
-/// The beginning of such a message, in the bytes that were shown to the connection.
+/// The beginning of a whole message, in the bytes that were shown to the connection.
 #[cfg(feature = "alloc")]
 pub(crate) struct Begun {
     pub(crate) key: Option<MaskKey>,
@@ -272,6 +273,26 @@ impl Receiver {
         let below = usize::try_from(self.whole_below()).unwrap_or(usize::MAX);
         let is_begun = len < below && len > bytes.len() - head;
         is_begun.then(|| Begun { key, payload: head..head + len })
+    }
+
+    /// Takes the next frame, if it is the first of several of a message, not empty, lies in `bytes`
+    /// completely, and breaks no limit. `None`, and nothing has happened, otherwise.
+    #[cfg(feature = "alloc")]
+    pub(super) fn receive_first(&mut self, bytes: &[u8]) -> Option<Whole> {
+        if !self.is_between_messages() {
+            return None;
+        }
+        let (opcode, Plain { key, head, len }) = self.decoder.peek_first(bytes)?;
+        if len > bytes.len() - head || len == 0 {
+            return None;
+        }
+        (self.announced, self.frames) = (0, 0);
+        (self.announced, self.frames) = self.within_limits(u64::try_from(len).ok()?).ok()?;
+        let kind = if opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
+        self.message = Some(InProgress { kind, rsv: Rsv::NONE, begun: true });
+        self.frame = Frame::Data { fin: false };
+        self.decoder.expect(Order::Continuation);
+        Some(Whole { kind, key, payload: head..head + len })
     }
 
     /// Takes the next frame, if it continues the message under way, lies in `bytes` completely, and

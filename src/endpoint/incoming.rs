@@ -159,7 +159,7 @@ impl Incoming {
     }
 
     /// As [`only_waits`](Self::only_waits), of a frame that waits anywhere.
-    #[cfg(feature = "std")]
+    #[cfg(feature = "tokio")]
     #[inline]
     pub(crate) fn goes_on_waiting(&mut self, outgoing: &mut Outgoing) -> bool {
         self.only_waits(outgoing) || self.waits_direct(outgoing)
@@ -270,9 +270,19 @@ impl Incoming {
         }
     }
 
-    /// The short way for what messages in many fragments consist of: frames that continue the message
-    /// and lie in the read buffer completely, and pieces of such. Whether the message is complete.
+    /// The short way for what messages in fragments consist of: frames that begin a message or continue it
+    /// and lie in the read buffer completely, and pieces of the latter. Whether the message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
+        let unread = &mut self.read.bytes[self.read.unread.clone()];
+        if let Some(Whole { kind, key, payload }) = outgoing.connection.receive_first(unread) {
+            self.read.unread.start += payload.end;
+            let payload = &mut unread[payload];
+            if let Some(key) = key {
+                mask::apply(payload, key);
+            }
+            self.assembler.begin(kind);
+            self.assembler.append(payload, false);
+        }
         loop {
             let unread = &mut self.read.bytes[self.read.unread.clone()];
             let continuation = outgoing.connection.receive_continuation(unread);

@@ -129,6 +129,17 @@ impl Decoder {
         }
     }
 
+    /// As [`peek_whole`](Self::peek_whole), of the first frame of a message that has more.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn peek_first(&self, bytes: &[u8]) -> Option<(OpCode, Plain)> {
+        match self.rules.masking {
+            Masking::Required => Plain::first::<true>(bytes),
+            Masking::Forbidden => Plain::first::<false>(bytes),
+            Masking::Either => None,
+        }
+    }
+
     /// How many bytes have to be there before more can be said of the next frame, if its header is
     /// not complete and it may be one for [`peek_whole`](Self::peek_whole).
     #[cfg(feature = "alloc")]

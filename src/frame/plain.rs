@@ -40,6 +40,20 @@ impl Plain {
         Some((opcode, Self::behind::<MASKED>(b1, bytes)?))
     }
 
+    /// As [`whole`](Self::whole), of the first frame of a message that has more.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn first<const MASKED: bool>(bytes: &[u8]) -> Option<(OpCode, Self)> {
+        let &[b0, b1] = bytes.first_chunk()?;
+        let opcode = match b0 | FIN {
+            _ if b0 & FIN != 0 => return None,
+            WHOLE_TEXT => OpCode::Text,
+            WHOLE_BINARY => OpCode::Binary,
+            _ => return None,
+        };
+        Some((opcode, Self::behind::<MASKED>(b1, bytes)?))
+    }
+
     /// The header of a frame that continues a message, with whether it is the last. For where one is
     /// in progress.
     #[cfg(feature = "alloc")]
@@ -113,15 +127,23 @@ mod tests {
 
     #[test]
     fn the_short_way_takes_whole_messages_and_nothing_else() {
-        each_beginning(Order::First, |bytes, masking| match masking {
+        each_beginning(Order::First, true, |bytes, masking| match masking {
             Masking::Required => Plain::whole::<true>(bytes).map(|(it, plain)| (true, it, plain)),
             _ => Plain::whole::<false>(bytes).map(|(it, plain)| (true, it, plain)),
         });
     }
 
     #[test]
+    fn the_short_way_takes_first_fragments_and_nothing_else() {
+        each_beginning(Order::First, false, |bytes, masking| match masking {
+            Masking::Required => Plain::first::<true>(bytes).map(|(it, plain)| (false, it, plain)),
+            _ => Plain::first::<false>(bytes).map(|(it, plain)| (false, it, plain)),
+        });
+    }
+
+    #[test]
     fn the_short_way_takes_continuations_and_nothing_else() {
-        each_beginning(Order::Continuation, |bytes, masking| {
+        each_beginning(Order::Continuation, true, |bytes, masking| {
             let (fin, plain) = match masking {
                 Masking::Required => Plain::continuation::<true>(bytes),
                 _ => Plain::continuation::<false>(bytes),
@@ -133,6 +155,7 @@ mod tests {
     /// Every pair of first bytes, with lengths around the bounds, cut anywhere.
     fn each_beginning(
         order: Order,
+        whole_only: bool,
         parse: impl Fn(&[u8], Masking) -> Option<(bool, OpCode, Plain)>,
     ) {
         let max = Plain::MAX;
@@ -153,7 +176,7 @@ mod tests {
                     let expected = match parsed {
                         Ok(Some((Header { fin, rsv: _, opcode, mask, len }, head)))
                             if !opcode.is_control()
-                                && (fin || order == Order::Continuation)
+                                && (fin == whole_only || order == Order::Continuation)
                                 && len <= max =>
                         {
                             let len = usize::try_from(len).expect("below 2 GiB");
