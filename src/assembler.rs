@@ -285,7 +285,9 @@ impl Assembler {
                     && bytes.len() >= self.buffer.capacity() / 2 =>
             {
                 self.buffer.truncate(self.len);
-                OwnedMessage::Binary(mem::take(&mut self.buffer).into())
+                // Another of its size may follow, which need not grow step by step then.
+                let next = Vec::with_capacity(self.len);
+                OwnedMessage::Binary(mem::replace(&mut self.buffer, next).into())
             }
             small_or_text => small_or_text.into_owned(),
         };

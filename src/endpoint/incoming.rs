@@ -233,7 +233,12 @@ impl Incoming {
                     self.found = found;
                     return Ok(Status::Message);
                 }
-                Step::More => {}
+                Step::More => {
+                    // Behind a control frame, as nearly always.
+                    if self.poll_whole(outgoing).is_some() {
+                        return Ok(Status::Message);
+                    }
+                }
                 Step::UsedUp if outgoing.connection.is_receiving() => {
                     self.assembler.settle();
                     return Ok(Status::NeedRead);
