@@ -68,13 +68,21 @@
 //! message. A longer frame is read straight into its message, which grows in the same way; a server
 //! does so in steps of 32 KiB and unmasks each while it is in the cache, which is worth 15 % of the
 //! time for 1 MiB, also over a socket, where it takes more system calls. Behind such a frame 5 KiB are
-//! read at first: another one may follow, and what comes with its header has to be copied.
+//! read at first: another one may follow, and what comes with its header has to be copied. Small
+//! reads of a large frame wait too, until 8 KiB have come.
+//!
+//! A message that comes over several wake-ups stays where it is: the read buffer is given back in
+//! between only if less than a sixteenth of it is in use, and then what waits takes its own size. So
+//! messages of 3,000 B in segments of 1,460 take 0.35 of the time that moving them at each wake-up
+//! took, and of 20,000 B a half (`cargo bench --bench round`), and a connection that waits holds at most
+//! sixteen times what has come.
 //!
 //! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and to
 //! check it while it comes as well would cost multi-byte text twice the time. A connection fails at
 //! the first bad byte all the same (RFC 6455 §8.1): when a read would block
 //! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
-//! is not the next fragment, and at the end of the stream, what has come is checked.
+//! is not the next fragment, and at the end of the stream, what has come is checked. Only what comes
+//! over several wake-ups is checked twice because of that.
 //!
 //! # Writing
 //!

@@ -187,6 +187,45 @@ fn large_frames_arrive_whole_whatever_the_sizes_of_reads() {
 }
 
 #[test]
+fn small_reads_of_a_large_frame_wait_for_more_of_it() {
+    for role in ROLES {
+        let mut config = Config::default();
+        config.connection.idle_timeout = Some(Duration::from_secs(10));
+        let mut endpoint = endpoint_with(role, &config);
+        let payload = pattern(200_000);
+        let wire = frame(role, 0x82, &payload);
+        let (mut at, mut seconds, mut in_a_row) = (0, 0, 0);
+        let mut place = core::ptr::null();
+        while at < wire.len() {
+            let room = endpoint.read_buf();
+            in_a_row += usize::from(room.as_ptr() == place);
+            let count = room.len().min(1_460).min(wire.len() - at);
+            room[..count].copy_from_slice(&wire[at..at + count]);
+            place = room[count..].as_ptr();
+            endpoint.advance_read(count);
+            at += count;
+            if at == wire.len() {
+                break;
+            }
+            assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+            // Each of them is activity, once.
+            seconds += 9;
+            let deadline = Duration::from_secs(seconds + 10);
+            assert_eq!(endpoint.poll_timeout(Duration::from_secs(seconds)), Some(deadline));
+            assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+            assert_eq!(endpoint.poll_timeout(Duration::from_secs(seconds + 1)), Some(deadline));
+            // Nothing waits in the read buffer: it can be used elsewhere.
+            if at % 7 == 0 {
+                endpoint.release();
+            }
+        }
+        assert!(in_a_row > 100, "{in_a_row} reads went where the last one ended");
+        assert_eq!(endpoint.poll(), Ok(Status::Message));
+        assert_eq!(endpoint.received().unwrap().message, Message::Binary(&payload));
+    }
+}
+
+#[test]
 fn large_frames_are_read_in_larger_and_larger_steps() {
     let mut run = Run::new(endpoint(Role::Client));
     run.read(&header(0x82, 1 << 20, None), 99);

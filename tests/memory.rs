@@ -261,6 +261,52 @@ fn memory_is_at_most_twice_what_was_received_for_tiny_reads_of_an_endpoint() {
 }
 
 #[test]
+fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
+    // Defence 25: a peer that begins a message and says no more, on an endpoint that is released.
+    for role in ROLES {
+        for len in [20, 2_000, 60_000, 1 << 20] {
+            let wire = frame(role, 0x82, &vec![7; len]);
+            for cut in [1, 3, 15, 900, 1_000, 1_055, 1_057, 5_000, 20_000, 65_000, 100_000] {
+                let Some(begun) = wire.get(..cut).filter(|_| cut < wire.len()) else { break };
+                reset();
+                let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+                read(&mut endpoint, begun);
+                drop(endpoint.release());
+                let live = counts().live;
+                assert!(live <= 16 * signed(cut) + 64, "{live} bytes held for {cut} of {len}");
+                assert_eq!(read(&mut endpoint, &wire[cut..]), 1, "{cut} of {len}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_message_that_comes_over_several_wake_ups_allocates_nothing() {
+    for role in ROLES {
+        for len in [3_000, 20_000] {
+            let mut endpoint = endpoint(role);
+            let wire = frame(role, 0x82, &vec![7; len]);
+            let mut pool = None;
+            for round in 0..6 {
+                if round == 2 {
+                    reset();
+                }
+                let mut messages = 0;
+                for segment in wire.chunks(1_460) {
+                    if let Some(buffer) = pool.take() {
+                        endpoint.supply(buffer);
+                    }
+                    messages += read(&mut endpoint, segment);
+                    pool = endpoint.release().or(pool);
+                }
+                assert_eq!(messages, 1);
+            }
+            assert_eq!(counts().allocations, 0, "{role:?} {len}");
+        }
+    }
+}
+
+#[test]
 fn empty_fragments_take_no_memory() {
     // Defence 24, D4.
     for role in ROLES {

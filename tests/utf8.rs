@@ -169,6 +169,54 @@ fn an_endpoint_checks_text_when_nothing_more_comes_and_when_it_is_complete() {
 }
 
 #[test]
+fn text_that_waits_in_the_read_buffer_is_checked_there() {
+    // R8.1-1: so much of it that the buffer stays when the endpoint is released.
+    let good = "grün, 😀 ".repeat(500).into_bytes();
+    for role in ROLES {
+        for step in [1300, 1301, 1302, 1303, 5_000] {
+            for bad_at in [None, Some(0), Some(2_000), Some(4_097), Some(good.len() - 1)] {
+                let mut text = good.clone();
+                if let Some(at) = bad_at {
+                    text[at] = 0xff;
+                }
+                // A message before it, so that it does not begin where the buffer does.
+                let wire = frames(role, &[(0x82, b"before"), (0x81, &text)]);
+                let head = wire.len() - text.len();
+                let mut run = Run::new(endpoint(role));
+                let mut at = 0;
+                while at < wire.len() && run.error.is_none() {
+                    let end = wire.len().min(at + step);
+                    run.read(&wire[at..end], usize::MAX);
+                    at = end;
+                    let released = run.endpoint.release();
+                    assert_eq!(released.is_none(), at < wire.len(), "what waits stays");
+                    if let Some(buffer) = released {
+                        run.endpoint.supply(buffer);
+                    }
+                    if at < wire.len() {
+                        run.poll();
+                    }
+                }
+                match bad_at {
+                    None => assert_eq!(
+                        run.messages,
+                        [Seen::binary(b"before"), Seen::text(str::from_utf8(&good).unwrap())]
+                    ),
+                    Some(bad_at) => {
+                        assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
+                        let seen = at - head;
+                        assert!(
+                            (bad_at + 1..bad_at + 1 + step).contains(&seen),
+                            "{bad_at}: {seen}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn an_endpoint_says_at_the_end_of_the_stream_that_the_text_was_bad() {
     for role in ROLES {
         for b0 in [0x81, 0x01] {
