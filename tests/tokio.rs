@@ -856,6 +856,22 @@ async fn sender_stays_registered_when_its_task_receives_a_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn receiver_is_woken_when_the_transport_can_be_shut_down() {
+    let mock = Mock::new(masked(CLOSE, b"\x03\xe8"));
+    mock.lock().shutdown_waits = true;
+    let (mut receiver, _sender) = over(&mock).split();
+    let task = Task::new();
+    let mut next = Box::pin(receiver.next());
+    assert!(task.poll(&mut next).is_pending());
+    assert_eq!((opcodes(&mock.written()), task.wakes()), (vec![CLOSE], 0));
+    mock.lock().shutdown_waits = false;
+    mock.allow(0);
+    assert!(task.wakes() > 0, "lost wake-up");
+    assert!(task.poll(&mut next).is_pending());
+    assert!(mock.lock().shut, "and now the peer is to end its side");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_task_with_both_halves_does_not_wake_itself_for_ever() {
     let (_mock, mut receiver, sender) = blocked();
     let task = Task::new();

@@ -87,6 +87,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         self.unflushed || self.outgoing.queued() > 0
     }
 
+    /// Whether what is pending waits for the transport to take something, or to be shut down.
+    pub(super) fn waits_to_write(&self) -> bool {
+        let outgoing = &self.outgoing;
+        self.has_unwritten()
+            || (!self.shut && (outgoing.connection.is_over() || outgoing.should_close_transport()))
+    }
+
     /// Whether there is anything to write, or to queue for it.
     #[inline]
     fn has_output(&self) -> bool {
@@ -114,7 +121,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         writer: &Waker,
     ) -> Poll<Result<bool, Error>> {
         let result = self.poll_message(incoming, Handout::Message, reader, writer);
-        self.reader = result.is_pending().then(|| reader.clone());
+        match (&mut self.reader, result.is_pending()) {
+            (Some(kept), true) => kept.clone_from(reader),
+            (None, true) => self.reader = Some(reader.clone()),
+            (_, false) => self.reader = None,
+        }
         result
     }
 

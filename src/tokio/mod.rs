@@ -26,7 +26,6 @@ mod split;
 mod stream;
 mod wakers;
 
-use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::task::{Poll, ready};
 
@@ -65,7 +64,7 @@ pub struct WebSocket<S> {
     incoming: Incoming,
     half: Half<S>,
     /// Made when the connection is used as stream and sink, which may be in two tasks.
-    writers: Option<Arc<Writers>>,
+    writers: Option<Writers>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {

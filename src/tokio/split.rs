@@ -6,6 +6,7 @@
 
 use alloc::sync::Arc;
 use core::future::poll_fn;
+use core::mem;
 use core::task::{Context, Poll};
 use std::sync::Mutex;
 
@@ -19,13 +20,14 @@ use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
 use crate::endpoint::Incoming;
-use crate::error::SendError;
+use crate::error::{ProtocolError, SendError};
 use crate::message::{Message, Outbound, OwnedMessage};
+use crate::utf8::InvalidUtf8;
 
 #[derive(Debug)]
 struct Shared<S> {
     half: Mutex<Half<S>>,
-    writers: Arc<Writers>,
+    writers: Writers,
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
@@ -53,6 +55,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
     /// As [`WebSocket::next`].
     pub async fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { incoming, shared } = self;
+        let whole = incoming.poll_whole(&mut lock(&shared.half).outgoing);
+        // What has been read already needs no task to wake.
+        if let Some((kind, payload)) = whole {
+            return match incoming.lend_whole(kind, payload) {
+                Ok(message) => Ok(Some(message)),
+                Err(InvalidUtf8) => Err(shared.fail(InvalidUtf8.into()).await),
+            };
+        }
         let waiting = Waiting(shared);
         let found = poll_fn(|cx| {
             shared.writers.poll(lock(&shared.half), cx, |half, writer| {
@@ -60,22 +70,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
             })
         });
         let found = found.await;
-        drop(waiting);
+        // The poll that found it has said so already.
+        mem::forget(waiting);
         if !found? {
             return Ok(None);
         }
         match incoming.message() {
             Ok(message) => Ok(Some(message)),
-            Err(error) => {
-                lock(&shared.half).outgoing.fail(error);
-                poll_fn(|cx| {
-                    shared.writers.poll(lock(&shared.half), cx, |half, writer| {
-                        half.poll_end(cx.waker(), writer.waker())
-                    })
-                })
-                .await;
-                Err(error.into())
-            }
+            Err(error) => Err(shared.fail(error).await),
         }
     }
 
@@ -95,6 +97,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
 /// A receiver that waits keeps the deadlines. When it stops to, the senders that wait are told to
 /// keep theirs.
 struct Waiting<'a, S>(&'a Shared<S>);
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Fails the connection because of a text that has been received, and ends it.
+    #[cold]
+    async fn fail(&self, error: ProtocolError) -> Error {
+        lock(&self.half).outgoing.fail(error);
+        poll_fn(|cx| {
+            self.writers.poll(lock(&self.half), cx, |half, writer| {
+                half.poll_end(cx.waker(), writer.waker())
+            })
+        })
+        .await;
+        error.into()
+    }
+}
 
 impl<S> Drop for Waiting<'_, S> {
     fn drop(&mut self) {

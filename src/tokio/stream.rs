@@ -1,6 +1,5 @@
 //! [`WebSocket`] as `Stream` and `Sink` of owned messages.
 
-use alloc::sync::Arc;
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 
@@ -12,6 +11,7 @@ use super::half::Half;
 use super::{Error, WebSocket};
 use crate::close_code::CloseCode;
 use crate::message::OwnedMessage;
+use crate::utf8::InvalidUtf8;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Polls something that writes; the stream and the sink may be in two tasks.
@@ -20,8 +20,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         cx: &Context<'_>,
         poll: impl FnMut(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
-        let writers = Arc::clone(self.writers.get_or_insert_default());
-        writers.poll(&mut self.half, cx, |half, writer| half.poll_writing(writer, poll))
+        let Self { half, writers, .. } = self;
+        let writers = writers.get_or_insert_default();
+        writers.poll(half, cx, |half, writer| half.poll_writing(writer, poll))
     }
 }
 
@@ -34,7 +35,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
         if half.stream_ended {
             return Poll::Ready(None);
         }
-        let writers = Arc::clone(writers.get_or_insert_default());
+        let writers = writers.get_or_insert_default();
+        // What has been read already needs no task to wake.
+        if let Some((kind, payload)) = incoming.poll_whole(&mut half.outgoing) {
+            if half.forget_reader() {
+                writers.wake_all();
+            }
+            match incoming.lend_whole(kind, payload) {
+                Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
+                // The connection fails, and what follows ends it and says why.
+                Err(InvalidUtf8) => half.outgoing.fail(InvalidUtf8.into()),
+            };
+        }
         let item = loop {
             match ready!(writers.poll(&mut *half, cx, |half, writer| {
                 half.poll_message_shared(incoming, cx.waker(), writer.waker())

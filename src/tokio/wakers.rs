@@ -1,14 +1,15 @@
 //! Who is woken when the transport takes output.
 //!
-//! A transport remembers one waker for writing. Where several tasks write to one connection, each
-//! registers here and the transport gets a waker that wakes all of them: the task that asked last
-//! may have gone, or may not be interested any more.
+//! A transport remembers one waker for writing. Where several tasks write to one connection, those
+//! that wait register here and the transport gets a waker that wakes all of them: the task that
+//! asked last may have gone, or may not be interested any more.
 
 use alloc::sync::Arc;
 use alloc::task::Wake;
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::DerefMut;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use std::sync::Mutex;
 
@@ -17,14 +18,36 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::half::Half;
 use crate::adapter::lock;
 
-/// The tasks that wait for output to be taken; wakes all of them.
+/// The tasks that wait for output to be taken, and the waker of all of them.
+#[derive(Debug)]
+pub(super) struct Writers {
+    tasks: Arc<Tasks>,
+    /// Wakes those who wait. Kept, because to make one counts references.
+    waker: Waker,
+}
+
 #[derive(Debug, Default)]
-pub(super) struct Writers(Mutex<Vec<Waker>>);
+struct Tasks {
+    waiting: Mutex<Vec<Waker>>,
+    /// Whether there are any: most polls find nobody, and need no lock to see it.
+    any: AtomicBool,
+    /// How often the transport has woken them.
+    woken: AtomicUsize,
+}
+
+impl Default for Writers {
+    fn default() -> Self {
+        let tasks = Arc::default();
+        let waker = Waker::from(Arc::clone(&tasks));
+        Self { tasks, waker }
+    }
+}
 
 impl Writers {
     /// Polls something that writes, as `cx`'s task among others.
+    #[inline]
     pub(super) fn poll<S, T>(
-        self: &Arc<Self>,
+        &self,
         mut half: impl DerefMut<Target = Half<S>>,
         cx: &Context<'_>,
         poll: impl FnOnce(&mut Half<S>, &mut Context<'_>) -> Poll<T>,
@@ -33,46 +56,68 @@ impl Writers {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         // Before the poll: the transport may be ready again before it returns.
-        let added = self.register(cx.waker());
-        let waker = Waker::from(Arc::clone(self));
-        let result = poll(&mut half, &mut Context::from_waker(&waker));
-        // An entry that was there belongs to another future of the same task; it costs a wake-up
-        // at most.
-        if added && (result.is_ready() || !half.has_unwritten()) {
-            lock(&self.0).retain(|other| !other.will_wake(cx.waker()));
+        let woken = self.tasks.woken.load(Ordering::Acquire);
+        let result = poll(&mut half, &mut Context::from_waker(&self.waker));
+        if result.is_pending() && half.waits_to_write() {
+            self.tasks.register(cx.waker(), woken);
         }
         drop(half);
         if result.is_ready() {
             // The queue may have moved: who waits for room or for its end looks again.
-            self.wake_by_ref();
+            self.wake_all();
         }
         result
     }
 
-    pub(super) fn wake_all(self: &Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    /// Whether the waker was not there before.
-    fn register(&self, waker: &Waker) -> bool {
-        let mut wakers = lock(&self.0);
-        let new = !wakers.iter().any(|other| other.will_wake(waker));
-        if new {
-            wakers.push(waker.clone());
+    /// Wakes those who wait.
+    #[inline]
+    pub(super) fn wake_all(&self) {
+        // Who waits has registered before it let go of the connection, which was polled since then.
+        if self.tasks.any.load(Ordering::Acquire) {
+            self.tasks.wake_waiting();
         }
-        new
     }
 }
 
-impl Wake for Writers {
+impl Tasks {
+    /// Adds a task that has been polled since `woken`.
+    fn register(&self, waker: &Waker, woken: usize) {
+        let mut waiting = lock(&self.waiting);
+        if self.woken.load(Ordering::Relaxed) != woken {
+            // The transport was ready before it could be told whom to wake.
+            drop(waiting);
+            waker.wake_by_ref();
+        } else if !waiting.iter().any(|other| other.will_wake(waker)) {
+            waiting.push(waker.clone());
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    #[cold]
+    fn wake_waiting(&self) {
+        let mut woken = {
+            let mut waiting = lock(&self.waiting);
+            self.any.store(false, Ordering::Release);
+            mem::take(&mut *waiting)
+        };
+        // Without the lock: whatever runs may register again.
+        woken.drain(..).for_each(Waker::wake);
+        let mut waiting = lock(&self.waiting);
+        if waiting.capacity() == 0 {
+            *waiting = woken;
+        }
+    }
+}
+
+impl Wake for Tasks {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        let wakers = mem::take(&mut *lock(&self.0));
-        for waker in wakers {
-            waker.wake();
-        }
+        let waiting = lock(&self.waiting);
+        self.woken.fetch_add(1, Ordering::Release);
+        drop(waiting);
+        self.wake_waiting();
     }
 }
