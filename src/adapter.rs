@@ -1,17 +1,14 @@
-//! What the adapters share: their error, the ends of the opening handshake, and read buffers that
-//! idle connections do not hold.
+//! What the adapters share: their error, and the ends of the opening handshake.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::fmt;
 use std::io::{self, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::assembler::LARGE;
 use crate::connection::{CloseOutcome, Connection, Failure, NoEntropy};
-use crate::endpoint::{Config, Endpoint, Incoming, Outgoing};
+use crate::endpoint::{Config, Endpoint, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::handshake::{
     Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Negotiated, ReplyError,
@@ -204,87 +201,4 @@ pub(crate) fn connected(
 /// leaves nothing half changed.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// How many read buffers, and how many for output, a thread keeps.
-const POOL: usize = 8;
-
-/// How many buffers for large messages a thread keeps.
-const ROOMS: usize = 2;
-
-/// How large they may be, in bytes.
-const MAX_ROOM: usize = 4 * 1024 * 1024;
-
-/// The buffers that no connection of a thread needs at the moment.
-struct Buffers {
-    read: Vec<Vec<u8>>,
-    /// Empty, but for their capacity.
-    output: Vec<Vec<u8>>,
-    rooms: Vec<Vec<u8>>,
-}
-
-std::thread_local! {
-    static BUFFERS: RefCell<Buffers> =
-        const { RefCell::new(Buffers { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }) };
-}
-
-/// Lends a connection that is about to read buffers of this thread, and a large one if a large
-/// message is on its way: new memory costs more than what is read into it.
-#[inline]
-pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    if incoming.needs_buffer() || outgoing.needs_buffer() || incoming.wants_room(outgoing) {
-        lend_pooled(incoming, outgoing);
-    }
-}
-
-fn lend_pooled(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    BUFFERS.with_borrow_mut(|buffers| {
-        if incoming.wants_room(outgoing)
-            && let Some(room) = buffers.rooms.pop()
-        {
-            buffers.keep_room(incoming.exchange_room(room));
-        }
-        if incoming.needs_buffer()
-            && let Some(buffer) = buffers.read.pop()
-        {
-            incoming.supply(buffer, true);
-        }
-        if outgoing.needs_buffer()
-            && let Some(buffer) = buffers.output.pop()
-        {
-            outgoing.supply(buffer);
-        }
-    });
-}
-
-/// Takes back what a connection that has nothing to read does not need.
-pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    BUFFERS.with_borrow_mut(|buffers| {
-        if !incoming.is_used_up() {
-            buffers.keep_room(incoming.take_room());
-        }
-        if let Some(buffer) = incoming.release(outgoing)
-            && buffers.read.len() < POOL
-        {
-            buffers.read.push(buffer);
-        }
-        if let Some(buffer) = outgoing.release()
-            && buffers.output.len() < POOL
-        {
-            buffers.output.push(buffer);
-        }
-    });
-}
-
-impl Buffers {
-    fn keep_room(&mut self, room: Vec<u8>) {
-        if !(LARGE..=MAX_ROOM).contains(&room.capacity()) {
-            return;
-        }
-        if self.rooms.len() < ROOMS {
-            self.rooms.push(room);
-        } else if let Some(smaller) = self.rooms.iter_mut().find(|it| it.len() < room.len()) {
-            *smaller = room;
-        }
-    }
 }

@@ -181,6 +181,8 @@ mod adapter;
 mod assembler;
 #[cfg(feature = "std")]
 pub mod blocking;
+#[cfg(feature = "std")]
+mod buffers;
 mod close;
 mod close_code;
 pub mod connection;

@@ -111,7 +111,8 @@
 //! boxes that are made when it comes (the payload of a control frame in pieces, what compression has
 //! to remember, large payloads in the queue). The adapters lend read buffers from thread to
 //! connection: up to 8 read buffers (16.5 KiB, up to 64 KiB where longer frames come), and 2 of up to
-//! 4 MiB for large messages, are kept by each thread. The task of the tokio loop in the README is
+//! 4 MiB for large messages, are kept by each thread; the opening handshake reads into them too, and
+//! a connection that is dropped leaves its own to the next. The task of the tokio loop in the README is
 //! under 1 KiB. Who drives endpoints lends them buffers in the same way:
 //! [`supply`](crate::Endpoint::supply) and [`release`](crate::Endpoint::release) for reading,
 //! [`supply_output`](crate::Endpoint::supply_output) and

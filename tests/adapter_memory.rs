@@ -3,33 +3,45 @@
 
 mod io;
 
-use std::io::IoSlice;
+use std::cell::Cell;
+use std::io::{IoSlice, Read, Write};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use counting_alloc::{Counting, counts, reset};
+use counting_alloc::{Counting, Counts, counts, reset};
 use futures_util::{SinkExt, StreamExt};
 use io::{BINARY, masked};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use websocket_proto::OwnedMessage;
+use websocket_proto::blocking::{self, Transport};
 use websocket_proto::endpoint::Config;
-use websocket_proto::tokio::WebSocket;
+use websocket_proto::handshake::{Accept, ServerConfig};
+use websocket_proto::tokio::{WebSocket, accept};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 /// A peer that sends the same for ever and takes everything, without any memory of its own.
 struct Peer {
-    wire: Vec<u8>,
+    wire: Arc<[u8]>,
+    at: usize,
     /// Whether every other call is not ready at first.
     stutters: bool,
     due: bool,
 }
 
 impl Peer {
-    fn new(wire: Vec<u8>, stutters: bool) -> Self {
-        Self { wire, stutters, due: false }
+    fn new(wire: Arc<[u8]>, stutters: bool) -> Self {
+        Self { wire, at: 0, stutters, due: false }
+    }
+
+    /// The next bytes; a read ends where the wire does.
+    fn give(&mut self, room: usize) -> &[u8] {
+        let start = if self.at < self.wire.len() { self.at } else { 0 };
+        self.at = self.wire.len().min(start + room);
+        &self.wire[start..self.at]
     }
 
     /// Whether this call is not ready.
@@ -51,7 +63,7 @@ impl AsyncRead for Peer {
         if self.waits(cx) {
             return Poll::Pending;
         }
-        buffer.put_slice(&self.wire);
+        buffer.put_slice(self.give(buffer.remaining()));
         Poll::Ready(Ok(()))
     }
 }
@@ -87,9 +99,29 @@ impl AsyncWrite for Peer {
     }
 }
 
+impl Read for Peer {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let bytes = self.give(room.len());
+        room[..bytes.len()].copy_from_slice(bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Peer {}
+
 fn over(stutters: bool) -> WebSocket<Peer> {
     let wire = masked(BINARY, &[7; 60]).repeat(3);
-    WebSocket::new(Peer::new(wire, stutters), io::server(&without_timeouts()))
+    WebSocket::new(Peer::new(wire.into(), stutters), io::server(&without_timeouts()))
 }
 
 /// A timer is allocated when there is a deadline.
@@ -99,14 +131,14 @@ fn without_timeouts() -> Config {
     config
 }
 
-/// How often memory is allocated in the last of some rounds.
-async fn allocations(mut round: impl AsyncFnMut()) -> u64 {
+/// What is allocated in the last of some rounds.
+async fn counted(mut round: impl AsyncFnMut()) -> Counts {
     for _ in 0..100 {
         round().await;
     }
     reset();
     round().await;
-    counts().allocations
+    counts()
 }
 
 #[tokio::test]
@@ -119,7 +151,7 @@ async fn halves_of_a_connection_allocate_nothing_in_steady_state() {
             sender.send(&[7; 60]).await.unwrap();
             sender.send(&[7; 60_000]).await.unwrap();
         };
-        assert_eq!(allocations(round).await, 0);
+        assert_eq!(counted(round).await.allocations, 0);
     }
 }
 
@@ -134,6 +166,88 @@ async fn stream_and_sink_allocate_the_messages_that_they_give_away_only() {
             SinkExt::feed(&mut ws, OwnedMessage::from(payload.clone())).await.unwrap();
             SinkExt::send(&mut ws, OwnedMessage::from(payload.clone())).await.unwrap();
         };
-        assert_eq!(allocations(round).await, 1);
+        assert_eq!(counted(round).await.allocations, 1);
     }
+}
+
+/// A frame that waits in the read buffer, and one that is read to another place: how large they are,
+/// and how much is allocated for each all the same. What comes with the header of the second is put
+/// into a buffer of its own.
+const SIZES: [(usize, u64); 2] = [(60, 0), (100_000, 17_000)];
+
+#[tokio::test]
+async fn connection_that_is_dropped_leaves_its_buffers_to_the_next() {
+    for (size, expected) in SIZES {
+        let wire: Arc<[u8]> = masked(BINARY, &vec![7; size]).into();
+        let open = || {
+            let peer = Peer::new(Arc::clone(&wire), false);
+            WebSocket::new(peer, io::server(&without_timeouts()))
+        };
+        let whole = async || {
+            let mut ws = open();
+            let message = ws.next().await.unwrap().unwrap().message;
+            assert_eq!(message.as_bytes().len(), size);
+            ws.feed(&[7; 60]).await.unwrap();
+        };
+        let requested = counted(whole).await.requested;
+        assert!(requested <= expected, "{requested} for {size}");
+        // What the halves share is allocated, and who is woken.
+        let halves = async || {
+            let (mut receiver, sender) = open().split();
+            let message = receiver.next().await.unwrap().unwrap();
+            assert_eq!(message.as_bytes().len(), size);
+            sender.feed(&[7; 60]).await.unwrap();
+        };
+        let requested = counted(halves).await.requested;
+        assert!(requested <= expected + 1_500, "{requested} for {size}");
+        let blocking = async || {
+            let peer = Peer::new(Arc::clone(&wire), false);
+            let mut ws = blocking::WebSocket::new(peer, io::server(&without_timeouts())).unwrap();
+            let message = ws.next().unwrap().unwrap().message;
+            assert_eq!(message.as_bytes().len(), size);
+            ws.feed(&[7; 60]).unwrap();
+        };
+        let requested = counted(blocking).await.requested;
+        assert!(requested <= expected, "{requested} for {size}");
+    }
+}
+
+#[tokio::test]
+async fn handshake_allocates_no_buffer_to_read_to() {
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    let wire: Arc<[u8]> = request.as_bytes().into();
+    for stutters in [false, true] {
+        let round = async || {
+            let peer = Peer::new(Arc::clone(&wire), stutters);
+            let accepting = accept(peer, ServerConfig::default()).await.unwrap();
+            accepting.accept(&Accept::new(), &Config::default()).await.unwrap();
+        };
+        let requested = counted(round).await.requested;
+        assert!(requested < 4_096, "{requested}");
+    }
+    let blocking = async || {
+        let peer = Peer::new(Arc::clone(&wire), false);
+        let accepting = blocking::accept(peer, ServerConfig::default()).unwrap();
+        accepting.accept(&Accept::new(), &Config::default()).unwrap();
+    };
+    let requested = counted(blocking).await.requested;
+    assert!(requested < 4_096, "{requested}");
+}
+
+#[test]
+fn connection_may_be_dropped_after_the_buffers_of_its_thread() {
+    thread_local! {
+        static KEPT: Cell<Option<blocking::WebSocket<Peer>>> = const { Cell::new(None) };
+    }
+    let thread = std::thread::spawn(|| {
+        // What a thread has is dropped in the reverse order of its first use.
+        KEPT.set(None);
+        let peer = Peer::new(masked(BINARY, &[7; 60]).into(), false);
+        let mut ws = blocking::WebSocket::new(peer, io::server(&Config::default())).unwrap();
+        ws.next().unwrap().unwrap();
+        ws.feed("hello").unwrap();
+        KEPT.set(Some(ws));
+    });
+    thread.join().unwrap();
 }

@@ -33,10 +33,11 @@ mod transport;
 
 pub use crate::adapter::Error;
 use crate::adapter::ended;
+use crate::buffers::Sending;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
-use crate::endpoint::{Endpoint, Out, Outgoing, Received};
+use crate::endpoint::{Endpoint, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
 pub use opening::{Accepting, accept, connect};
@@ -54,7 +55,7 @@ pub use transport::{Plain, Transport};
 #[derive(Debug)]
 pub struct WebSocket<S> {
     reader: Reader<S>,
-    outgoing: Outgoing,
+    outgoing: Sending,
 }
 
 impl<S: Transport> WebSocket<S> {
@@ -67,7 +68,7 @@ impl<S: Transport> WebSocket<S> {
         let Endpoint { incoming, mut outgoing } = endpoint;
         outgoing.connection.restart_clocks();
         let reader = Reader::new(io, incoming, &outgoing)?;
-        Ok(Self { reader, outgoing })
+        Ok(Self { reader, outgoing: Sending::new(outgoing) })
     }
 
     /// Waits for the next message and lends it together with the outgoing half. `None` after a
@@ -257,6 +258,7 @@ impl<S: Transport> WebSocket<S> {
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
+        let (incoming, outgoing) = (incoming.into_inner(), outgoing.into_inner());
         (stream.into_io(), Endpoint { incoming, outgoing })
     }
 }

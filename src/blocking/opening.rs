@@ -1,6 +1,5 @@
 //! The opening handshake over a blocking stream, as server and as client.
 
-use alloc::vec;
 use alloc::vec::Vec;
 use core::time::Duration;
 use std::io::ErrorKind;
@@ -9,15 +8,13 @@ use std::time::Instant;
 use super::reader::would_block;
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
+use crate::buffers::HeadBuffer;
 use crate::endpoint;
 use crate::handshake::{
     Accept, ClientConfig, ClientRequest, Negotiated, Reply, Request, Response, ServerConfig,
     ServerHandshake,
 };
 use crate::input::Input;
-
-/// How much of a head is read at once, in bytes.
-const READ: usize = 4 * 1024;
 
 /// How long a refused client may take to end the stream, so that it gets the answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -56,7 +53,7 @@ pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting
     let mut handshake = ServerHandshake::new(config);
     io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
     let deadline = Instant::now().checked_add(handshake.timeout());
-    let mut buffer = vec![0; READ];
+    let mut buffer = HeadBuffer::lend();
     let error = loop {
         let step = match read_before(&mut io, &mut buffer, deadline)? {
             None => handshake.handle_timeout().map(|()| None),
@@ -179,7 +176,7 @@ pub fn connect<S: Transport>(
     io.write_all(&out)?;
     io.flush()?;
     let deadline = Instant::now().checked_add(handshake.timeout());
-    let mut buffer = vec![0; READ];
+    let mut buffer = HeadBuffer::lend();
     let (response, rest) = loop {
         let step = match read_before(&mut io, &mut buffer, deadline)? {
             None => (handshake.handle_timeout()?, Vec::new()),

@@ -5,7 +5,8 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Error, Transport};
-use crate::adapter::{check_read, ended, lend_buffers, slices, take_buffers};
+use crate::adapter::{check_read, ended, slices};
+use crate::buffers::{Receiving, Sending, lend_buffers, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 
@@ -26,7 +27,7 @@ pub(super) trait Side<S> {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error>;
 }
 
-impl<S: Transport> Side<S> for Outgoing {
+impl<S: Transport> Side<S> for Sending {
     const TICK: Option<Duration> = None;
     const LENDS_OUT: bool = true;
 
@@ -72,7 +73,7 @@ pub(super) struct Stream<S> {
 #[derive(Debug)]
 pub(super) struct Reader<S> {
     pub(super) stream: Stream<S>,
-    pub(super) incoming: Incoming,
+    pub(super) incoming: Receiving,
 }
 
 impl<S: Transport> Stream<S> {
@@ -109,7 +110,7 @@ impl<S: Transport> Reader<S> {
         let start = Instant::now();
         let stream =
             Stream { io, start, can_wait, read_timeout: None, unflushed: false, shut: false };
-        Ok(Self { stream, incoming })
+        Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
     /// Drives everything until there is a message (true) or the connection has ended (false).

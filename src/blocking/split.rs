@@ -12,6 +12,7 @@ use std::sync::{Mutex, MutexGuard, TryLockError};
 use super::reader::{Reader, Side, Stream, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{ended, lock};
+use crate::buffers::Sending;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
@@ -21,7 +22,7 @@ use crate::message::{Message, Outbound};
 
 #[derive(Debug)]
 struct Shared<W> {
-    outgoing: Mutex<Outgoing>,
+    outgoing: Mutex<Sending>,
     writer: Mutex<W>,
 }
 

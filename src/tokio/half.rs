@@ -11,7 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, lend_buffers, slices, take_buffers};
+use crate::adapter::{check_read, ended, slices};
+use crate::buffers::{Sending, lend_buffers, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::utf8::InvalidUtf8;
 
@@ -34,7 +35,7 @@ pub(super) enum Handout {
 #[derive(Debug)]
 pub(super) struct Half<S> {
     pub(super) io: S,
-    pub(super) outgoing: Outgoing,
+    pub(super) outgoing: Sending,
     /// The point that the protocol's times count from.
     pub(super) start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -70,7 +71,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         outgoing.connection.restart_clocks();
         Self {
             io,
-            outgoing,
+            outgoing: Sending::new(outgoing),
             start: Instant::now(),
             sleep: None,
             unflushed: false,

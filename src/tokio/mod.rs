@@ -32,10 +32,11 @@ use core::task::{Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use crate::adapter::Error;
+use crate::buffers::Receiving;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
-use crate::endpoint::{Endpoint, Incoming, Out, Received};
+use crate::endpoint::{Endpoint, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
 use half::{Half, Handout};
@@ -61,7 +62,7 @@ use wakers::Writers;
 /// (`enable_time`).
 #[derive(Debug)]
 pub struct WebSocket<S> {
-    incoming: Incoming,
+    incoming: Receiving,
     half: Half<S>,
     /// Made when the connection is used as stream and sink, which may be in two tasks.
     writers: Option<Writers>,
@@ -72,7 +73,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn new(io: S, endpoint: Endpoint) -> Self {
         let Endpoint { incoming, outgoing } = endpoint;
-        Self { incoming, half: Half::new(io, outgoing), writers: None }
+        Self { incoming: Receiving::new(incoming), half: Half::new(io, outgoing), writers: None }
     }
 
     /// Waits for the next message and lends it together with the outgoing half. `None` after a
@@ -257,6 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
         let Self { incoming, half, .. } = self;
-        (half.io, Endpoint { incoming, outgoing: half.outgoing })
+        let (incoming, outgoing) = (incoming.into_inner(), half.outgoing.into_inner());
+        (half.io, Endpoint { incoming, outgoing })
     }
 }

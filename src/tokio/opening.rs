@@ -3,13 +3,17 @@
 use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
+use core::future::poll_fn;
+use core::pin::Pin;
+use core::task::{Poll, ready};
 use core::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use super::{Error, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
+use crate::buffers::HeadBuffer;
 use crate::endpoint;
 use crate::error::TimeoutError;
 use crate::handshake::{
@@ -17,9 +21,6 @@ use crate::handshake::{
     Request, Response, ServerConfig, ServerHandshake,
 };
 use crate::input::Input;
-
-/// How much of a head is read at once, in bytes.
-const READ: usize = 4 * 1024;
 
 /// How long a refused client may take to end the transport, so that it gets the answer.
 const LINGER: Duration = Duration::from_secs(1);
@@ -62,17 +63,15 @@ async fn read_request<S>(
 where
     S: AsyncRead + Unpin,
 {
-    let mut buffer = vec![0; READ];
-    loop {
-        let count = check_read(io.read(&mut buffer).await?, READ)?;
-        if count == 0 {
+    read_head(io, |bytes| {
+        if bytes.is_empty() {
             handshake.receive_eof()?;
         }
-        let mut input = Input::new(&mut buffer[..count]);
-        if let Some(request) = handshake.receive(&mut input)? {
-            return Ok((request, input.as_bytes().to_vec()));
-        }
-    }
+        let mut input = Input::new(bytes);
+        let request = handshake.receive(&mut input)?;
+        Ok(request.map(|request| (request, input.as_bytes().to_vec())))
+    })
+    .await
 }
 
 /// A request that waits for its answer.
@@ -218,17 +217,39 @@ async fn read_response<S>(
 where
     S: AsyncRead + Unpin,
 {
-    let mut buffer = vec![0; READ];
-    loop {
-        let count = check_read(io.read(&mut buffer).await?, READ)?;
-        if count == 0
+    read_head(io, |bytes| {
+        if bytes.is_empty()
             && let Some(response) = handshake.receive_eof()?
         {
-            return Ok((response, Vec::new()));
+            return Ok(Some((response, Vec::new())));
         }
-        let mut input = Input::new(&mut buffer[..count]);
-        if let Some(response) = handshake.receive(&mut input)? {
-            return Ok((response, input.as_bytes().to_vec()));
+        let mut input = Input::new(bytes);
+        let response = handshake.receive(&mut input)?;
+        Ok(response.map(|response| (response, input.as_bytes().to_vec())))
+    })
+    .await
+}
+
+/// Reads until `receive` has what it wants; it is given nothing at the end of the transport. No
+/// buffer is held while nothing comes.
+async fn read_head<S, T>(
+    io: &mut S,
+    mut receive: impl FnMut(&mut [u8]) -> Result<Option<T>, Error>,
+) -> Result<T, Error>
+where
+    S: AsyncRead + Unpin,
+{
+    poll_fn(|cx| {
+        loop {
+            let mut bytes = HeadBuffer::lend();
+            let room = bytes.len();
+            let mut buffer = ReadBuf::new(&mut bytes);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer))?;
+            let count = check_read(buffer.filled().len(), room)?;
+            if let Some(head) = receive(&mut bytes[..count])? {
+                return Poll::Ready(Ok(head));
+            }
         }
-    }
+    })
+    .await
 }

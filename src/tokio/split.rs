@@ -16,10 +16,10 @@ use super::half::Half;
 use super::wakers::Writers;
 use super::{Error, WebSocket};
 use crate::adapter::lock;
+use crate::buffers::Receiving;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
-use crate::endpoint::Incoming;
 use crate::error::{ProtocolError, SendError};
 use crate::message::{Message, Outbound, OwnedMessage};
 use crate::utf8::InvalidUtf8;
@@ -43,7 +43,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
 /// the closing handshake.
 #[derive(Debug)]
 pub struct Receiver<S> {
-    incoming: Incoming,
+    incoming: Receiving,
     shared: Arc<Shared<S>>,
 }
 

@@ -279,6 +279,13 @@ impl Outgoing {
         self.queue.release()
     }
 
+    /// Takes the buffer for small frames, and drops what is queued.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_buffer(&mut self) -> Option<Vec<u8>> {
+        self.queue.clear();
+        self.queue.release()
+    }
+
     /// Whether there is no buffer for small frames.
     #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
