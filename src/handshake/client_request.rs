@@ -12,7 +12,7 @@ use crate::deflate;
 use super::error::{RequestError, UrlError};
 use super::headers::{check_field, is_token};
 use super::origin::is_origin;
-use super::reply::push_field;
+use super::reply::{HEAD, push_field};
 use super::url::Url;
 
 /// Fields that only the handshake writes.
@@ -165,7 +165,8 @@ impl ClientRequest {
 
     /// Appends the request to `out`.
     pub(super) fn write(&self, key: &str, out: &mut Vec<u8>) {
-        let mut head = String::from("GET ");
+        let mut head = String::with_capacity(HEAD);
+        head.push_str("GET ");
         head.push_str(self.url.resource_name());
         head.push_str(" HTTP/1.1\r\n");
         push_field(&mut head, "Host", self.url.authority());

@@ -209,15 +209,18 @@ impl Head {
         self.fields.iter().map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
-    pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        let named = self.headers().filter(move |(other, _)| other.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value)
+    /// The values of a field, in order. Names are compared as bytes: to see that they are text would
+    /// take longer.
+    pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        let name_of = |field: &Field| &self.bytes[field.name.clone()];
+        let named = self.fields.iter();
+        let named = named.filter(move |it| name_of(it).eq_ignore_ascii_case(name.as_bytes()));
+        named.map(|field| &self.bytes[field.value.clone()])
     }
 
     /// The first value of a field, if it is UTF-8.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
-        let value = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name))?.1;
-        str::from_utf8(value).ok()
+        str::from_utf8(self.values(name).next()?).ok()
     }
 
     /// The value of a field that may appear once.
@@ -236,7 +239,7 @@ impl Head {
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.headers().any(|(other, _)| other.eq_ignore_ascii_case(name))
+        self.values(name).next().is_some()
     }
 
     /// Whether a body follows. Anything but no Content-Length or a single zero says so: octets

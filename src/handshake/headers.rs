@@ -201,7 +201,8 @@ fn trim_start(text: &[u8]) -> &[u8] {
 /// A token, and what follows it and its white space.
 fn take_token(text: &[u8]) -> Option<(&str, &[u8])> {
     let end = text.iter().take_while(|byte| is_token_byte(**byte)).count();
-    Some((token(&text[..end])?, trim_start(&text[end..])))
+    let (token, rest) = text.split_at(end);
+    if token.is_empty() { None } else { Some((str::from_utf8(token).ok()?, trim_start(rest))) }
 }
 
 /// A token or a quoted string whose content is a token, and what follows it.

@@ -37,6 +37,9 @@ const REPLY_FIELDS: &[&str] = &[
     "Transfer-Encoding",
 ];
 
+/// How much room a head to be written has at first, in bytes: most need no more.
+pub(super) const HEAD: usize = 256;
+
 /// The terms on which a server accepts a request.
 ///
 /// ```
@@ -133,7 +136,7 @@ impl<'a> Accept<'a> {
         for (name, value) in &self.headers {
             check_field(name, value, SWITCHING_FIELDS)?;
         }
-        let mut head = String::new();
+        let mut head = String::with_capacity(HEAD);
         // RFC 9110 §7.8: a client that expects 100 gets it before the 101.
         if request.expects_continue() {
             head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
@@ -215,7 +218,7 @@ impl<'a> Reply<'a> {
         let has =
             |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
         let status = self.status;
-        let mut head = String::new();
+        let mut head = String::with_capacity(HEAD);
         // Writing to a string does not fail.
         let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
         match status {

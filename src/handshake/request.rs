@@ -157,7 +157,12 @@ impl Request {
 
     /// Authority and resource of a target that is an absolute http or https URI (RFC 6455 §4.2.1).
     fn absolute(&self) -> Option<(&str, &str)> {
-        let (scheme, rest) = self.target().split_once("://")?;
+        let target = self.target();
+        // As nearly always: a path, whatever it contains.
+        if target.starts_with('/') {
+            return None;
+        }
+        let (scheme, rest) = target.split_once("://")?;
         if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) {
             return None;
         }
