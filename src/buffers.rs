@@ -38,27 +38,23 @@ std::thread_local! {
         const { RefCell::new(Buffers { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }) };
 }
 
-/// Does something with the buffers of this thread. Nothing if it is about to end and has none any
-/// more, or if they are in use: what is dropped meanwhile may be a connection.
+/// Does something with the buffers of this thread. `None`, and nothing was done, if it is about to end
+/// and has none any more, or if they are in use: what is dropped meanwhile may be a connection.
 #[inline]
-fn with_buffers(act: impl FnOnce(&mut Buffers)) {
-    let _ = BUFFERS.try_with(|buffers| {
-        if let Ok(mut buffers) = buffers.try_borrow_mut() {
-            act(&mut buffers);
-        }
-    });
+fn with_buffers<T>(act: impl FnOnce(&mut Buffers) -> T) -> Option<T> {
+    BUFFERS.try_with(|buffers| Some(act(&mut *buffers.try_borrow_mut().ok()?))).ok().flatten()
 }
 
 /// Lends a connection that is about to read buffers of this thread, and a large one if a large
 /// message is on its way: new memory costs more than what is read into it.
 #[inline]
-pub(crate) fn lend_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    if incoming.needs_buffer() || outgoing.needs_buffer() || incoming.wants_room(outgoing) {
-        lend_pooled(incoming, outgoing);
+pub(crate) fn lend_to_read(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+    if incoming.needs_buffer() || incoming.wants_room(outgoing) {
+        lend_incoming(incoming, outgoing);
     }
 }
 
-fn lend_pooled(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+fn lend_incoming(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     with_buffers(|buffers| {
         if incoming.wants_room(outgoing)
             && let Some(room) = buffers.rooms.pop()
@@ -70,34 +66,47 @@ fn lend_pooled(incoming: &mut Incoming, outgoing: &mut Outgoing) {
         {
             incoming.supply(buffer, true);
         }
-        if outgoing.needs_buffer()
-            && let Some(buffer) = buffers.output.pop()
-        {
-            outgoing.supply(buffer);
-        }
+        buffers.lend_output(outgoing);
     });
+}
+
+/// Lends a connection that has a message to answer a buffer for that, if it was not lent one together
+/// with what it reads to.
+#[inline]
+pub(crate) fn lend_to_answer(outgoing: &mut Outgoing) {
+    if outgoing.needs_buffer() {
+        with_buffers(|buffers| buffers.lend_output(outgoing));
+    }
 }
 
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    take_incoming(incoming, outgoing);
-    if let Some(buffer) = outgoing.release() {
-        with_buffers(|buffers| buffers.keep_output(buffer));
+    let taken = with_buffers(|buffers| {
+        if !incoming.is_used_up() {
+            buffers.keep_room(incoming.take_room());
+        }
+        if let Some(read) = incoming.release(outgoing) {
+            buffers.keep_read(read);
+        }
+        if let Some(output) = outgoing.release() {
+            buffers.keep_output(output);
+        }
+    });
+    if taken.is_none() {
+        drop(incoming.release(outgoing));
+        drop(outgoing.release());
     }
 }
 
-fn take_incoming(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    let room = if incoming.is_used_up() { Vec::new() } else { incoming.take_room() };
-    let read = incoming.release(outgoing);
-    with_buffers(|buffers| {
-        buffers.keep_room(room);
-        if let Some(read) = read {
-            buffers.keep_read(read);
-        }
-    });
-}
-
 impl Buffers {
+    fn lend_output(&mut self, outgoing: &mut Outgoing) {
+        if outgoing.needs_buffer()
+            && let Some(buffer) = self.output.pop()
+        {
+            outgoing.supply(buffer);
+        }
+    }
+
     fn keep_read(&mut self, buffer: Vec<u8>) {
         if self.read.len() < POOL {
             self.read.push(buffer);
@@ -157,7 +166,7 @@ impl Drop for Receiving {
     fn drop(&mut self) {
         // One that was taken out has left nothing.
         if !(self.0.needs_buffer() && self.0.is_used_up()) {
-            take_incoming(&mut self.0, &mut over());
+            take_buffers(&mut self.0, &mut over());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::{Error, Transport};
 use crate::adapter::{check_read, ended, slices};
-use crate::buffers::{Receiving, Sending, lend_buffers, take_buffers};
+use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 
@@ -125,7 +125,10 @@ impl<S: Transport> Reader<S> {
                 false => side.with(|outgoing| incoming.poll(outgoing)),
             };
             match status {
-                Ok(Status::Message) => return Ok(true),
+                Ok(Status::Message) => {
+                    side.with(lend_to_answer);
+                    return Ok(true);
+                }
                 Ok(Status::NeedRead) => {}
                 Ok(Status::Closed) | Err(_) => {
                     stream.end(side)?;
@@ -148,7 +151,7 @@ impl<S: Transport> Reader<S> {
                 continue;
             }
             let buffer = side.with(|outgoing| {
-                lend_buffers(incoming, outgoing);
+                lend_to_read(incoming, outgoing);
                 incoming.read_buf(outgoing)
             });
             let room = buffer.len();

@@ -88,9 +88,6 @@ impl Incoming {
         if self.read.bypassed && (1..self.room).contains(&self.direct) {
             return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
         }
-        if self.read.awaits() {
-            return self.read.room();
-        }
         // A large frame that has brought some of itself is read straight into the message.
         if self.assembler.collected() >= LARGE
             && !self.has_unread()
@@ -105,7 +102,9 @@ impl Incoming {
             });
             return &mut room[..to_usize(self.room)];
         }
-        self.forget();
+        if !self.read.awaits() {
+            self.forget();
+        }
         self.read.room()
     }
 
@@ -480,10 +479,15 @@ impl Incoming {
     }
 
     /// Checks what has come of a text, as far as a poll has seen it.
+    #[inline]
     fn check(&mut self, outgoing: &mut Outgoing) {
-        if !outgoing.connection.is_receiving() {
-            return;
+        let may_be_text = self.read.has_awaited() || self.assembler.is_text();
+        if may_be_text && outgoing.connection.is_receiving() {
+            self.check_begun(outgoing);
         }
+    }
+
+    fn check_begun(&mut self, outgoing: &mut Outgoing) {
         // Once this end has closed, nothing waits any more.
         if !outgoing.connection.is_open() {
             self.move_awaited(outgoing);

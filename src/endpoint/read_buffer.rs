@@ -82,6 +82,7 @@ impl ReadBuffer {
     }
 
     /// The room to read into.
+    #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
         let behind_large = mem::take(&mut self.bypassed);
         if self.awaits() {
@@ -115,6 +116,7 @@ impl ReadBuffer {
     }
 
     /// Makes an empty buffer as long as what is expected.
+    #[inline(never)]
     fn resize(&mut self) {
         let size = self.expected().max(to_usize(self.read_size));
         if self.bytes.len() < size {
@@ -204,6 +206,12 @@ impl ReadBuffer {
         &self.bytes[self.unread.start..end]
     }
 
+    /// Whether there may be one.
+    #[inline]
+    pub(super) fn has_awaited(&self) -> bool {
+        self.awaited_end > 0
+    }
+
     /// Takes that beginning.
     pub(super) fn take_awaited(&mut self) -> Option<&mut [u8]> {
         if mem::take(&mut self.awaited_end) == 0 {
@@ -223,12 +231,15 @@ impl ReadBuffer {
     /// for the frames that need it.
     pub(super) fn supply(&mut self, mut bytes: Vec<u8>, grown: bool) {
         let count = self.unread.len();
-        if self.needs_buffer() && bytes.capacity() >= count {
+        if !self.needs_buffer() || bytes.capacity() < count {
+            return;
+        }
+        if count > 0 {
             bytes.resize(count.max(bytes.len()), 0);
             copy(&mut bytes[..count], self.unread());
-            self.exchange(bytes);
-            self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
         }
+        self.exchange(bytes);
+        self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
     }
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that waits, it

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::Error;
 use crate::adapter::{check_read, ended, slices};
-use crate::buffers::{Sending, lend_buffers, take_buffers};
+use crate::buffers::{Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::utf8::InvalidUtf8;
 
@@ -150,7 +150,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             let used_up = incoming.is_used_up() && self.outgoing.connection.is_receiving();
             if !congested && !used_up {
                 match incoming.poll(&mut self.outgoing) {
-                    Ok(Status::Message) => return Poll::Ready(Ok(true)),
+                    Ok(Status::Message) => {
+                        lend_to_answer(&mut self.outgoing);
+                        return Poll::Ready(Ok(true));
+                    }
                     Ok(Status::NeedRead) => {}
                     Ok(Status::Closed) | Err(_) => {
                         ready!(self.poll_end(reader, writer));
@@ -174,7 +177,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 continue;
             }
             // Read before looking at the clock: what proves that the peer lives may be there.
-            lend_buffers(incoming, &mut self.outgoing);
+            lend_to_read(incoming, &mut self.outgoing);
             let read = loop {
                 let mut buffer = ReadBuf::new(incoming.read_buf(&self.outgoing));
                 let room = buffer.remaining();
