@@ -110,15 +110,29 @@ pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
     Err(io::Error::new(io::ErrorKind::InvalidData, "reader returned more than the buffer holds"))
 }
 
-/// Output for one vectored write: the slices and how many of them are used.
-pub(crate) fn slices<'c>(chunks: impl Iterator<Item = &'c [u8]>) -> ([IoSlice<'c>; 16], usize) {
-    let mut slices = [IoSlice::new(&[]); 16];
-    let mut count = 0;
-    for (slice, chunk) in slices.iter_mut().zip(chunks) {
-        *slice = IoSlice::new(chunk);
-        count += 1;
+/// Hands output to `write` as the slices of one vectored write: 16 at most, for one and for two of
+/// them without room for more.
+#[inline]
+pub(crate) fn with_slices<'c, T>(
+    mut chunks: impl Iterator<Item = &'c [u8]>,
+    write: impl FnOnce(&[IoSlice<'_>]) -> T,
+) -> T {
+    let mut next = || chunks.next().map(IoSlice::new);
+    match (next(), next(), next()) {
+        (None, ..) => write(&[]),
+        (Some(one), None, _) => write(&[one]),
+        (Some(one), Some(two), None) => write(&[one, two]),
+        (Some(one), Some(two), Some(three)) => {
+            let mut slices = [IoSlice::new(&[]); 16];
+            (slices[0], slices[1], slices[2]) = (one, two, three);
+            let mut count = 3;
+            for (slice, chunk) in slices[3..].iter_mut().zip(chunks) {
+                *slice = IoSlice::new(chunk);
+                count += 1;
+            }
+            write(&slices[..count])
+        }
     }
-    (slices, count)
 }
 
 /// The terms on which a request is accepted: those of the application, and compression where the

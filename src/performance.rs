@@ -8,7 +8,7 @@
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
 //! | `next`, fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
-//! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
+//! | `send` from 4 KiB on (tokio, with vectored writes: from 512 B on), server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
 //! | `feed` of the message that was put together of pieces, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |

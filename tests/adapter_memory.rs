@@ -170,6 +170,19 @@ async fn stream_and_sink_allocate_the_messages_that_they_give_away_only() {
     }
 }
 
+#[tokio::test]
+async fn message_that_is_written_from_where_it_lies_is_not_queued() {
+    for (size, queued) in [(511, true), (512, false), (100_000, false)] {
+        let payload = vec![7; size];
+        let mut ws = over(false);
+        reset();
+        ws.send(&payload).await.unwrap();
+        assert_eq!(counts().allocations > 0, queued, "{size}");
+        // It leaves the next one no buffer.
+        std::mem::forget(ws);
+    }
+}
+
 /// A frame that waits in the read buffer, and one that is read to another place: how large they are,
 /// and how much is allocated for each all the same. What comes with the header of the second is put
 /// into a buffer of its own.

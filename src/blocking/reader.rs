@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::{Error, Transport};
-use crate::adapter::{check_read, ended, slices};
+use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
@@ -84,18 +84,18 @@ impl<S: Transport> Stream<S> {
         chunks: impl Iterator<Item = &'c [u8]>,
         timeout: Option<Duration>,
     ) -> Result<usize, Error> {
-        let (slices, count) = slices(chunks);
-        let begun = Instant::now();
-        let written = match &slices[..count] {
+        // Where a write waits for ever nobody asks how long it took.
+        let begun = timeout.filter(|_| self.can_wait).map(|_| Instant::now());
+        let written = with_slices(chunks, |slices| match slices {
             [slice] => self.io.write(slice),
             slices => self.io.write_vectored(slices),
-        };
+        });
         self.unflushed = true;
         match written {
             Ok(0) => Err(io::Error::from(ErrorKind::WriteZero).into()),
             Ok(count) => Ok(count),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
-            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => {
+            Err(error) if begun.is_some_and(|begun| has_waited(&error, begun, timeout)) => {
                 Err(TimeoutError::Write.into())
             }
             Err(error) => Err(error.into()),

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::Error;
-use crate::adapter::{check_read, ended, slices};
+use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::utf8::InvalidUtf8;
@@ -328,13 +328,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         self.outgoing.transmit()?;
         while self.outgoing.queued() > 0 {
             let io = Pin::new(&mut self.io);
-            let written = match one_piece(&self.outgoing) {
-                Some(piece) => io.poll_write(cx, piece),
-                None => {
-                    let (slices, count) = slices(self.outgoing.chunks());
-                    io.poll_write_vectored(cx, &slices[..count])
-                }
-            };
+            // Most of it is in one piece, and needs no vectored write.
+            let written = with_slices(self.outgoing.chunks(), |slices| match slices {
+                [piece] => io.poll_write(cx, piece),
+                pieces => io.poll_write_vectored(cx, pieces),
+            });
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 count => self.outgoing.advance(count),
@@ -347,10 +345,4 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         }
         Poll::Ready(Ok(()))
     }
-}
-
-/// The queued output, if it is in one piece: most of it is, and then needs no vectored write.
-fn one_piece(outgoing: &Outgoing) -> Option<&[u8]> {
-    let mut chunks = outgoing.chunks();
-    chunks.next().filter(|_| chunks.next().is_none())
 }

@@ -27,7 +27,6 @@ mod stream;
 mod wakers;
 
 use core::future::poll_fn;
-use core::task::{Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -140,9 +139,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.half.outgoing.send_owned(message.into())?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
-    /// or more, without compression, over a transport with vectored writes, is written from where it
-    /// lies: only what the transport does not take at once is copied into the queue.
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 512
+    /// bytes or more, without compression, over a transport with vectored writes, is written from where
+    /// it lies: only what the transport does not take at once is copied into the queue.
     ///
     /// If the future is dropped while it flushes, the message stays queued.
     ///
@@ -150,16 +149,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As those two.
     pub async fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
-        let message = message.into();
+        let mut due = Some(message.into());
         self.half.forget_reader();
-        poll_fn(|cx| {
-            self.half.poll_writing(cx, |half, cx| {
-                ready!(half.poll_room(cx))?;
-                Poll::Ready(half.send_now(cx, message))
-            })
-        })
-        .await?;
-        self.flush().await
+        poll_fn(|cx| self.half.poll_writing(cx, |half, cx| half.poll_send(cx, &mut due))).await
     }
 
     /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4).

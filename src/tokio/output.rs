@@ -8,8 +8,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Error;
 use super::half::{FAR, Half};
-use crate::adapter::{ended, slices};
+use crate::adapter::{ended, with_slices};
 use crate::message::Outbound;
+
+/// From this size on a payload that the transport can take beside its header is not copied, in bytes.
+const IN_PLACE: usize = 512;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Ready when everything is written, or the connection has failed.
@@ -29,22 +32,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
     }
 
-    /// Sends a message, for which there is room: a large one is written from where it lies, as far as
-    /// the transport takes it, and the rest is queued. The output is to be flushed.
-    pub(super) fn send_now(
+    /// Ready when a message is sent and everything is written, or the connection has failed. `due` is
+    /// the message until it is queued or written.
+    pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
-        message: Outbound<'_>,
-    ) -> Result<(), Error> {
-        if !(self.outgoing.sends_in_place(&message) && self.io.is_write_vectored()) {
+        due: &mut Option<Outbound<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        if let Some(message) = *due {
+            ready!(self.poll_room(cx))?;
+            self.send_now(cx, message)?;
+            *due = None;
+        }
+        self.poll_written(cx)
+    }
+
+    /// Sends a message, for which there is room: a large one is written from where it lies, as far as
+    /// the transport takes it, and the rest is queued. The output is to be flushed.
+    fn send_now(&mut self, cx: &mut Context<'_>, message: Outbound<'_>) -> Result<(), Error> {
+        if !(self.outgoing.sends_in_place(&message, IN_PLACE) && self.io.is_write_vectored()) {
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;
         let Self { io, outgoing, unflushed, .. } = self;
         let mut result = Ok(());
         outgoing.send_through(message, |chunks| {
-            let (slices, count) = slices(chunks.iter().copied());
-            match Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]) {
+            let io = Pin::new(&mut *io);
+            match with_slices(chunks.iter().copied(), |it| io.poll_write_vectored(cx, it)) {
                 Poll::Ready(Ok(0)) => result = Err(io::Error::from(io::ErrorKind::WriteZero)),
                 Poll::Ready(Ok(count)) => {
                     *unflushed = true;

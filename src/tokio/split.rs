@@ -145,7 +145,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// As [`WebSocket::feed`].
     pub async fn feed<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
-        self.queue(|half, _| Ok(half.outgoing.send(message)?)).await
+        self.queue(|half| Ok(half.outgoing.send(message)?)).await
     }
 
     /// As [`feed`](Self::feed), of a message that is given away: a large payload is not copied.
@@ -155,10 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// As [`WebSocket::feed`].
     pub async fn feed_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        self.queue(|half, _| {
-            Ok(message.take().map_or(Ok(()), |it| half.outgoing.send_owned(it))?)
-        })
-        .await
+        self.queue(|half| Ok(message.take().map_or(Ok(()), |it| half.outgoing.send_owned(it))?))
+            .await
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush), but a large one without a copy
@@ -168,9 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As those two.
     pub async fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
-        let message = message.into();
-        self.queue(|half, cx| half.send_now(cx, message)).await?;
-        self.flush().await
+        let mut due = Some(message.into());
+        poll_fn(|cx| self.poll_sending(cx, |half, writer| half.poll_send(writer, &mut due))).await
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
@@ -179,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As [`send`](Self::send).
     pub async fn ping(&self, payload: &[u8]) -> Result<(), Error> {
-        self.queue(|half, _| Ok(half.outgoing.ping(payload)?)).await?;
+        self.queue(|half| Ok(half.outgoing.ping(payload)?)).await?;
         self.flush().await
     }
 
@@ -208,11 +205,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 
     async fn queue(
         &self,
-        mut send: impl FnMut(&mut Half<S>, &mut Context<'_>) -> Result<(), Error>,
+        mut send: impl FnMut(&mut Half<S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         poll_fn(|cx| {
             self.poll_sending(cx, |half, writer| match half.poll_room(writer) {
-                Poll::Ready(Ok(())) => Poll::Ready(send(half, writer)),
+                Poll::Ready(Ok(())) => Poll::Ready(send(half)),
                 pending_or_failed => pending_or_failed,
             })
         })
