@@ -13,7 +13,7 @@
 //! | `feed` of the message that was put together of pieces, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
-//! | `feed_owned` from 4 KiB on, client, binary that nobody else holds | none: masked where it is | none into a warm queue |
+//! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
 //! | `feed(&PreparedMessage)`, server | one below 4 KiB, none above; no encoding | none |
 //! | `into_owned`, and `take_message` of a small message or of text | one, of the exact size | one |
 //! | `take_message` of a large binary message in several pieces | none | the buffer goes with it |

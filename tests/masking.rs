@@ -3,11 +3,12 @@
 
 mod common;
 
+use bytes::Bytes;
 use common::*;
 use websocket_proto::connection::{Config, Connection, Fragment, Role};
 use websocket_proto::endpoint;
 use websocket_proto::frame::mask::{self, MaskKey};
-use websocket_proto::{CloseCode, Kind, ProtocolError, SendError};
+use websocket_proto::{CloseCode, Kind, OwnedMessage, ProtocolError, SendError};
 
 #[test]
 fn a_server_fails_on_any_unmasked_frame() {
@@ -223,6 +224,12 @@ fn without_a_key_an_endpoint_keeps_its_replies_due() {
     assert_eq!(run.endpoint.send("x"), Err(SendError::NoEntropy));
     let unsent = run.endpoint.send_owned(vec![0; 5000]).unwrap_err();
     assert_eq!((unsent.error, unsent.message.as_bytes()), (SendError::NoEntropy, &[0; 5000][..]));
+    let text = "ü".repeat(2_500);
+    let unsent = run.endpoint.send_owned(text.clone()).unwrap_err();
+    assert_eq!(unsent.message, OwnedMessage::Text(text), "not masked");
+    let shared = Bytes::from(vec![0; 5_000]);
+    let unsent = run.endpoint.send_owned(shared.clone()).unwrap_err();
+    assert_eq!(unsent.message, OwnedMessage::Binary(shared));
     assert_eq!(run.endpoint.close(CloseCode::NORMAL, ""), Err(SendError::NoEntropy));
     set_dry(false);
     run.endpoint.transmit().unwrap();

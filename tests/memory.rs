@@ -617,6 +617,11 @@ fn large_payloads_that_are_given_away_are_not_copied() {
         endpoint.send_owned(payload).unwrap();
         assert!(counts().peak < 4 * KIB, "{role:?}: {:?}", counts());
         endpoint.advance_write(endpoint.queued());
+        let text = "7".repeat(1 << 20);
+        reset();
+        endpoint.send_owned(text).unwrap();
+        assert!(counts().peak < 4 * KIB, "{role:?}: {:?}", counts());
+        endpoint.advance_write(endpoint.queued());
         let shared = Bytes::from(vec![7; 1 << 20]);
         reset();
         endpoint.send_owned(shared.clone()).unwrap();

@@ -479,6 +479,10 @@ async fn nothing_is_written_behind_a_torn_frame() {
     // Whatever comes of it: the peer would take it for the payload of the torn frame.
     let _ = task.poll(&mut Box::pin(echo(&mut ws)));
     let _ = task.poll(&mut Box::pin(ws.send("again")));
+    for message in [OwnedMessage::from("small"), "large".repeat(1_000).into()] {
+        let _ = task.poll(&mut Box::pin(ws.feed_owned(message)));
+        let _ = task.poll(&mut Box::pin(ws.flush()));
+    }
     let _ = task.poll(&mut Box::pin(ws.close(CloseCode::NORMAL, "")));
     let written = mock.written();
     assert!(is_torn_off(&frame(TEXT, b"hello"), &written), "{}", written.escape_ascii());

@@ -120,7 +120,7 @@ impl<S: Transport> WebSocket<S> {
     /// As [`feed`](Self::feed).
     pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
         self.make_room()?;
-        Ok(self.outgoing.send_owned(message.into())?)
+        Ok(self.outgoing.send_owned(&mut message.into())?)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB

@@ -249,13 +249,14 @@ impl Endpoint {
     }
 
     /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
-    /// sends it from where it is, a client masks it there if it is binary and nobody else holds it.
+    /// sends it from where it is, a client masks it there unless it is binary and somebody else holds
+    /// it too.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send), with the message.
     pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
-        self.outgoing.send_owned(message.into())
+        self.outgoing.send_given(message.into())
     }
 
     /// Sends a message from where the caller has it: for callers who write at once and want no copy

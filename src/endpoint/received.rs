@@ -62,7 +62,7 @@ impl<'m> Out<'m> {
     ///
     /// As [`Endpoint::send_owned`](super::Endpoint::send_owned).
     pub fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Unsent> {
-        self.outgoing.send_owned(message.into())
+        self.outgoing.send_given(message.into())
     }
 
     /// Queues a Ping (RFC 6455 §5.5.2).

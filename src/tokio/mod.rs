@@ -136,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub async fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
         self.half.forget_reader();
         poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
-        Ok(self.half.outgoing.send_owned(message.into())?)
+        Ok(self.half.outgoing.send_owned(&mut message.into())?)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 512

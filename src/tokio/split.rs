@@ -154,9 +154,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As [`WebSocket::feed`].
     pub async fn feed_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        self.queue(|half| Ok(message.take().map_or(Ok(()), |it| half.outgoing.send_owned(it))?))
-            .await
+        let mut message = message.into();
+        self.queue(|half| Ok(half.outgoing.send_owned(&mut message)?)).await
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush), but a large one without a copy

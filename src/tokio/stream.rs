@@ -73,8 +73,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
         self.get_mut().poll_sending(cx, Half::poll_room)
     }
 
-    fn start_send(self: Pin<&mut Self>, message: OwnedMessage) -> Result<(), Error> {
-        Ok(self.get_mut().half.outgoing.send_owned(message)?)
+    fn start_send(self: Pin<&mut Self>, mut message: OwnedMessage) -> Result<(), Error> {
+        Ok(self.get_mut().half.outgoing.send_owned(&mut message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -1,6 +1,9 @@
 //! Sending without a copy of the payload: from where the caller has it, by reference count, or masked
 //! where it lies.
 
+use alloc::string::String;
+use core::mem;
+
 use bytes::Bytes;
 
 use super::Outgoing;
@@ -114,57 +117,63 @@ impl Outgoing {
         }
     }
 
-    pub(crate) fn send_owned(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
-        let outbound = message.as_message().into();
-        let is_large = message.as_bytes().len() >= LARGE;
-        if !is_large || self.is_full() || self.compresses(&outbound) {
-            let result = self.send(outbound);
-            return result.map_err(|error| Unsent { error, message });
-        }
-        match self.connection.role() {
-            Role::Server => {
-                match self.connection.send_header(message.kind(), message.as_bytes().len()) {
-                    Ok(head) => {
-                        head.append_to(self.queue.tail());
-                        self.queue.push(message.into_bytes());
-                    }
-                    Err(error) => return Err(Unsent { error, message }),
-                }
-                Ok(())
-            }
-            Role::Client => self.send_owned_masked(message),
-        }
+    /// Sends a message that is given away, and gives it back if that fails.
+    pub(crate) fn send_given(&mut self, mut message: OwnedMessage) -> Result<(), Unsent> {
+        self.send_owned(&mut message).map_err(|error| Unsent { error, message })
     }
 
-    fn send_owned_masked(&mut self, message: OwnedMessage) -> Result<(), Unsent> {
+    /// Sends a message that is given away. If that fails it is what it was, otherwise nothing in
+    /// particular: to hand it over would move a small one through memory for longer than it is copied.
+    #[inline]
+    pub(crate) fn send_owned(&mut self, message: &mut OwnedMessage) -> Result<(), SendError> {
+        let outbound = message.as_message().into();
+        if message.as_bytes().len() < LARGE || self.compresses(&outbound) {
+            return self.send(outbound);
+        }
+        self.send_large(message)
+    }
+
+    fn send_large(&mut self, message: &mut OwnedMessage) -> Result<(), SendError> {
+        self.check_room()?;
         let kind = message.kind();
-        match message {
-            // Text is masked while it is copied: it would have to be checked again to be given
-            // back as text.
-            OwnedMessage::Text(text) => {
-                let result = self.send(Message::Text(&text).into());
-                result.map_err(|error| Unsent { error, message: text.into() })
+        let (head, payload) = match (self.connection.role(), &mut *message) {
+            (Role::Server, _) => {
+                let head = self.connection.send_header(kind, message.as_bytes().len())?;
+                (head, mem::replace(message, OwnedMessage::Binary(Bytes::new())).into_bytes())
             }
-            // A payload that nobody else holds is masked where it is.
-            OwnedMessage::Binary(payload) => match payload.try_into_mut() {
+            (Role::Client, OwnedMessage::Text(text)) => {
+                let mut payload = mem::take(text).into_bytes();
+                match self.connection.send_in_place_trusted(kind, &mut payload) {
+                    Ok(head) => (head, payload.into()),
+                    Err(error) => {
+                        // Nothing was masked: it is still text.
+                        *text = String::from_utf8(payload).unwrap_or_default();
+                        return Err(error);
+                    }
+                }
+            }
+            (Role::Client, OwnedMessage::Binary(bytes)) => match mem::take(bytes).try_into_mut() {
                 Ok(mut payload) => {
-                    match self.connection.send_in_place_trusted(kind, &mut payload) {
-                        Ok(head) => {
-                            head.append_to(self.queue.tail());
-                            self.queue.push(payload.freeze());
-                        }
+                    let head = self.connection.send_in_place_trusted(kind, &mut payload);
+                    let payload = payload.freeze();
+                    match head {
+                        Ok(head) => (head, payload),
                         Err(error) => {
-                            return Err(Unsent { error, message: payload.freeze().into() });
+                            *bytes = payload;
+                            return Err(error);
                         }
                     }
-                    Ok(())
                 }
+                // Somebody else holds it too, and is not to see it masked.
                 Err(shared) => {
-                    let result = self.send(Message::Binary(&shared).into());
-                    result.map_err(|error| Unsent { error, message: shared.into() })
+                    *bytes = shared;
+                    return self.send(Message::Binary(bytes).into());
                 }
             },
-        }
+        };
+        head.append_to(self.queue.tail());
+        self.queue.push(payload);
+        Ok(())
     }
 }
 
