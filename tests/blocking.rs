@@ -308,6 +308,17 @@ fn short_reads_and_writes_change_nothing() {
 }
 
 #[test]
+fn message_that_is_given_away_is_flushed() {
+    let mock = Mock::new([]);
+    mock.lock().step = 999;
+    let mut ws = over(&mock);
+    let text = "large".repeat(2_000);
+    ws.send_owned("small").expect("open");
+    ws.send_owned(text.clone()).expect("open");
+    assert!(mock.written() == [frame(TEXT, b"small"), frame(TEXT, text.as_bytes())].concat());
+}
+
+#[test]
 fn large_message_is_sent_from_where_it_lies() {
     let big = vec![7; 100_000];
     let all = [frame(TEXT, b"a"), frame(BINARY, &big), frame(TEXT, b"b")].concat();

@@ -383,6 +383,26 @@ async fn owned_large_message_is_written_without_being_glued() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn message_that_is_given_away_is_flushed() {
+    let text = "large".repeat(2_000);
+    for split in [false, true] {
+        let mock = Mock::new([]);
+        mock.lock().step = 999;
+        let mut ws = WebSocket::new(mock.clone(), io::client(&Config::default()));
+        if split {
+            let (_receiver, sender) = ws.split();
+            ends(sender.send_owned("small")).await.expect("open");
+            ends(sender.send_owned(text.clone())).await.expect("open");
+        } else {
+            ends(ws.send_owned("small")).await.expect("open");
+            ends(ws.send_owned(text.clone())).await.expect("open");
+        }
+        let all = [masked(TEXT, b"small"), masked(TEXT, text.as_bytes())].concat();
+        assert!(mock.written() == all);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_message_is_sent_from_where_it_lies() {
     for big in [vec![7; 512], vec![7; 100_000]] {
         let all = [frame(TEXT, b"a"), frame(BINARY, &big), frame(TEXT, b"b")].concat();

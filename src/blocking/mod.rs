@@ -155,6 +155,19 @@ impl<S: Transport> WebSocket<S> {
         self.flush()
     }
 
+    /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
+    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the stream takes
+    /// it at once; a client masks it where it lies unless somebody else holds it too.
+    ///
+    /// # Errors
+    ///
+    /// As those two. A message that could not be queued is dropped;
+    /// [`Out::feed_owned`] gives it back. What the stream did not take is queued.
+    pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.feed_owned(message)?;
+        self.flush()
+    }
+
     /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4).
     ///
     /// # Errors

@@ -154,6 +154,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         poll_fn(|cx| self.half.poll_writing(cx, |half, cx| half.poll_send(cx, &mut due))).await
     }
 
+    /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
+    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the transport
+    /// takes it at once; a client masks it where it lies unless somebody else holds it too.
+    ///
+    /// Once the message is queued it stays so if the future is dropped. One that is dropped while it
+    /// waits for room drops the message.
+    ///
+    /// # Errors
+    ///
+    /// As those two. A message that could not be sent is dropped;
+    /// [`Out::feed_owned`](crate::endpoint::Out::feed_owned) gives it back.
+    pub async fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.feed_owned(message).await?;
+        self.flush().await
+    }
+
     /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4).
     ///
     /// # Errors

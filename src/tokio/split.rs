@@ -169,6 +169,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         poll_fn(|cx| self.poll_sending(cx, |half, writer| half.poll_send(writer, &mut due))).await
     }
 
+    /// Sends a message that is given away, as [`WebSocket::send_owned`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send_owned`].
+    pub async fn send_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.feed_owned(message).await?;
+        self.flush().await
+    }
+
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
     ///
     /// # Errors
