@@ -134,9 +134,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As [`feed`](Self::feed).
     pub async fn feed_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        let mut message = message.into();
         self.half.forget_reader();
-        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
-        Ok(self.half.outgoing.send_owned(&mut message.into())?)
+        // Seldom, and a message that is kept across a wait is moved for longer than it is copied.
+        if self.half.outgoing.is_congested() {
+            poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
+        }
+        Ok(self.half.outgoing.send_owned(&mut message)?)
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 512
