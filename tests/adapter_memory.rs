@@ -172,7 +172,7 @@ async fn stream_and_sink_allocate_the_messages_that_they_give_away_only() {
 
 #[tokio::test]
 async fn message_that_is_written_from_where_it_lies_is_not_queued() {
-    for (size, queued) in [(511, true), (512, false), (100_000, false)] {
+    for (size, queued) in [(4095, true), (4096, false), (100_000, false)] {
         let payload = vec![7; size];
         let mut ws = over(false);
         reset();

@@ -33,7 +33,6 @@ mod transport;
 
 pub use crate::adapter::Error;
 use crate::adapter::ended;
-use crate::assembler::LARGE;
 use crate::buffers::Sending;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
@@ -131,8 +130,7 @@ impl<S: Transport> WebSocket<S> {
     /// As those two. What the stream did not take is queued.
     pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
-        // Not less: a stream without vectored writes takes the header and the payload one by one.
-        if !self.outgoing.sends_in_place(&message, LARGE) {
+        if !self.outgoing.sends_in_place(&message) {
             self.feed(message)?;
             return self.flush();
         }

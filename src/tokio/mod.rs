@@ -143,9 +143,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.half.outgoing.send_owned(&mut message)?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 512
-    /// bytes or more, without compression, over a transport with vectored writes, is written from where
-    /// it lies: only what the transport does not take at once is copied into the queue.
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
+    /// or more, without compression, over a transport with vectored writes, is written from where it
+    /// lies: only what the transport does not take at once is copied into the queue.
     ///
     /// If the future is dropped while it flushes, the message stays queued.
     ///

@@ -11,9 +11,6 @@ use super::half::{FAR, Half};
 use crate::adapter::{ended, with_slices};
 use crate::message::Outbound;
 
-/// From this size on a payload that the transport can take beside its header is not copied, in bytes.
-const IN_PLACE: usize = 512;
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Ready when everything is written, or the connection has failed.
     pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -50,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Sends a message, for which there is room: a large one is written from where it lies, as far as
     /// the transport takes it, and the rest is queued. The output is to be flushed.
     fn send_now(&mut self, cx: &mut Context<'_>, message: Outbound<'_>) -> Result<(), Error> {
-        if !(self.outgoing.sends_in_place(&message, IN_PLACE) && self.io.is_write_vectored()) {
+        if !(self.outgoing.sends_in_place(&message) && self.io.is_write_vectored()) {
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;
