@@ -285,9 +285,7 @@ impl Assembler {
                     && bytes.len() >= self.buffer.capacity() / 2 =>
             {
                 self.buffer.truncate(self.len);
-                // Another of its size may follow, which need not grow step by step then.
-                let next = Vec::with_capacity(self.len);
-                OwnedMessage::Binary(mem::replace(&mut self.buffer, next).into())
+                OwnedMessage::Binary(mem::take(&mut self.buffer).into())
             }
             small_or_text => small_or_text.into_owned(),
         };

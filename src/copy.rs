@@ -60,14 +60,24 @@ pub(crate) fn move_down(bytes: &mut [u8], from: Range<usize>, mut to: usize) {
 }
 
 /// A copy in an allocation of its exact size.
+#[inline]
 pub(crate) fn to_vec(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() <= PIECE {
+        return bytes.to_vec();
+    }
     let mut copy = Vec::with_capacity(bytes.len());
-    append(&mut copy, bytes);
+    append_long(&mut copy, bytes);
     copy
 }
 
 /// As [`to_vec`], of text.
+#[inline]
 pub(crate) fn to_string(text: &str) -> String {
+    if text.len() <= PIECE { String::from(text) } else { long_to_string(text) }
+}
+
+#[cold]
+fn long_to_string(text: &str) -> String {
     let mut copy = String::with_capacity(text.len());
     let mut rest = text;
     while rest.len() > PIECE {

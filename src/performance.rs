@@ -16,7 +16,7 @@
 //! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
 //! | `feed(&PreparedMessage)`, server | one below 4 KiB, none above; no encoding | none |
 //! | `into_owned`, and `take_message` of a small message or of text | one, of the exact size | one |
-//! | `take_message` of a large binary message in several pieces | none | the buffer goes with it, and is replaced by one of the same size |
+//! | `take_message` of a large binary message in several pieces | none | the buffer goes with it |
 //!
 //! # The hot path
 //!
@@ -137,6 +137,10 @@
 //! - Room for masked copies made by zeros that are overwritten: up to 1.7 of the time.
 //! - Returning where a message lies in a register, to be lent from what was stored: 3 instructions
 //!   less, and 5 % slower as server, because the next step waits for the store.
+//! - Replacing the buffer of a message that is taken by one of its size at once, so that it need not
+//!   grow again: 4 MiB take twice the time, because two buffers are in use in turns.
+//! - Putting header and masked payload of a client's small frame together before they are appended: a
+//!   check of the room less, and 1.3 of the time, because what was stored in pieces is loaded whole.
 //! - Reading large frames in steps of 16 KiB instead of 32: no faster, and more system calls.
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of
 //!   the loop over blocks one over words, four times as slow.

@@ -449,6 +449,7 @@ impl Incoming {
 
     /// Gives back the buffers that hold nothing, and the read buffer also if little is in it of a
     /// message that waits for its end: that goes on waiting in as many bytes as it has.
+    #[inline]
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
         self.check(outgoing);

@@ -244,16 +244,21 @@ impl ReadBuffer {
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that waits, it
     /// goes on waiting in as many bytes as it has.
+    #[inline]
     pub(super) fn release(&mut self) -> Option<Vec<u8>> {
-        let waiting = self.awaited().len();
-        if self.unread.is_empty() {
-            self.rewind();
-            (self.bytes.capacity() > 0).then(|| mem::take(&mut self.bytes))
-        } else if waiting == self.unread.len() && waiting < self.bytes.len() / WELL_USED {
-            Some(self.exchange(copy::to_vec(self.unread())))
-        } else {
-            None
+        if !self.unread.is_empty() {
+            return self.release_around();
         }
+        self.rewind();
+        (self.bytes.capacity() > 0).then(|| mem::take(&mut self.bytes))
+    }
+
+    #[inline(never)]
+    fn release_around(&mut self) -> Option<Vec<u8>> {
+        let waiting = self.awaited().len();
+        let is_little = waiting < self.bytes.len() / WELL_USED;
+        let all_waits = waiting == self.unread.len();
+        (all_waits && is_little).then(|| self.exchange(copy::to_vec(self.unread())))
     }
 
     /// Goes on in another buffer, which begins with the unread bytes.
