@@ -118,6 +118,7 @@ impl Outgoing {
     }
 
     /// Sends a message that is given away, and gives it back if that fails.
+    #[inline]
     pub(crate) fn send_given(&mut self, mut message: OwnedMessage) -> Result<(), Unsent> {
         self.send_owned(&mut message).map_err(|error| Unsent { error, message })
     }
@@ -133,13 +134,16 @@ impl Outgoing {
         self.send_large(message)
     }
 
+    #[inline]
     fn send_large(&mut self, message: &mut OwnedMessage) -> Result<(), SendError> {
         self.check_room()?;
-        let kind = message.kind();
-        let (head, payload) = match (self.connection.role(), &mut *message) {
-            (Role::Server, _) => {
-                let head = self.connection.send_header(kind, message.as_bytes().len())?;
-                (head, mem::replace(message, OwnedMessage::Binary(Bytes::new())).into_bytes())
+        let (kind, len) = (message.kind(), message.as_bytes().len());
+        let (head, payload) = match (self.connection.role(), message) {
+            (Role::Server, OwnedMessage::Binary(bytes)) => {
+                (self.connection.send_header(kind, len)?, mem::take(bytes))
+            }
+            (Role::Server, OwnedMessage::Text(text)) => {
+                (self.connection.send_header(kind, len)?, mem::take(text).into())
             }
             (Role::Client, OwnedMessage::Text(text)) => {
                 let mut payload = mem::take(text).into_bytes();
