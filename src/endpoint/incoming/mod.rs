@@ -1,4 +1,7 @@
-//! The receiving side of an endpoint: from what was read to the message that was found in it.
+//! The receiving side of an endpoint: from what was read to the message that was found in it; what is
+//! done when nothing more comes is beside it.
+
+mod idle;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -446,122 +449,6 @@ impl Incoming {
         }
         owned
     }
-
-    /// Gives back the buffers that hold nothing, and the read buffer also if little is in it of a
-    /// message that waits for its end: that goes on waiting in as many bytes as it has.
-    #[inline]
-    pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
-        self.forget();
-        self.check(outgoing);
-        self.assembler.release();
-        if self.direct > self.seen_direct() { None } else { self.read.release() }
-    }
-
-    /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
-    /// connection goes on: it has failed if that is not UTF-8.
-    pub(crate) fn pause(&mut self, outgoing: &mut Outgoing) -> bool {
-        self.forget();
-        self.check(outgoing);
-        outgoing.connection.is_receiving()
-    }
-
-    /// Moves the beginning of a frame that waits for its rest into the assembler, as far as a poll
-    /// has seen it.
-    fn move_awaited(&mut self, outgoing: &mut Outgoing) {
-        if outgoing.connection.is_receiving()
-            && let Some(begun) = self.read.take_awaited()
-        {
-            let mut input = Input::new(begun);
-            // Its header has been checked, so this is the first piece of it, or nothing yet.
-            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
-                let _ = self.assembler.collect(&piece);
-            }
-        }
-    }
-
-    /// Checks what has come of a text, as far as a poll has seen it.
-    #[inline]
-    fn check(&mut self, outgoing: &mut Outgoing) {
-        let may_be_text = self.read.has_awaited() || self.assembler.is_text();
-        if may_be_text && outgoing.connection.is_receiving() {
-            self.check_begun(outgoing);
-        }
-    }
-
-    fn check_begun(&mut self, outgoing: &mut Outgoing) {
-        // Once this end has closed, nothing waits any more.
-        if !outgoing.connection.is_open() {
-            self.move_awaited(outgoing);
-        }
-        if self.assembler.is_text() {
-            self.collect_direct(self.seen_direct(), outgoing);
-        }
-        if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
-            // What was read behind it went with it.
-            (self.direct, self.room, self.read.bypassed) = (0, 0, false);
-            outgoing.fail(ProtocolError::InvalidUtf8);
-        }
-    }
-
-    /// Checks the beginning of a text that waits in the read buffer. It stays there as it is, masked.
-    fn check_awaited(&mut self, outgoing: &Outgoing) -> Result<(), InvalidUtf8> {
-        let begun = self.read.awaited();
-        if begun.first().is_none_or(|first| first & 0x0F != TEXT) {
-            return Ok(());
-        }
-        let Some(Begun { key, payload }) = outgoing.connection.peek_begun(begun) else {
-            return Ok(());
-        };
-        let mut at = payload.start + self.assembler.checked_ahead();
-        while let Some(masked) = begun.get(at..).filter(|rest| !rest.is_empty()) {
-            let mut piece = [0; 512];
-            let count = masked.len().min(piece.len());
-            let piece = &mut piece[..count];
-            piece.copy_from_slice(&masked[..count]);
-            if let Some(key) = key {
-                mask::apply(piece, key.advanced(at - payload.start));
-            }
-            self.assembler.check_ahead(piece)?;
-            at += count;
-        }
-        Ok(())
-    }
-
-    /// Whether a large frame is under way whose message could do with a longer buffer.
-    #[cfg(feature = "std")]
-    pub(crate) fn wants_room(&self, outgoing: &Outgoing) -> bool {
-        let remaining = outgoing.connection.data_remaining();
-        self.direct == 0
-            && remaining >= assembler::LARGE_U64
-            && self.assembler.collected() >= LARGE
-            && self.assembler.wants_room(usize::try_from(remaining).unwrap_or(usize::MAX))
-    }
-
-    /// Lends the message under way a longer buffer; gives back the one that is not used.
-    #[cfg(feature = "std")]
-    pub(crate) fn exchange_room(&mut self, room: Vec<u8>) -> Vec<u8> {
-        // Bytes that wait in the room that was lent last go with it.
-        if self.direct > 0 { room } else { self.assembler.exchange(room) }
-    }
-
-    /// Takes the buffer that large messages are put together in, unless one is.
-    #[cfg(feature = "std")]
-    pub(crate) fn take_room(&mut self) -> Vec<u8> {
-        self.forget();
-        self.assembler.take_buffer()
-    }
-
-    /// Whether there is no read buffer, or none with room.
-    #[cfg(feature = "std")]
-    pub(crate) fn needs_buffer(&self) -> bool {
-        self.read.needs_buffer()
-    }
-
-    /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only for
-    /// the frames that need it.
-    pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
-        self.read.supply(buffer, grown);
-    }
 }
 
 /// Shows sizes only: payloads do not belong in logs.
@@ -590,10 +477,7 @@ const STEP: u32 = 8 * 1024;
 /// cache.
 const DIRECT: usize = 32 * 1024;
 
-/// The opcode of text (RFC 6455 §5.2).
-const TEXT: u8 = OpCode::Text.bits();
-
-/// The bit beside it that says that a message ends with this frame (RFC 6455 §5.2).
+/// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;
 
 /// What one round of decoding came to.
