@@ -6,11 +6,12 @@
 //! ```
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
-//! contains is the copy into the read buffer, decoding, and looking at the message. `trickle` decodes
-//! in reads of 7 bytes, `fragments` a message of 64 KiB in fragments of the given size. `encode` copies
-//! into the output; `aliased` does, from where `memcpy` may be slow; `give` gives the payload away by
-//! reference count, `through` sends it from where it is. Keys cost nothing, but for `client-os`, where
-//! they are those of `random_keys`: what it adds to `client` is what keys cost.
+//! contains is the copy into the read buffer, decoding, and looking at the message. `trickle`
+//! decodes in reads of 7 bytes, `fragments` a message of 64 KiB in fragments of the given size.
+//! `encode` copies into the output; `aliased` does, from where `memcpy` may be slow; `give` gives
+//! the payload away by reference count, `through` sends it from where it is. Keys cost nothing, but
+//! for `client-os`, where they are those of `random_keys`: what it adds to `client` is what keys
+//! cost.
 
 use std::hint::black_box;
 use std::time::Instant;

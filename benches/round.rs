@@ -1,6 +1,6 @@
-//! A round of the README's echo loop on tokio: the task is woken, reads messages that came together,
-//! answers them by one write, and waits again; or it is woken for each segment of a longer message. Over
-//! memory, so that it is all but the kernel.
+//! A round of the README's echo loop on tokio: the task is woken, reads messages that came
+//! together, answers them by one write, and waits again; or it is woken for each segment of a
+//! longer message. Over memory, so that it is all but the kernel.
 //!
 //! ```text
 //! cargo bench --bench round                           ns per round, minimum of many
@@ -21,8 +21,8 @@ use websocket_proto::connection::{Config as ConnectionConfig, NoEntropy};
 use websocket_proto::endpoint::{Config, Endpoint, Received};
 use websocket_proto::tokio::{Error, WebSocket};
 
-/// Gives the batch so many times, a segment of it at each wake-up; between them it waits, and wakes the
-/// task at once.
+/// Gives the batch so many times, a segment of it at each wake-up; between them it waits, and wakes
+/// the task at once.
 struct Batches {
     batch: Vec<u8>,
     segment: usize,

@@ -4,8 +4,8 @@
 //! cargo run --release --example mio -- --listen 127.0.0.1:5000
 //! ```
 //!
-//! Echoes on any path. One read buffer and one for output serve all connections: an endpoint borrows
-//! them while it has a use for them, and gives them back when the socket has nothing more.
+//! Echoes on any path. One read buffer and one for output serve all connections: an endpoint
+//! borrows them while it has a use for them, and gives them back when the socket has nothing more.
 
 use std::collections::HashMap;
 use std::error::Error;

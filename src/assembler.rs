@@ -30,7 +30,8 @@ pub struct Assembler {
     /// Initialised bytes; those from `len` on are room for the next ones.
     buffer: Vec<u8>,
     len: usize,
-    /// Where the buffer of a large message is while it is lent, and as long as it is being sent back.
+    /// Where the buffer of a large message is while it is lent, and as long as it is being sent
+    /// back.
     shared: Option<Shared>,
     kind: Option<Kind>,
     utf8: Validator,
@@ -123,8 +124,8 @@ impl Assembler {
         piece.first && piece.last
     }
 
-    /// Adds a piece to the buffer; whether the message is complete. Text that did not come compressed
-    /// is not checked: see [`check`](Self::check).
+    /// Adds a piece to the buffer; whether the message is complete. Text that did not come
+    /// compressed is not checked: see [`check`](Self::check).
     pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
         if piece.first {
             self.begin(piece.kind);
@@ -143,7 +144,8 @@ impl Assembler {
         self.used = true;
     }
 
-    /// Adds a piece of the message under way, which did not come compressed; whether it is complete.
+    /// Adds a piece of the message under way, which did not come compressed; whether it is
+    /// complete.
     #[inline]
     pub(crate) fn append(&mut self, payload: &[u8], last: bool) -> bool {
         match self.buffer.get_mut(self.len..self.len + payload.len()) {

@@ -1,7 +1,8 @@
 //! The buffers that the connections of a thread lend each other: one that waits holds none, and one
 //! that is dropped leaves its own to the next.
 //!
-//! Owns the buffers that nobody needs at the moment. How long one is kept is decided by who uses it.
+//! Owns the buffers that nobody needs at the moment. How long one is kept is decided by who uses
+//! it.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -38,8 +39,8 @@ std::thread_local! {
         const { RefCell::new(Buffers { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }) };
 }
 
-/// Does something with the buffers of this thread. `None`, and nothing was done, if it is about to end
-/// and has none any more, or if they are in use: what is dropped meanwhile may be a connection.
+/// Does something with the buffers of this thread. `None`, and nothing was done, if it is about to
+/// end and has none any more, or if they are in use: what is dropped meanwhile may be a connection.
 #[inline]
 fn with_buffers<T>(act: impl FnOnce(&mut Buffers) -> T) -> Option<T> {
     BUFFERS.try_with(|buffers| Some(act(&mut *buffers.try_borrow_mut().ok()?))).ok().flatten()
@@ -70,8 +71,8 @@ fn lend_incoming(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     });
 }
 
-/// Lends a connection that has a message to answer a buffer for that, if it was not lent one together
-/// with what it reads to.
+/// Lends a connection that has a message to answer a buffer for that, if it was not lent one
+/// together with what it reads to.
 #[inline]
 pub(crate) fn lend_to_answer(outgoing: &mut Outgoing) {
     if outgoing.needs_buffer() {
@@ -219,8 +220,8 @@ fn over() -> Outgoing {
     Outgoing::new(connection, &Config::default())
 }
 
-/// Where the head of a handshake is read to; a buffer of the thread while it lives. So that one that
-/// waits holds none, it lives no longer than one read.
+/// Where the head of a handshake is read to; a buffer of the thread while it lives. So that one
+/// that waits holds none, it lives no longer than one read.
 pub(crate) struct HeadBuffer(Vec<u8>);
 
 impl HeadBuffer {

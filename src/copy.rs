@@ -1,10 +1,11 @@
 //! Copying payloads, in pieces where they are long.
 //!
-//! Copies of more than about 2 KiB are made by an instruction (`rep movsb`, by glibc 2.36) that takes 15
-//! to 30 times as long on a Zen 3 where the destination lies 1 to 31 bytes behind its source, but for
-//! whole pages of 4 KiB. With payloads that is no rare chance: large allocations begin at the same place
-//! of a page, and between source and destination is a header. Shorter copies are made by vectors, and
-//! many of them take no longer than a long one (`cargo bench --bench count`, the rows `aliased`).
+//! Copies of more than about 2 KiB are made by an instruction (`rep movsb`, by glibc 2.36) that
+//! takes 15 to 30 times as long on a Zen 3 where the destination lies 1 to 31 bytes behind its
+//! source, but for whole pages of 4 KiB. With payloads that is no rare chance: large allocations
+//! begin at the same place of a page, and between source and destination is a header. Shorter
+//! copies are made by vectors, and many of them take no longer than a long one (`cargo bench
+//! --bench count`, the rows `aliased`).
 
 use alloc::string::String;
 use alloc::vec::Vec;

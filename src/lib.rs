@@ -101,10 +101,10 @@
 //!
 //! # Closing
 //!
-//! A clean close is the end of the messages, not an error. [`CloseOutcome`](connection::CloseOutcome)
-//! says who began, both codes, and whether it was clean. The adapters write the Close frame, shut
-//! their side of the transport down and wait for the peer's end, so that no reset destroys that
-//! frame; they wait no longer than the close timeout.
+//! A clean close is the end of the messages, not an error.
+//! [`CloseOutcome`](connection::CloseOutcome) says who began, both codes, and whether it was clean.
+//! The adapters write the Close frame, shut their side of the transport down and wait for the
+//! peer's end, so that no reset destroys that frame; they wait no longer than the close timeout.
 //!
 //! # Deadlines
 //!
@@ -167,7 +167,8 @@
 // What is not in an adapter imports from core or alloc, so that it cannot reach a clock or I/O.
 #![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// The documentation speaks of the whole crate; without a feature, what it brings is not there to link to.
+// The documentation speaks of the whole crate; without a feature, what it brings is not there to
+// link to.
 #![cfg_attr(not(feature = "std"), allow(rustdoc::broken_intra_doc_links))]
 
 #[cfg(feature = "alloc")]

@@ -22,102 +22,103 @@
 //!
 //! Nearly every frame on the wire is a whole message that breaks no rule. `frame::plain` knows the
 //! bytes of such frames and nothing else; [`Endpoint::next`](crate::Endpoint::next) looks for one
-//! first, unmasks it where it lies and lends it. Fragments, and pieces of them, are unmasked and put
-//! together in one loop in the same manner: 64 KiB in fragments of 128 bytes take 0.28 of the time
-//! that they took, three fragments of 20 bytes 0.45. Everything else (control frames, reserved bits, a
-//! header in pieces, a reply that is due) takes the general path, which knows the rules; a test holds
-//! the ways against each other over every beginning of a frame.
+//! first, unmasks it where it lies and lends it. Fragments, and pieces of them, are unmasked and
+//! put together in one loop in the same manner: 64 KiB in fragments of 128 bytes take 0.28 of the
+//! time that they took, three fragments of 20 bytes 0.45. Everything else (control frames, reserved
+//! bits, a header in pieces, a reply that is due) takes the general path, which knows the rules; a
+//! test holds the ways against each other over every beginning of a frame.
 //!
 //! Whether the short way is open is one comparison with the limit for the length of the message,
-//! which the connection sets to 0 while something is under way or due. Every change of its state ends with
-//! a call that sets it; debug builds check that none was forgotten.
+//! which the connection sets to 0 while something is under way or due. Every change of its state
+//! ends with a call that sets it; debug builds check that none was forgotten.
 //!
-//! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as server
-//! (`cargo bench --bench count`, under callgrind): 97/111/180/395 now. While copying in still counted as
-//! one for each byte, it was 276/397/572/1685 before and 97/125/290/1298 after.
+//! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
+//! server (`cargo bench --bench count`, under callgrind): 97/111/180/395 now. While copying in
+//! still counted as one for each byte, it was 276/397/572/1685 before and 97/125/290/1298 after.
 //!
-//! - A result that holds an error with data and a message is moved through memory in pieces that the
-//!   processor cannot forward from store to load: 15 ns for each message. On the short way the error
-//!   has no size.
-//! - A message that `feed` was given in memory had been stored in halves and was loaded whole, which
-//!   is the same: more than half of what the processor spent in `feed`. It stays in registers up to
-//!   the copy of its payload.
+//! - A result that holds an error with data and a message is moved through memory in pieces that
+//!   the processor cannot forward from store to load: 15 ns for each message. On the short way the
+//!   error has no size.
+//! - A message that `feed` was given in memory had been stored in halves and was loaded whole,
+//!   which is the same: more than half of what the processor spent in `feed`. It stays in registers
+//!   up to the copy of its payload.
 //! - Where the next frame begins is stored before this one is unmasked: it is what the next call
 //!   waits for.
 //! - Masking goes by blocks of 64, 32 and 16 bytes and ends with one block that overlaps those
-//!   before it, instead of single bytes. From 1 KiB on the blocks begin at lines of the cache and are
-//!   as wide as the processor has vectors, which `fearless_simd` finds out at run time, without
+//!   before it, instead of single bytes. From 1 KiB on the blocks begin at lines of the cache and
+//!   are as wide as the processor has vectors, which `fearless_simd` finds out at run time, without
 //!   `unsafe` here: 16 KiB take 0.3 of the time that they take without it, 64 KiB and 1 MiB 0.75.
 //! - A client masks while it copies into the output, by groups of 256 bytes: a `Vec` asks for its
 //!   room at each piece that is appended, which took 16 KiB as long again as the masking. What is
 //!   short is put together apart and appended at once. Each size has a function of its own, and so
 //!   has each role for sending a message: none saves registers for the others.
 //! - Headers are put together in a register.
-//! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26 times as
-//!   long on some processors where source and destination lie a few bytes apart within their pages.
+//! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26
+//!   times as long on some processors where source and destination lie a few bytes apart within
+//!   their pages.
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is a comparison
 //!   then, and its other part is apart from it. 1 KiB in reads of 7 bytes takes 0.85 of the time.
 //!
 //! # Reading
 //!
-//! A read takes 16.5 KiB: unmasking and checking are twice as fast in the first-level cache as in the
-//! second. A message in one frame waits in the read buffer until it is whole, so that many small
-//! reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when it is
-//! full, so that memory follows what has come and never what a header announces. When so much has
-//! come, the next read has room for as much: over a socket that is a system call less for each
+//! A read takes 16.5 KiB: unmasking and checking are twice as fast in the first-level cache as in
+//! the second. A message in one frame waits in the read buffer until it is whole, so that many
+//! small reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when
+//! it is full, so that memory follows what has come and never what a header announces. When so much
+//! has come, the next read has room for as much: over a socket that is a system call less for each
 //! message. A longer frame is read straight into its message, which grows in the same way; a server
 //! does so in steps of 32 KiB and unmasks each while it is in the cache, which is worth 15 % of the
-//! time for 1 MiB, also over a socket, where it takes more system calls. Behind such a frame 5 KiB are
-//! read at first: another one may follow, and what comes with its header has to be copied. Small
-//! reads of a large frame wait too, until 8 KiB have come.
+//! time for 1 MiB, also over a socket, where it takes more system calls. Behind such a frame 5 KiB
+//! are read at first: another one may follow, and what comes with its header has to be copied.
+//! Small reads of a large frame wait too, until 8 KiB have come.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
-//! between only if less than a sixteenth of it is in use, and then what waits takes its own size. So
-//! the echo of 3,000 B in segments of 1,460 takes 0.45 of the time that moving them at each wake-up
-//! took, of 20,000 B 0.7 (`cargo bench --bench round`), and a connection that waits holds at most
-//! sixteen times what has come.
+//! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
+//! So the echo of 3,000 B in segments of 1,460 takes 0.45 of the time that moving them at each
+//! wake-up took, of 20,000 B 0.7 (`cargo bench --bench round`), and a connection that waits holds
+//! at most sixteen times what has come.
 //!
-//! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and to
-//! check it while it comes as well would cost multi-byte text twice the time. A connection fails at
-//! the first bad byte all the same (RFC 6455 §8.1): when a read would block
+//! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and
+//! to check it while it comes as well would cost multi-byte text twice the time. A connection fails
+//! at the first bad byte all the same (RFC 6455 §8.1): when a read would block
 //! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
-//! is not the next fragment, and at the end of the stream, what has come is checked. Only what comes
-//! over several wake-ups is checked twice because of that.
+//! is not the next fragment, and at the end of the stream, what has come is checked. Only what
+//! comes over several wake-ups is checked twice because of that.
 //!
 //! # Writing
 //!
-//! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits. So
-//! the natural loop makes one write for all the messages of one read: system calls for each message
-//! fall from above 1 to 0.13 with 16 messages under way, and that is worth more than all of the
-//! above. Small frames and the headers of large ones are put together in one buffer; a large payload
-//! that is given away is remembered with its place in it, so that queueing one takes no more than
-//! counting a reference. A large payload that the caller keeps is written from where it lies
-//! ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters), which
-//! takes 113 instructions instead of 317 to queue it by reference: where nothing waits, its header
-//! is not even queued. A large message that a server sends back as it is leaves from the buffer that
-//! it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy. Output in one
-//! piece, which is nearly all of it, goes out by a plain write. A deadline that is put off by what
-//! happens leaves the timer of tokio where it is: the task wakes up once for nothing instead of
-//! setting it at each message, and where there can be no deadline the clock is not asked. A round
-//! that finds nothing to decode or to write asks for neither: with one message it takes 0.65 of the
-//! time that it took, with sixteen 0.80 (`cargo bench --bench round`). A reply is never left lying
-//! while the task waits for the peer; who uses `feed` and then waits for something else flushes
-//! first.
+//! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits.
+//! So the natural loop makes one write for all the messages of one read: system calls for each
+//! message fall from above 1 to 0.13 with 16 messages under way, and that is worth more than all of
+//! the above. Small frames and the headers of large ones are put together in one buffer; a large
+//! payload that is given away is remembered with its place in it, so that queueing one takes no
+//! more than counting a reference. A large payload that the caller keeps is written from where it
+//! lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters),
+//! which takes 113 instructions instead of 317 to queue it by reference: where nothing waits, its
+//! header is not even queued. A large message that a server sends back as it is leaves from the
+//! buffer that it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy.
+//! Output in one piece, which is nearly all of it, goes out by a plain write. A deadline that is
+//! put off by what happens leaves the timer of tokio where it is: the task wakes up once for
+//! nothing instead of setting it at each message, and where there can be no deadline the clock is
+//! not asked. A round that finds nothing to decode or to write asks for neither: with one message
+//! it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo bench --bench round`). A reply
+//! is never left lying while the task waits for the peer; who uses `feed` and then waits for
+//! something else flushes first.
 //!
 //! # Idle connections
 //!
-//! A [`Connection`](crate::Connection) is 296 bytes, an [`Endpoint`](crate::Endpoint) 512 with every
-//! feature, neither with heap while nothing is under way: what only few connections need lies in
-//! boxes that are made when it comes (the payload of a control frame in pieces, what compression has
-//! to remember, large payloads in the queue). The adapters lend read buffers from thread to
-//! connection: up to 8 read buffers (16.5 KiB, up to 64 KiB where longer frames come), and 2 of up to
-//! 4 MiB for large messages, are kept by each thread; the opening handshake reads into them too, and
-//! a connection that is dropped leaves its own to the next. The task of the tokio loop in the README is
-//! under 1 KiB. Who drives endpoints lends them buffers in the same way:
+//! A [`Connection`](crate::Connection) is 296 bytes, an [`Endpoint`](crate::Endpoint) 512 with
+//! every feature, neither with heap while nothing is under way: what only few connections need lies
+//! in boxes that are made when it comes (the payload of a control frame in pieces, what compression
+//! has to remember, large payloads in the queue). The adapters lend read buffers from thread to
+//! connection: up to 8 read buffers (16.5 KiB, up to 64 KiB where longer frames come), and 2 of up
+//! to 4 MiB for large messages, are kept by each thread; the opening handshake reads into them too,
+//! and a connection that is dropped leaves its own to the next. The task of the tokio loop in the
+//! README is under 1 KiB. Who drives endpoints lends them buffers in the same way:
 //! [`supply`](crate::Endpoint::supply) and [`release`](crate::Endpoint::release) for reading,
 //! [`supply_output`](crate::Endpoint::supply_output) and
-//! [`release_output`](crate::Endpoint::release_output) for writing. A round in which all answers find
-//! room in them allocates nothing; without the second, one buffer of 1,000 bytes.
+//! [`release_output`](crate::Endpoint::release_output) for writing. A round in which all answers
+//! find room in them allocates nothing; without the second, one buffer of 1,000 bytes.
 //!
 //! # Tried, and of no use
 //!
@@ -126,34 +127,36 @@
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
 //!   several pieces: the copy into it costs more than the check of ASCII does.
-//! - Letting longer frames than 64 KiB wait in the read buffer: what is spared of copying is lost to
-//!   the second-level cache. (As server 48 KiB were the limit, found on a processor with so much
+//! - Letting longer frames than 64 KiB wait in the read buffer: what is spared of copying is lost
+//!   to the second-level cache. (As server 48 KiB were the limit, found on a processor with so much
 //!   first-level cache. On one with 32 KiB that took 64 KiB 1.1 of the time, in small reads 1.5.)
-//! - Sending what is smaller than 4 KiB from where it lies: in memory it is faster from some 100 B on, but
-//!   a vectored write to a socket takes 0.2 us longer than a plain one, as long as 4 KiB take to be
-//!   copied.
-//! - Keeping the header of `send_through` in a value beside the queue, to be written piece by piece:
-//!   it is moved, in pieces again, and takes more instructions than the queue.
+//! - Sending what is smaller than 4 KiB from where it lies: in memory it is faster from some 100 B
+//!   on, but a vectored write to a socket takes 0.2 us longer than a plain one, as long as 4 KiB
+//!   take to be copied.
+//! - Keeping the header of `send_through` in a value beside the queue, to be written piece by
+//!   piece: it is moved, in pieces again, and takes more instructions than the queue.
 //! - Room for masked copies made by zeros that are overwritten: up to 1.7 of the time.
 //! - Returning where a message lies in a register, to be lent from what was stored: 3 instructions
 //!   less, and 5 % slower as server, because the next step waits for the store.
-//! - Replacing the buffer of a message that is taken by one of its size at once, so that it need not
-//!   grow again: 4 MiB take twice the time, because two buffers are in use in turns.
-//! - Putting header and masked payload of a client's small frame together before they are appended: a
-//!   check of the room less, and 1.3 of the time, because what was stored in pieces is loaded whole.
+//! - Replacing the buffer of a message that is taken by one of its size at once, so that it need
+//!   not grow again: 4 MiB take twice the time, because two buffers are in use in turns.
+//! - Putting header and masked payload of a client's small frame together before they are appended:
+//!   a check of the room less, and 1.3 of the time, because what was stored in pieces is loaded
+//!   whole.
 //! - Reading large frames in steps of 16 KiB instead of 32: no faster, and more system calls.
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of
 //!   the loop over blocks one over words, four times as slow.
 //! - `fearless_simd` 1.2 instead of 0.6: the same code for a front end that takes 5 s instead of 3,
 //!   which everything here waits for. The crate builds from cold in 0.9 to 1.1 of the time of
 //!   `tungstenite` (`benches/peers/compile`), with 1.2 in 1.4.
-//! - Blocks of 32 bytes instead of 64 for masking: 0.85 of the time in the second-level cache, 1.3 in
-//!   the first.
-//! - Drawing more at once from the operating system for masking keys: 10 ns for a key with 256 bytes
-//!   at once, 8 with 4 KiB. ChaCha with 12 rounds, seeded by it again and again, takes 1.4, with 20
-//!   rounds 2.2; with the erasing of keys that were used, a client's small frame takes half the time
-//!   it took. The generator of `rand` has 12 rounds too; the best known attack is on 7. RFC 6455
-//!   §10.3 forbids those that are not cryptographic, and there is little left for them to save.
+//! - Blocks of 32 bytes instead of 64 for masking: 0.85 of the time in the second-level cache, 1.3
+//!   in the first.
+//! - Drawing more at once from the operating system for masking keys: 10 ns for a key with 256
+//!   bytes at once, 8 with 4 KiB. ChaCha with 12 rounds, seeded by it again and again, takes 1.4,
+//!   with 20 rounds 2.2; with the erasing of keys that were used, a client's small frame takes half
+//!   the time it took. The generator of `rand` has 12 rounds too; the best known attack is on 7.
+//!   RFC 6455 §10.3 forbids those that are not cryptographic, and there is little left for them to
+//!   save.
 //!
 //! # Beside other crates
 //!

@@ -30,8 +30,8 @@ fn fill(bytes: &mut [u8]) -> Result<(), NoEntropy> {
 }
 
 /// A generator, because the system call takes 8 ns for 4 bytes however many are drawn at once, and
-/// this takes less than 2. Erasing as it goes: each block of output begins with the seed of the next block,
-/// so that keys that were given out cannot be computed again.
+/// this takes less than 2. Erasing as it goes: each block of output begins with the seed of the
+/// next block, so that keys that were given out cannot be computed again.
 #[cfg(feature = "std")]
 mod generator {
     use core::cell::RefCell;

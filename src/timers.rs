@@ -46,8 +46,8 @@ pub(crate) struct Timers {
     /// When the last byte came, or, if `pinged`, when the Ping went out that nothing has followed
     /// yet.
     silent_since: Nanos,
-    /// When the last message was received or sent, or, if `closing`, when the transport is dropped:
-    /// who closes has no other deadline.
+    /// When the last message was received or sent, or, if `closing`, when the transport is
+    /// dropped: who closes has no other deadline.
     active_or_close_at: Nanos,
     pinged: bool,
     heard: bool,

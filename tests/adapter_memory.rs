@@ -183,9 +183,9 @@ async fn message_that_is_written_from_where_it_lies_is_not_queued() {
     }
 }
 
-/// A frame that waits in the read buffer, and one that is read to another place: how large they are,
-/// and how much is allocated for each all the same. What comes with the header of the second is put
-/// into a buffer of its own.
+/// A frame that waits in the read buffer, and one that is read to another place: how large they
+/// are, and how much is allocated for each all the same. What comes with the header of the second
+/// is put into a buffer of its own.
 const SIZES: [(usize, u64); 2] = [(60, 0), (100_000, 17_000)];
 
 #[tokio::test]

@@ -375,8 +375,8 @@ fn little_is_read_behind_a_large_message_and_as_much_as_before_behind_that() {
             assert!(message.as_bytes() == payload);
             assert!(endpoint.next().unwrap().is_none());
             if round == 1 {
-                // The buffer had room for all of it, so its end was read into place. However often it
-                // is asked for:
+                // The buffer had room for all of it, so its end was read into place. However often
+                // it is asked for:
                 assert_eq!([endpoint.read_buf().len(), endpoint.read_buf().len()], [little; 2]);
             }
         }

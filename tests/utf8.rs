@@ -119,8 +119,8 @@ fn text_is_refused_at_its_first_bad_byte() {
 
 #[test]
 fn an_endpoint_checks_text_when_nothing_more_comes_and_when_it_is_complete() {
-    // R8.1-1: a frame that waits in the read buffer, one that is read straight into its message, and
-    // a fragment; released after each byte, after some, and never.
+    // R8.1-1: a frame that waits in the read buffer, one that is read straight into its message,
+    // and a fragment; released after each byte, after some, and never.
     for role in ROLES {
         for sample in SAMPLES {
             for (b0, rest) in [(0x81, 100), (0x01, 100), (0x81, 100_000)] {

@@ -122,8 +122,8 @@ impl<S: Transport> WebSocket<S> {
         Ok(self.outgoing.send_owned(&mut message.into())?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
-    /// or more, without compression, is written from where it lies.
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of
+    /// 4 KiB or more, without compression, is written from where it lies.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
-    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the stream takes
-    /// it at once; a client masks it where it lies unless somebody else holds it too.
+    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the stream
+    /// takes it at once; a client masks it where it lies unless somebody else holds it too.
     ///
     /// # Errors
     ///

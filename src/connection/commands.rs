@@ -137,8 +137,8 @@ impl Connection {
         Ok(header)
     }
 
-    /// As [`send`](Self::send) and [`send_part`](Self::send_part), with the reserved bits of the first
-    /// frame.
+    /// As [`send`](Self::send) and [`send_part`](Self::send_part), with the reserved bits of the
+    /// first frame.
     #[cfg(feature = "alloc")]
     pub(crate) fn send_data(
         &mut self,

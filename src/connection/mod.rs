@@ -65,9 +65,9 @@ pub struct Connection {
     sender: Sender,
     closing: Closing,
     timers: Timers,
-    /// A whole message in one frame takes the short way if its payload is shorter than this, in bytes;
-    /// 0 while something is under way or due. Kept by [`settle`](Self::settle), so that the short way
-    /// has one thing to look at.
+    /// A whole message in one frame takes the short way if its payload is shorter than this, in
+    /// bytes; 0 while something is under way or due. Kept by [`settle`](Self::settle), so that
+    /// the short way has one thing to look at.
     whole_below: u32,
 }
 
@@ -148,12 +148,12 @@ impl Connection {
         self.receive_any(input)
     }
 
-    /// The short way of [`receive`](Self::receive): where the payload lies, if the input begins with
-    /// a whole message in one frame, and nothing else is under way or due. `None`, and nothing has
-    /// happened, otherwise.
+    /// The short way of [`receive`](Self::receive): where the payload lies, if the input begins
+    /// with a whole message in one frame, and nothing else is under way or due. `None`, and
+    /// nothing has happened, otherwise.
     ///
-    /// The caller takes the frame and unmasks it, in this order: where the next frame begins is what
-    /// the next call waits for.
+    /// The caller takes the frame and unmasks it, in this order: where the next frame begins is
+    /// what the next call waits for.
     #[inline]
     pub(crate) fn receive_whole(&mut self, input: &[u8]) -> Option<Whole> {
         debug_assert_eq!(self.whole_below, self.short_way());
@@ -193,8 +193,8 @@ impl Connection {
         Some(continuation)
     }
 
-    /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is there,
-    /// or of the rest of one; it is unmasked.
+    /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is
+    /// there, or of the rest of one; it is unmasked.
     #[cfg(feature = "alloc")]
     pub(crate) fn receive_piece(&mut self, input: &mut [u8]) -> Option<Piece> {
         if !self.is_quiet() {
@@ -215,8 +215,8 @@ impl Connection {
     /// message and nothing else is under way; an empty range behind it if more of the header
     /// has to come first. Nothing is taken.
     ///
-    /// But for text that is not UTF-8, nothing in such a frame can be wrong any more, so it may wait
-    /// in its place until the rest has come.
+    /// But for text that is not UTF-8, nothing in such a frame can be wrong any more, so it may
+    /// wait in its place until the rest has come.
     #[cfg(feature = "alloc")]
     pub(crate) fn peek_begun(&self, input: &[u8]) -> Option<Begun> {
         if self.is_open() { self.receiver.peek_begun(input) } else { None }

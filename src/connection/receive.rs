@@ -96,8 +96,8 @@ impl fmt::Debug for ControlPayload {
     }
 }
 
-/// A frame that is a whole message, or the first of several, still masked, in the bytes that were shown to
-/// the connection.
+/// A frame that is a whole message, or the first of several, still masked, in the bytes that were
+/// shown to the connection.
 pub(crate) struct Whole {
     pub(crate) kind: Kind,
     pub(crate) key: Option<MaskKey>,
@@ -109,7 +109,8 @@ pub(crate) struct Whole {
 #[cfg(feature = "alloc")]
 pub(crate) struct Begun {
     pub(crate) key: Option<MaskKey>,
-    /// Where the payload will be; an empty range behind the bytes if not all of the header is there.
+    /// Where the payload will be; an empty range behind the bytes if not all of the header is
+    /// there.
     pub(crate) payload: Range<usize>,
 }
 
@@ -245,8 +246,8 @@ impl Receiver {
     }
 
     /// The next frame, if it is a whole message of less than `below` bytes and lies in `bytes`
-    /// completely; see [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would have
-    /// begun a message and ended it.
+    /// completely; see [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would
+    /// have begun a message and ended it.
     #[inline]
     pub(super) fn peek_whole(&self, bytes: &[u8], below: u32) -> Option<Whole> {
         let (opcode, Plain { key, head, len }) = self.decoder.peek_whole(bytes)?;
@@ -404,9 +405,9 @@ impl Receiver {
         Ok(())
     }
 
-    /// What the message in progress comes to with a further frame of `len` bytes: the bytes that were
-    /// announced, and the frames (RFC 6455 §10.4, at the header, before a byte of the payload is
-    /// taken).
+    /// What the message in progress comes to with a further frame of `len` bytes: the bytes that
+    /// were announced, and the frames (RFC 6455 §10.4, at the header, before a byte of the
+    /// payload is taken).
     #[inline]
     fn within_limits(&self, len: u64) -> Result<(u64, u32), ProtocolError> {
         if len > self.max_frame {

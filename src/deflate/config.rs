@@ -65,8 +65,8 @@ impl Default for Config {
 /// its content. Messages that hold a secret next to what an attacker chose go out with `Never`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compression {
-    /// From the threshold on. What does not become smaller goes out as it is, unless it is shorter than
-    /// 4 KiB and its window is taken over.
+    /// From the threshold on. What does not become smaller goes out as it is, unless it is shorter
+    /// than 4 KiB and its window is taken over.
     #[default]
     Auto,
     /// In any case.

@@ -66,9 +66,9 @@
 //!
 //! # The back end
 //!
-//! `zlib-rs`: pure Rust, the fastest measured together with zlib-ng, and it keeps to the window that
-//! was agreed on. Its encoder knows no window of 8 bits; that of 9 bits makes no distance above 250
-//! bytes, which a window of 8 bits has.
+//! `zlib-rs`: pure Rust, the fastest measured together with zlib-ng, and it keeps to the window
+//! that was agreed on. Its encoder knows no window of 8 bits; that of 9 bits makes no distance
+//! above 250 bytes, which a window of 8 bits has.
 
 mod codec;
 mod config;

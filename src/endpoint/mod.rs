@@ -192,8 +192,8 @@ impl Endpoint {
         if self.incoming.only_waits(&mut self.outgoing) { Ok(None) } else { self.next_found() }
     }
 
-    /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small read
-    /// costs no call.
+    /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small
+    /// read costs no call.
     #[inline]
     fn next_found(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
@@ -215,7 +215,8 @@ impl Endpoint {
     }
 
     /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large
-    /// binary one that was put together of pieces without a copy. An empty one if there is none, or it was taken.
+    /// binary one that was put together of pieces without a copy. An empty one if there is none, or
+    /// it was taken.
     ///
     /// # Errors
     ///
@@ -230,8 +231,8 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5), unless the text that came of an
-    /// unfinished message is not UTF-8: the connection has failed because of that then.
+    /// [`UncleanClose`] if no Close frame had come (RFC 6455 §7.1.5), unless the text that came of
+    /// an unfinished message is not UTF-8: the connection has failed because of that then.
     pub fn receive_eof(&mut self) -> Result<(), UncleanClose> {
         self.incoming.pause(&mut self.outgoing);
         self.outgoing.connection.receive_eof()
@@ -249,8 +250,8 @@ impl Endpoint {
     }
 
     /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
-    /// sends it from where it is, a client masks it there unless it is binary and somebody else holds
-    /// it too.
+    /// sends it from where it is, a client masks it there unless it is binary and somebody else
+    /// holds it too.
     ///
     /// # Errors
     ///
@@ -262,11 +263,12 @@ impl Endpoint {
     /// Sends a message from where the caller has it: for callers who write at once and want no copy
     /// of a large payload, nor a reference count.
     ///
-    /// `write` is given what is to be written, in order: what was queued before, then the header, then
-    /// the payload, in at most 16 pieces of which none is empty. It says how many bytes of them were
-    /// taken (more than there were count as all), and is called again until everything is written
-    /// or it takes none: 0 stands for "not now" and for an error alike, which the caller keeps. What is
-    /// left then is copied into the queue, so the message is sent whole in any case.
+    /// `write` is given what is to be written, in order: what was queued before, then the header,
+    /// then the payload, in at most 16 pieces of which none is empty. It says how many bytes of
+    /// them were taken (more than there were count as all), and is called again until
+    /// everything is written or it takes none: 0 stands for "not now" and for an error alike,
+    /// which the caller keeps. What is left then is copied into the queue, so the message is
+    /// sent whole in any case.
     ///
     /// As client, and compressed, it is queued as by [`send`](Self::send), and written from there.
     ///
@@ -276,7 +278,8 @@ impl Endpoint {
     ///
     /// # Panics
     ///
-    /// Only if `write` does. Part of a frame may be out then: the endpoint must not be used further.
+    /// Only if `write` does. Part of a frame may be out then: the endpoint must not be used
+    /// further.
     ///
     /// ```
     /// use std::io::{self, IoSlice, Write};
@@ -392,14 +395,14 @@ impl Endpoint {
     /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
     /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
     /// compression with context takeover has to remember (see the table in the `deflate` module).
-    /// The read buffer stays while the beginning of a message waits in it, unless that is less than a
-    /// sixteenth of it: so little waits in an allocation of its own size, until a buffer is lent again.
-    /// The buffer may be longer than the one that was lent: a frame that did not fit has grown it, to
-    /// 64 KiB and a header at most.
+    /// The read buffer stays while the beginning of a message waits in it, unless that is less than
+    /// a sixteenth of it: so little waits in an allocation of its own size, until a buffer is
+    /// lent again. The buffer may be longer than the one that was lent: a frame that did not
+    /// fit has grown it, to 64 KiB and a header at most.
     ///
-    /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection has
-    /// failed and its Close frame is queued: [`poll`](Self::poll) then gives the error, although
-    /// nothing was read.
+    /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection
+    /// has failed and its Close frame is queued: [`poll`](Self::poll) then gives the error,
+    /// although nothing was read.
     ///
     /// Ends the life of the message lent before.
     pub fn release(&mut self) -> Option<Vec<u8>> {
@@ -414,14 +417,14 @@ impl Endpoint {
         self.incoming.supply(buffer, false);
     }
 
-    /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool, before
-    /// [`release`](Self::release), which drops it. It is empty but for its capacity.
+    /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool,
+    /// before [`release`](Self::release), which drops it. It is empty but for its capacity.
     pub fn release_output(&mut self) -> Option<Vec<u8>> {
         self.outgoing.release()
     }
 
-    /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is forgotten.
-    /// Ignored if there is one.
+    /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is
+    /// forgotten. Ignored if there is one.
     pub fn supply_output(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
         self.outgoing.supply(buffer);

@@ -1,7 +1,7 @@
 //! [`ReadBuffer`]: where bytes are read to, and where a frame waits for its end.
 //!
-//! Owns the buffer and its length, which follows what arrives. What the bytes mean is the business of
-//! [`Incoming`](super::Incoming).
+//! Owns the buffer and its length, which follows what arrives. What the bytes mean is the business
+//! of [`Incoming`](super::Incoming).
 
 use alloc::vec::Vec;
 use core::mem;
@@ -11,8 +11,8 @@ use super::{to_u32, to_usize};
 use crate::copy::{self, copy};
 use crate::frame::Header;
 
-/// A frame whose header says that it is a message that fits waits in the buffer until it is whole: small
-/// reads cost next to nothing then, and it is lent from where it lies.
+/// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
+/// small reads cost next to nothing then, and it is lent from where it lies.
 #[derive(Default)]
 pub(super) struct ReadBuffer {
     /// Initialised throughout; empty while nothing is read.
@@ -24,13 +24,13 @@ pub(super) struct ReadBuffer {
     /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
     /// their end.
     grown: bool,
-    /// How much it held when it was last read empty, in KiB, if it was more than is read at once: as
-    /// much is likely to come again.
+    /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
+    /// as much is likely to come again.
     expects: u8,
     /// Whether what comes behind what a poll has seen of the frame that waits is payload.
     awaits_payload: bool,
-    /// Where in it the frame will end that begins the unread bytes and waits there for its rest, or
-    /// its header, if that is not complete; 0 if none waits.
+    /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
+    /// or its header, if that is not complete; 0 if none waits.
     awaited_end: u32,
     /// How far a poll has seen it; of what is read to another place, how much.
     pub(super) seen_end: u32,
@@ -127,15 +127,15 @@ impl ReadBuffer {
         self.grown |= self.expects == PEEK;
     }
 
-    /// How much to make room for when nothing waits: what is read at once, or what came last if that
-    /// was more.
+    /// How much to make room for when nothing waits: what is read at once, or what came last if
+    /// that was more.
     fn expected(&self) -> usize {
         let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
         if self.expects == PEEK { came.min(read_size) } else { read_size.max(came.min(IN_PLACE)) }
     }
 
-    /// Makes room for more of the frame that waits: as much as has come, so that memory follows what
-    /// arrives, or as is read at once.
+    /// Makes room for more of the frame that waits: as much as has come, so that memory follows
+    /// what arrives, or as is read at once.
     #[cold]
     fn grow(&mut self) {
         let end =
@@ -166,8 +166,8 @@ impl ReadBuffer {
         self.bytes.len().max(IN_PLACE)
     }
 
-    /// Has the frame wait that begins the unread bytes; `payload` is where among them its payload will
-    /// be. Whether it can.
+    /// Has the frame wait that begins the unread bytes; `payload` is where among them its payload
+    /// will be. Whether it can.
     pub(super) fn await_rest(&mut self, payload: Range<usize>) -> bool {
         if self.unread.start + payload.end > self.bytes.len() {
             copy::move_down(&mut self.bytes, self.unread.clone(), 0);
@@ -188,8 +188,8 @@ impl ReadBuffer {
         self.awaited_end = 0;
     }
 
-    /// Whether more of the frame that waits has come since this was last asked, and if so, whether that
-    /// is payload.
+    /// Whether more of the frame that waits has come since this was last asked, and if so, whether
+    /// that is payload.
     #[inline]
     pub(super) fn news(&mut self) -> Option<bool> {
         let end = to_u32(self.unread.end);
@@ -199,8 +199,8 @@ impl ReadBuffer {
         })
     }
 
-    /// The beginning of a frame that has been awaited and not been decoded yet, as far as a poll has seen
-    /// it; empty if there is none.
+    /// The beginning of a frame that has been awaited and not been decoded yet, as far as a poll
+    /// has seen it; empty if there is none.
     pub(super) fn awaited(&self) -> &[u8] {
         let end = if self.awaited_end > 0 { to_usize(self.seen_end) } else { self.unread.start };
         &self.bytes[self.unread.start..end]
@@ -221,14 +221,14 @@ impl ReadBuffer {
         Some(&mut self.bytes[start..self.unread.start])
     }
 
-    /// Whether there is no buffer, or one that has room for nothing more and is shorter than what is
-    /// read at once.
+    /// Whether there is no buffer, or one that has room for nothing more and is shorter than what
+    /// is read at once.
     pub(super) fn needs_buffer(&self) -> bool {
         self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
     }
 
-    /// Takes a buffer if one is needed; used as it is up to its length, but one that has `grown` only
-    /// for the frames that need it.
+    /// Takes a buffer if one is needed; used as it is up to its length, but one that has `grown`
+    /// only for the frames that need it.
     pub(super) fn supply(&mut self, mut bytes: Vec<u8>, grown: bool) {
         let count = self.unread.len();
         if !self.needs_buffer() || bytes.capacity() < count {
@@ -242,8 +242,8 @@ impl ReadBuffer {
         self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
     }
 
-    /// Gives the buffer back unless something is in it. If that is but little of a frame that waits, it
-    /// goes on waiting in as many bytes as it has.
+    /// Gives the buffer back unless something is in it. If that is but little of a frame that
+    /// waits, it goes on waiting in as many bytes as it has.
     #[inline]
     pub(super) fn release(&mut self) -> Option<Vec<u8>> {
         if !self.unread.is_empty() {
@@ -274,12 +274,12 @@ impl ReadBuffer {
     }
 }
 
-/// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer is
-/// unmasked while it comes, each piece while it is in the cache.
+/// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
+/// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
 
-/// The part of the buffer that has to be in use for it to be kept while a frame waits: memory follows what
-/// has come.
+/// The part of the buffer that has to be in use for it to be kept while a frame waits: memory
+/// follows what has come.
 const WELL_USED: usize = 16;
 
 /// How much is read behind a large message, in KiB: another one may follow, and what comes with its

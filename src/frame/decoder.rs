@@ -116,7 +116,8 @@ impl Decoder {
     }
 
     /// The opcode and the header of the next frame, if it is a whole message; its payload need not
-    /// have come. Says nothing while the decoder is not [between messages](Self::is_between_messages).
+    /// have come. Says nothing while the decoder is not [between
+    /// messages](Self::is_between_messages).
     ///
     /// The short way for what most streams consist of: it leaves it to the caller to take the frame
     /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
@@ -151,8 +152,8 @@ impl Decoder {
         }
     }
 
-    /// The header of the next frame, and whether it is the last of its message, if the frame continues
-    /// one. As short as [`peek_whole`](Self::peek_whole).
+    /// The header of the next frame, and whether it is the last of its message, if the frame
+    /// continues one. As short as [`peek_whole`](Self::peek_whole).
     #[cfg(feature = "alloc")]
     #[inline(always)]
     pub(crate) fn peek_continuation(&self, bytes: &[u8]) -> Option<(bool, Plain)> {
@@ -166,8 +167,8 @@ impl Decoder {
         }
     }
 
-    /// Begins the frame whose header was seen by [`peek_continuation`](Self::peek_continuation), and
-    /// unmasks what there is of its payload, which is not all of it.
+    /// Begins the frame whose header was seen by [`peek_continuation`](Self::peek_continuation),
+    /// and unmasks what there is of its payload, which is not all of it.
     #[cfg(feature = "alloc")]
     pub(crate) fn begin_continuation(&mut self, plain: Plain, payload: &mut [u8]) {
         self.remaining = u64::try_from(plain.len).unwrap_or(u64::MAX);

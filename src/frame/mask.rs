@@ -72,8 +72,8 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
         return wide::apply(data, key);
     }
     // The last bytes, too few for a block of their own, are masked as one more block that overlaps
-    // those before: a loop over single bytes would take longer than all the rest of a small message.
-    // That block is read first and written last, because XOR twice would undo itself.
+    // those before: a loop over single bytes would take longer than all the rest of a small
+    // message. That block is read first and written last, because XOR twice would undo itself.
     if let (Some(&first), Some(&last), ..=32) = (data.first_chunk(), data.last_chunk(), data.len())
     {
         let last = masked::<16>(last, key.advanced(data.len()));
@@ -137,8 +137,8 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     }
 }
 
-/// [`append`] for `HALF` to `WHOLE` bytes. They are put together apart and appended at once: a `Vec`
-/// asks for its room each time.
+/// [`append`] for `HALF` to `WHOLE` bytes. They are put together apart and appended at once: a
+/// `Vec` asks for its room each time.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn append_short<const HALF: usize, const WHOLE: usize>(

@@ -11,10 +11,10 @@ const WHOLE_BINARY: u8 = FIN | OpCode::Binary.bits();
 /// What the short way needs to know of a frame, besides its first byte.
 ///
 /// Most streams consist of frames that are whole messages, of less than 2 GiB and without reserved
-/// bits, or that continue one. The functions here know no rules, only bytes that break none of them:
-/// whatever differs, be it wrong, unusual or incomplete, is `None` and left to
-/// [`Header::parse_with`](super::Header::parse_with), which gives the same for these bytes. Apart from
-/// [`Header`](super::Header), so that it stays in registers.
+/// bits, or that continue one. The functions here know no rules, only bytes that break none of
+/// them: whatever differs, be it wrong, unusual or incomplete, is `None` and left to
+/// [`Header::parse_with`](super::Header::parse_with), which gives the same for these bytes. Apart
+/// from [`Header`](super::Header), so that it stays in registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Plain {
     pub(crate) key: Option<MaskKey>,
@@ -54,8 +54,8 @@ impl Plain {
         Some((opcode, Self::behind::<MASKED>(b1, bytes)?))
     }
 
-    /// The header of a frame that continues a message, with whether it is the last. For where one is
-    /// in progress.
+    /// The header of a frame that continues a message, with whether it is the last. For where one
+    /// is in progress.
     #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn continuation<const MASKED: bool>(bytes: &[u8]) -> Option<(bool, Self)> {

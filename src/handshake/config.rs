@@ -24,8 +24,8 @@ pub struct ServerConfig {
     pub max_head: usize,
     /// Most field lines that are accepted. 64 by default.
     pub max_headers: usize,
-    /// How long the head may take from the first call. 10 s by default. The handshake has no clock:
-    /// its driver measures, and calls
+    /// How long the head may take from the first call. 10 s by default. The handshake has no
+    /// clock: its driver measures, and calls
     /// [`handle_timeout`](super::ServerHandshake::handle_timeout).
     pub timeout: Duration,
     /// Which web pages may connect. **[`OriginPolicy::Any`] by default: read its documentation**

@@ -209,8 +209,8 @@ impl Head {
         self.fields.iter().map(|field| (self.text(&field.name), &self.bytes[field.value.clone()]))
     }
 
-    /// The values of a field, in order. Names are compared as bytes: to see that they are text would
-    /// take longer.
+    /// The values of a field, in order. Names are compared as bytes: to see that they are text
+    /// would take longer.
     pub(super) fn values<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         let name_of = |field: &Field| &self.bytes[field.name.clone()];
         let named = self.fields.iter();

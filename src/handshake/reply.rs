@@ -234,8 +234,8 @@ impl<'a> Reply<'a> {
         if status == 405 && !has("Allow") {
             push_field(&mut head, "Allow", "GET");
         }
-        // RFC 9110 §8.6, §15.3.6: no length in a 204, none of a page that is not shown in a 304, and
-        // no content in a 205.
+        // RFC 9110 §8.6, §15.3.6: no length in a 204, none of a page that is not shown in a 304,
+        // and no content in a 205.
         let body = match status {
             204 | 205 | 304 => &[],
             _ => self.body,

@@ -304,9 +304,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         Poll::Ready(())
     }
 
-    /// Ready at `until` at the latest. An alarm that is set to an earlier time is left alone: nearly
-    /// everything that happens puts the deadlines off, and to set it again costs more than to wake
-    /// up once for nothing.
+    /// Ready at `until` at the latest. An alarm that is set to an earlier time is left alone:
+    /// nearly everything that happens puts the deadlines off, and to set it again costs more
+    /// than to wake up once for nothing.
     fn poll_alarm(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sleep {
             Some(sleep) if sleep.deadline() <= until && !sleep.is_elapsed() => {

@@ -143,9 +143,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.half.outgoing.send_owned(&mut message)?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of 4 KiB
-    /// or more, without compression, over a transport with vectored writes, is written from where it
-    /// lies: only what the transport does not take at once is copied into the queue.
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of
+    /// 4 KiB or more, without compression, over a transport with vectored writes, is written
+    /// from where it lies: only what the transport does not take at once is copied into the
+    /// queue.
     ///
     /// If the future is dropped while it flushes, the message stays queued.
     ///
@@ -159,11 +160,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
-    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the transport
-    /// takes it at once; a client masks it where it lies unless somebody else holds it too.
+    /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the
+    /// transport takes it at once; a client masks it where it lies unless somebody else holds
+    /// it too.
     ///
-    /// Once the message is queued it stays so if the future is dropped. One that is dropped while it
-    /// waits for room drops the message.
+    /// Once the message is queued it stays so if the future is dropped. One that is dropped while
+    /// it waits for room drops the message.
     ///
     /// # Errors
     ///

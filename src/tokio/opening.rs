@@ -77,8 +77,8 @@ where
 /// A request that waits for its answer.
 #[derive(Debug)]
 pub struct Accepting<S> {
-    // Boxed, because it is part of the future of every connection that was accepted through it, for
-    // as long as that lives.
+    // Boxed, because it is part of the future of every connection that was accepted through it,
+    // for as long as that lives.
     pending: Box<Pending<S>>,
 }
 

@@ -29,8 +29,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         if self.outgoing.is_congested() { written.map(Ok) } else { Poll::Ready(Ok(())) }
     }
 
-    /// Ready when a message is sent and everything is written, or the connection has failed. `due` is
-    /// the message until it is queued or written.
+    /// Ready when a message is sent and everything is written, or the connection has failed. `due`
+    /// is the message until it is queued or written.
     pub(super) fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
@@ -44,8 +44,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         self.poll_written(cx)
     }
 
-    /// Sends a message, for which there is room: a large one is written from where it lies, as far as
-    /// the transport takes it, and the rest is queued. The output is to be flushed.
+    /// Sends a message, for which there is room: a large one is written from where it lies, as far
+    /// as the transport takes it, and the rest is queued. The output is to be flushed.
     fn send_now(&mut self, cx: &mut Context<'_>, message: Outbound<'_>) -> Result<(), Error> {
         if !(self.outgoing.sends_in_place(&message) && self.io.is_write_vectored()) {
             return Ok(self.outgoing.send(message)?);

@@ -158,8 +158,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.queue(|half| Ok(half.outgoing.send_owned(&mut message)?)).await
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush), but a large one without a copy
-    /// as far as the transport takes it, as [`WebSocket::send`] does.
+    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush), but a large one without a
+    /// copy as far as the transport takes it, as [`WebSocket::send`] does.
     ///
     /// # Errors
     ///

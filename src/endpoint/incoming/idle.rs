@@ -1,5 +1,5 @@
-//! What is done when nothing more comes for now: text that has come is checked, and buffers go back to
-//! where they were lent.
+//! What is done when nothing more comes for now: text that has come is checked, and buffers go back
+//! to where they were lent.
 
 use alloc::vec::Vec;
 
@@ -68,7 +68,8 @@ impl Incoming {
         }
     }
 
-    /// Checks the beginning of a text that waits in the read buffer. It stays there as it is, masked.
+    /// Checks the beginning of a text that waits in the read buffer. It stays there as it is,
+    /// masked.
     fn check_awaited(&mut self, outgoing: &Outgoing) -> Result<(), InvalidUtf8> {
         let begun = self.read.awaited();
         if begun.first().is_none_or(|first| first & 0x0F != TEXT) {
@@ -122,8 +123,8 @@ impl Incoming {
         self.read.needs_buffer()
     }
 
-    /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only for
-    /// the frames that need it.
+    /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only
+    /// for the frames that need it.
     pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
         self.read.supply(buffer, grown);
     }

@@ -1,5 +1,5 @@
-//! The receiving side of an endpoint: from what was read to the message that was found in it; what is
-//! done when nothing more comes is beside it.
+//! The receiving side of an endpoint: from what was read to the message that was found in it; what
+//! is done when nothing more comes is beside it.
 
 mod idle;
 
@@ -277,8 +277,9 @@ impl Incoming {
         }
     }
 
-    /// The short way for what messages in fragments consist of: frames that begin a message or continue it
-    /// and lie in the read buffer completely, and pieces of the latter. Whether the message is complete.
+    /// The short way for what messages in fragments consist of: frames that begin a message or
+    /// continue it and lie in the read buffer completely, and pieces of the latter. Whether the
+    /// message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
         let unread = &mut self.read.bytes[self.read.unread.clone()];
         if let Some(Whole { kind, key, payload }) = outgoing.connection.receive_first(unread) {
@@ -310,8 +311,8 @@ impl Incoming {
         }
     }
 
-    /// Collects the rest of a frame, or the beginning of one. Whether the message is complete; `None`
-    /// if there is no such thing.
+    /// Collects the rest of a frame, or the beginning of one. Whether the message is complete;
+    /// `None` if there is no such thing.
     #[inline(never)]
     fn collect_piece(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
         let unread = &mut self.read.bytes[self.read.unread.clone()];
@@ -354,8 +355,8 @@ impl Incoming {
         }
     }
 
-    /// Whether so little was read into the assembler's room that it waits there for more, so that small
-    /// reads cost next to nothing. Takes note of what came.
+    /// Whether so little was read into the assembler's room that it waits there for more, so that
+    /// small reads cost next to nothing. Takes note of what came.
     fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
         let waits = (1..self.room.min(STEP)).contains(&self.direct)
             && self.read.unread.is_empty()
@@ -372,8 +373,8 @@ impl Incoming {
         if self.read.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
     }
 
-    /// The short way for the first `count` bytes that were read into the assembler's room: payload of
-    /// the frame under way. Whether the message is complete; `None` if it was not that.
+    /// The short way for the first `count` bytes that were read into the assembler's room: payload
+    /// of the frame under way. Whether the message is complete; `None` if it was not that.
     fn collect_direct(&mut self, count: u32, outgoing: &mut Outgoing) -> Option<bool> {
         if count == 0 {
             return None;
@@ -470,7 +471,8 @@ fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, InvalidUtf8> {
     }
 }
 
-/// From how much on it is unmasked before there is more, in bytes: it is in the first-level cache then.
+/// From how much on it is unmasked before there is more, in bytes: it is in the first-level cache
+/// then.
 const STEP: u32 = 8 * 1024;
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the

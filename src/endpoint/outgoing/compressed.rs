@@ -1,4 +1,5 @@
-//! Sending with permessage-deflate (RFC 7692): the payload is compressed behind room for its header.
+//! Sending with permessage-deflate (RFC 7692): the payload is compressed behind room for its
+//! header.
 
 use alloc::vec::Vec;
 
@@ -47,8 +48,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// The next part of a message where permessage-deflate was agreed on. The first one says whether it
-    /// is compressed.
+    /// The next part of a message where permessage-deflate was agreed on. The first one says
+    /// whether it is compressed.
     pub(super) fn send_part_deflated(
         &mut self,
         part: &Outbound<'_>,

@@ -1,5 +1,5 @@
-//! Sending without a copy of the payload: from where the caller has it, by reference count, or masked
-//! where it lies.
+//! Sending without a copy of the payload: from where the caller has it, by reference count, or
+//! masked where it lies.
 
 use alloc::string::String;
 use core::mem;
@@ -14,8 +14,8 @@ use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage, Unsent};
 
 impl Outgoing {
-    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not copied
-    /// then.
+    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not
+    /// copied then.
     pub(crate) fn send_shared(
         &mut self,
         outbound: Outbound<'_>,
@@ -33,8 +33,8 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether a message is to be sent from where it lies: it is large, and goes out as it is. For what is
-    /// smaller a vectored write costs a socket more than the copy that it spares.
+    /// Whether a message is to be sent from where it lies: it is large, and goes out as it is. For
+    /// what is smaller a vectored write costs a socket more than the copy that it spares.
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn sends_in_place(&self, outbound: &Outbound<'_>) -> bool {
@@ -93,7 +93,8 @@ impl Outgoing {
         copy::append(self.queue.tail(), rest);
     }
 
-    /// Writes what is queued and `behind` it, as long as anything is taken. What is left of `behind`.
+    /// Writes what is queued and `behind` it, as long as anything is taken. What is left of
+    /// `behind`.
     fn write_through<'b>(
         &mut self,
         mut behind: &'b [u8],
@@ -124,7 +125,8 @@ impl Outgoing {
     }
 
     /// Sends a message that is given away. If that fails it is what it was, otherwise nothing in
-    /// particular: to hand it over would move a small one through memory for longer than it is copied.
+    /// particular: to hand it over would move a small one through memory for longer than it is
+    /// copied.
     #[inline]
     pub(crate) fn send_owned(&mut self, message: &mut OwnedMessage) -> Result<(), SendError> {
         let outbound = message.as_message().into();

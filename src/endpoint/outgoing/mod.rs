@@ -1,7 +1,7 @@
 //! The sending side of an endpoint: the connection, a queue of encoded frames, and how full it is.
 //!
-//! Here is what nearly every send takes; beside it, what spares the copy of a large payload, and what
-//! compresses.
+//! Here is what nearly every send takes; beside it, what spares the copy of a large payload, and
+//! what compresses.
 
 #[cfg(feature = "deflate")]
 mod compressed;
@@ -129,8 +129,8 @@ impl Outgoing {
         if self.is_full() { Err(SendError::Full { queued: self.queued() }) } else { Ok(()) }
     }
 
-    // Always: a message that is handed over in memory is stored in halves and loaded whole, which the
-    // processor cannot forward. It stays in registers up to the copy of its payload.
+    // Always: a message that is handed over in memory is stored in halves and loaded whole, which
+    // the processor cannot forward. It stays in registers up to the copy of its payload.
     #[inline(always)]
     pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         match outbound.content {
