@@ -404,7 +404,7 @@ async fn message_that_is_given_away_is_flushed() {
 
 #[tokio::test(start_paused = true)]
 async fn large_message_is_sent_from_where_it_lies() {
-    for big in [vec![7; 512], vec![7; 100_000]] {
+    for big in [vec![7; 4096], vec![7; 100_000]] {
         let all = [frame(TEXT, b"a"), frame(BINARY, &big), frame(TEXT, b"b")].concat();
         let steps = [(usize::MAX, usize::MAX), (999, usize::MAX), (usize::MAX, 3), (7, 0)];
         for ((step, room), split) in steps.into_iter().flat_map(|it| [(it, false), (it, true)]) {
@@ -1810,4 +1810,54 @@ async fn what_goes_over_the_wire_is_compressed() {
         drop(near);
     };
     ends(async { tokio::join!(serve, call) }).await.0.expect("as expected");
+}
+
+// ---- several threads ----------------------------------------------------------------------------
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn tasks_of_a_split_connection_wake_each_other_across_threads() {
+    const EACH: usize = 300;
+    const SENDERS: usize = 3;
+    let mut config = Config::default();
+    // They wait for room and for the transport, again and again.
+    (config.high_watermark, config.low_watermark) = (1_000, 100);
+    for room in [40, 700, 5_000] {
+        let (near, far) = duplex(room);
+        let mut tasks = Vec::new();
+        let ends = [
+            WebSocket::new(near, server(&config)).split(),
+            WebSocket::new(far, client(&config)).split(),
+        ];
+        for (mut receiver, sender) in ends {
+            for id in 0..SENDERS {
+                let sender = sender.clone();
+                tasks.push(tokio::spawn(async move {
+                    for i in 0..EACH {
+                        let payload = vec![u8::try_from(id).expect("few"); 1 + i * 7 % 900];
+                        match i % 3 {
+                            0 => sender.feed(&payload).await.expect("open"),
+                            1 => sender.send(&payload).await.expect("open"),
+                            _ => sender.send_owned(payload).await.expect("open"),
+                        }
+                    }
+                    sender.flush().await.expect("open");
+                }));
+            }
+            tasks.push(tokio::spawn(async move {
+                let mut count = [0; SENDERS];
+                while count != [EACH; SENDERS] {
+                    let message = receiver.next().await.expect("open").expect("a message");
+                    let id = usize::from(message.as_bytes()[0]);
+                    assert_eq!(message.as_bytes().len(), 1 + count[id] * 7 % 900);
+                    count[id] += 1;
+                }
+            }));
+        }
+        for task in tasks {
+            tokio::time::timeout(Duration::from_secs(60), task)
+                .await
+                .expect("none sleeps")
+                .expect("no panic");
+        }
+    }
 }
