@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::{Incoming, Outgoing};
+#[cfg(feature = "std")]
 use crate::assembler::{self, LARGE};
 use crate::connection::{Begun, Event};
 use crate::error::ProtocolError;
