@@ -1154,3 +1154,22 @@ fn what_is_due_is_queued_while_a_frame_waits() {
         assert_eq!(sent_by(role, &queued(&endpoint)), [(0x89, vec![])]);
     }
 }
+
+#[test]
+fn input_that_is_pushed_behind_a_begun_large_frame_comes_before_what_is_read_later() {
+    for role in ROLES {
+        let payload = pattern(120_000);
+        let wire = frame(role, 0x82, &payload);
+        let mut run = Run::new(endpoint(role));
+        run.read(&wire[..20_000], usize::MAX);
+        // So little that it waits in the room of the message.
+        run.read(&wire[20_000..20_700], usize::MAX);
+        run.endpoint.push_input(&wire[20_700..21_000]);
+        // As much as there is room for before a poll.
+        let mut rest = &wire[21_000..];
+        read_some(&mut run.endpoint, &mut rest, 500);
+        run.poll();
+        run.read(rest, 5_000);
+        assert!(run.messages == [Seen::binary(&payload)], "{role:?}");
+    }
+}

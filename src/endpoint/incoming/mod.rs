@@ -87,8 +87,11 @@ impl Incoming {
     }
 
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        // What was read there waits for more.
-        if self.read.bypassed && (1..self.room).contains(&self.direct) {
+        // What was read there waits for more, and nothing was pushed behind it.
+        if self.read.bypassed
+            && (1..self.room).contains(&self.direct)
+            && self.read.unread.is_empty()
+        {
             return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
         }
         // A large frame that has brought some of itself is read straight into the message.
