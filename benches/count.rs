@@ -1,4 +1,5 @@
-//! Small whole messages through `Endpoint`, beside the least that any codec has to do ("floor").
+//! Small whole messages through `Endpoint`, and through `Connection` and `Assembler`, beside the
+//! least that any codec has to do ("floor").
 //!
 //! ```text
 //! cargo bench --bench count                     every row: ns per message, minimum of many rounds
@@ -6,8 +7,9 @@
 //! ```
 //!
 //! The instructions of a message are the difference between two counts of rounds. What a row
-//! contains is the copy into the read buffer, decoding, and looking at the message. `trickle`
-//! decodes in reads of 7 bytes, `fragments` a message of 64 KiB in fragments of the given size.
+//! contains is the copy into the read buffer, decoding, and looking at the message. `events` does
+//! so with `Connection` and a buffer of its own, `trickle` in reads of 7 bytes, `fragments` a
+//! message of 64 KiB in fragments of the given size.
 //! `encode` copies into the output; `aliased` does, from where `memcpy` may be slow; `give` gives
 //! the payload away by reference count, `through` sends it from where it is. Keys cost nothing, but
 //! for `client-os`, where they are those of `random_keys`: what it adds to `client` is what keys
@@ -19,7 +21,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use websocket_proto::connection::{Connection, Fragment, KeySource, NoEntropy};
 use websocket_proto::endpoint::{Config, Endpoint};
-use websocket_proto::{Message, OwnedMessage, random_keys, utf8};
+use websocket_proto::{Assembler, Event, Input, Message, OwnedMessage, random_keys, utf8};
 
 /// A multiple of no frame's length, so that some frames are split between reads.
 const READ: usize = 16 * 1024;
@@ -140,6 +142,35 @@ impl Codec for Reads<Endpoint> {
             while let Some(received) = codec.next().expect("valid") {
                 black_box(received.message.as_bytes());
                 messages += 1;
+            }
+        }
+        messages
+    }
+}
+
+/// What needs no endpoint.
+struct Own {
+    connection: Connection,
+    assembler: Assembler,
+    buffer: Vec<u8>,
+}
+
+impl Codec for Own {
+    #[inline(never)]
+    fn round(&mut self, stream: &[u8]) -> usize {
+        let Self { connection, assembler, buffer } = self;
+        let mut messages = 0;
+        for bytes in stream.chunks(buffer.len()) {
+            let buffer = &mut buffer[..bytes.len()];
+            copy(buffer, bytes);
+            let mut input = Input::new(buffer);
+            while let Some(event) = connection.receive(&mut input).expect("valid") {
+                if let Event::Data(piece) = event
+                    && let Some(message) = assembler.push(piece, connection).expect("valid")
+                {
+                    black_box(message.as_bytes());
+                    messages += 1;
+                }
             }
         }
         messages
@@ -390,6 +421,11 @@ fn row<'m>(name: &str, text: &'m mut String) -> (Box<dyn Codec + 'm>, Vec<u8>) {
         "floor" => {
             Box::new(Reads { codec: Floor { buffer: vec![0; READ], start: 0, end: 0 }, read })
         }
+        _ if way == "events" => Box::new(Own {
+            connection: connection(role, &config),
+            assembler: Assembler::new(),
+            buffer: vec![0; READ],
+        }),
         _ => Box::new(Reads { codec: Endpoint::new(connection(role, &config), &config), read }),
     };
     (codec, stream)
@@ -409,6 +445,8 @@ fn main() {
     for (way, role) in [
         ("decode", "server"),
         ("decode", "client"),
+        ("events", "server"),
+        ("events", "client"),
         ("encode", "server"),
         ("encode", "client"),
         ("encode", "client-os"),

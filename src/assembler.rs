@@ -17,7 +17,7 @@ use crate::error::ProtocolError;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Kind, Message, OwnedMessage};
-use crate::utf8::{self, InvalidUtf8, Validator};
+use crate::utf8::{InvalidUtf8, Validator};
 
 /// Makes whole messages of the pieces that a [`Connection`] hands out.
 ///
@@ -98,19 +98,33 @@ impl Assembler {
     /// [`InvalidDeflate`](ProtocolError::InvalidDeflate),
     /// [`MessageTooLong`](ProtocolError::MessageTooLong) and
     /// [`CompressionRatio`](ProtocolError::CompressionRatio).
+    #[inline]
     pub fn push<'m>(
         &'m mut self,
         piece: Data<'m>,
         connection: &mut Connection,
     ) -> Result<Option<Message<'m>>, ProtocolError> {
-        let result = if self.is_whole(&piece) {
-            message(piece.kind, piece.payload).map(Some)
-        } else {
-            self.collect(&piece).and_then(|complete| match complete {
-                true => self.message().map(Some),
-                false => Ok(self.check().map(|()| None)?),
-            })
-        };
+        if self.is_whole(&piece) {
+            return match Message::checked(piece.kind, piece.payload) {
+                Ok(message) => Ok(Some(message)),
+                Err(InvalidUtf8) => Err(connection.fail(ProtocolError::InvalidUtf8)),
+            };
+        }
+        // Apart, so that a whole message stays in registers.
+        let Data { kind, rsv, first, last, payload } = piece;
+        self.push_part(Data { kind, rsv, first, last, payload }, connection)
+    }
+
+    /// What [`push`](Self::push) does with a piece that is not a whole message.
+    fn push_part(
+        &mut self,
+        piece: Data<'_>,
+        connection: &mut Connection,
+    ) -> Result<Option<Message<'_>>, ProtocolError> {
+        let result = self.collect(&piece).and_then(|complete| match complete {
+            true => self.message().map(Some),
+            false => Ok(self.check().map(|()| None)?),
+        });
         result.map_err(|error| connection.fail(error))
     }
 
@@ -272,7 +286,7 @@ impl Assembler {
     /// The message, if the last piece completed it.
     fn message(&self) -> Result<Message<'_>, ProtocolError> {
         let (kind, payload) = self.parts();
-        message(kind, payload)
+        Ok(Message::checked(kind, payload)?)
     }
 
     /// Takes the complete message without a copy of a large one.
@@ -425,12 +439,3 @@ pub(crate) const LARGE_U64: u64 = 4 * 1024;
 
 /// The largest buffer that is kept although the last messages had no use for it, in bytes.
 const KEEP: usize = 64 * 1024;
-
-/// Lends a whole payload as a message; text is checked here.
-#[inline]
-fn message(kind: Kind, payload: &[u8]) -> Result<Message<'_>, ProtocolError> {
-    match kind {
-        Kind::Text => Ok(Message::Text(utf8::validate(payload)?)),
-        Kind::Binary => Ok(Message::Binary(payload)),
-    }
-}

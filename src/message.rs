@@ -10,6 +10,8 @@ use crate::deflate::Compression;
 use crate::frame::OpCode;
 #[cfg(feature = "alloc")]
 use crate::prepared::PreparedMessage;
+#[cfg(feature = "alloc")]
+use crate::utf8::{self, InvalidUtf8};
 
 /// What a message carries (RFC 6455 §5.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,6 +51,16 @@ pub enum Message<'m> {
 }
 
 impl<'m> Message<'m> {
+    /// A whole payload as a message; text is checked here.
+    #[cfg(feature = "alloc")]
+    #[inline]
+    pub(crate) fn checked(kind: Kind, payload: &'m [u8]) -> Result<Self, InvalidUtf8> {
+        match kind {
+            Kind::Text => utf8::validate(payload).map(Self::Text),
+            Kind::Binary => Ok(Self::Binary(payload)),
+        }
+    }
+
     /// Text or binary.
     #[inline]
     #[must_use]

@@ -40,6 +40,7 @@ use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
+use crate::utf8::InvalidUtf8;
 pub use opening::{Accepting, accept, connect};
 use reader::{Reader, Side, is_wait};
 pub use split::{Receiver, Sender};
@@ -83,21 +84,35 @@ impl<S: Transport> WebSocket<S> {
     /// each later call. The Close frame that belongs to the first has been written by then, and
     /// the stream is shut down.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
+    #[inline(always)] // What a call gives goes through memory.
     pub fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
+        // While too much is queued that is written first.
+        let whole = if self.outgoing.is_congested() {
+            None
+        } else {
+            self.reader.incoming.poll_whole(&mut self.outgoing)
+        };
+        let Some((kind, payload)) = whole else { return self.next_any() };
+        let Self { reader: Reader { stream, incoming }, outgoing } = self;
+        match incoming.lend_whole(kind, payload) {
+            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
+            Err(InvalidUtf8) => Err(stream.fail(outgoing, InvalidUtf8.into())),
+        }
+    }
+
+    /// What [`next`](Self::next) does when no whole message in one frame has been read.
+    fn next_any(&mut self) -> Result<Option<Received<'_>>, Error> {
         let Self { reader, outgoing } = self;
         if !reader.find(outgoing)? {
             return Ok(None);
         }
-        match reader.incoming.message() {
+        let Reader { stream, incoming } = reader;
+        match incoming.message() {
             Ok(message) => {
-                let out = Out::new(outgoing, reader.incoming.shared());
+                let out = Out::new(outgoing, incoming.shared());
                 Ok(Some(Received { message, out }))
             }
-            Err(error) => {
-                outgoing.fail(error);
-                reader.stream.end(outgoing)?;
-                Err(error.into())
-            }
+            Err(error) => Err(stream.fail(outgoing, error)),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
-use crate::error::TimeoutError;
+use crate::error::{ProtocolError, TimeoutError};
 
 /// The sending side, as the loop needs it: owned, or behind a lock.
 pub(super) trait Side<S> {
@@ -241,6 +241,16 @@ impl<S: Transport> Stream<S> {
         let _ = self.io.set_read_timeout(None);
         let _ = self.io.set_write_timeout(None);
         self.io
+    }
+
+    /// Fails the connection because of a text that has been received, and ends it.
+    #[cold]
+    pub(super) fn fail(&mut self, side: &mut impl Side<S>, error: ProtocolError) -> Error {
+        side.with(|outgoing| outgoing.fail(error));
+        match self.end(side) {
+            Ok(()) => error.into(),
+            Err(error) => error,
+        }
     }
 
     /// Writes what is queued, shuts down, and waits for the peer to end the stream: a reset would

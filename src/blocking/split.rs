@@ -19,6 +19,7 @@ use crate::connection::CloseOutcome;
 use crate::endpoint::Outgoing;
 use crate::error::{SendError, TimeoutError};
 use crate::message::{Message, Outbound};
+use crate::utf8::InvalidUtf8;
 
 #[derive(Debug)]
 struct Shared<W> {
@@ -137,17 +138,25 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
     /// As [`WebSocket::next`].
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
+        let whole = self.reader.incoming.poll_whole(&mut lock(&self.shared.outgoing));
+        let Some((kind, payload)) = whole else { return self.next_any() };
+        let Self { reader: Reader { stream, incoming }, shared } = self;
+        match incoming.lend_whole(kind, payload) {
+            Ok(message) => Ok(Some(message)),
+            Err(InvalidUtf8) => Err(stream.fail(shared, InvalidUtf8.into())),
+        }
+    }
+
+    /// What [`next`](Self::next) does when no whole message in one frame has been read.
+    fn next_any(&mut self) -> Result<Option<Message<'_>>, Error> {
         let Self { reader, shared } = self;
         if !reader.find(shared)? {
             return Ok(None);
         }
-        match reader.incoming.message() {
+        let Reader { stream, incoming } = reader;
+        match incoming.message() {
             Ok(message) => Ok(Some(message)),
-            Err(error) => {
-                lock(&shared.outgoing).fail(error);
-                reader.stream.end(shared)?;
-                Err(error.into())
-            }
+            Err(error) => Err(stream.fail(shared, error)),
         }
     }
 

@@ -246,11 +246,11 @@ impl Receiver {
     }
 
     /// The next frame, if it is a whole message of less than `below` bytes and lies in `bytes`
-    /// completely; see [`Decoder::peek_whole`]. Leaves no trace: [`receive`](Self::receive) would
+    /// completely; see [`Plain::whole`]. Leaves no trace: [`receive`](Self::receive) would
     /// have begun a message and ended it.
     #[inline]
-    pub(super) fn peek_whole(&self, bytes: &[u8], below: u32) -> Option<Whole> {
-        let (opcode, Plain { key, head, len }) = self.decoder.peek_whole(bytes)?;
+    pub(super) fn peek_whole<const MASKED: bool>(&self, bytes: &[u8], below: u32) -> Option<Whole> {
+        let (opcode, Plain { key, head, len }) = Plain::whole::<MASKED>(bytes)?;
         // What is shorter than this fits; what is longer may be anything.
         if len >= usize::try_from(below).unwrap_or(usize::MAX) || len > bytes.len() - head {
             return None;

@@ -185,17 +185,13 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ProtocolError`], sticky; the Close frame is in the output queue.
-    #[inline]
+    #[inline(always)] // What a call gives goes through memory.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
         // What is due is queued on the long way.
-        if self.incoming.only_waits(&mut self.outgoing) { Ok(None) } else { self.next_found() }
-    }
-
-    /// What [`next`](Self::next) does when there may be a message: apart from it, so that a small
-    /// read costs no call.
-    #[inline]
-    fn next_found(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
+        if self.incoming.only_waits(&mut self.outgoing) {
+            return Ok(None);
+        }
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
             return self.next_any();
         };

@@ -182,6 +182,16 @@ impl ReadBuffer {
         true
     }
 
+    /// Takes the frame that begins the unread bytes and is whole; `payload` is where among them its
+    /// payload lies, which is lent.
+    #[inline]
+    pub(super) fn take_frame(&mut self, payload: Range<usize>) -> &mut [u8] {
+        let start = self.unread.start;
+        self.unread.start += payload.end;
+        self.await_nothing();
+        &mut self.bytes[start + payload.start..start + payload.end]
+    }
+
     /// Ends that: the frame is whole, or will be decoded as far as it has come.
     #[inline]
     pub(super) fn await_nothing(&mut self) {

@@ -121,6 +121,7 @@ impl Decoder {
     ///
     /// The short way for what most streams consist of: it leaves it to the caller to take the frame
     /// and to unmask it. `None` for any other frame; [`decode`](Self::decode) is for all of them.
+    #[cfg(feature = "alloc")]
     #[inline]
     pub(crate) fn peek_whole(&self, bytes: &[u8]) -> Option<(OpCode, Plain)> {
         match self.rules.masking {
