@@ -69,16 +69,17 @@ impl ReadBuffer {
         self.unread.end < to_usize(self.awaited_end)
     }
 
-    /// As [`awaits`](Self::awaits), of one that fits without more ado.
+    /// As [`awaits`](Self::awaits), and there is room for more of it.
     #[inline]
     pub(super) fn awaits_in_place(&self) -> bool {
-        self.awaits() && !self.grown
+        self.awaits() && self.unread.end < self.bytes.len()
     }
 
-    /// All that is behind what was read.
+    /// That room.
     #[inline]
     pub(super) fn rest(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.unread.end..]
+        let end = self.read_end();
+        &mut self.bytes[self.unread.end..end]
     }
 
     /// The room to read into.
