@@ -43,9 +43,11 @@ impl Connection {
     ) -> Result<(), SendError> {
         let message = message.into();
         let (kind, payload) = (message.kind(), message.as_bytes());
+        // What nearly every call sends: part of its caller, with code of its own for each role, in
+        // which all else is folded away. A call would save registers for what is seldom.
         match self.sender.keys() {
-            None => self.send_whole(kind, payload, out),
-            Some(keys) => self.send_whole_masked(keys, kind, payload, out),
+            None => self.append(None, kind, Rsv::NONE, payload, None, out),
+            keys => self.append(keys, kind, Rsv::NONE, payload, None, out),
         }
     }
 
@@ -151,31 +153,6 @@ impl Connection {
         self.append(self.sender.keys(), kind, rsv, payload, fragment, out)
     }
 
-    /// A whole message is what nearly every call sends, so each role has code of its own for it, in
-    /// which all else is folded away: who draws no keys has fewer registers to save.
-    #[cfg(feature = "alloc")]
-    #[inline(never)]
-    fn send_whole(
-        &mut self,
-        kind: Kind,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.append(None, kind, Rsv::NONE, payload, None, out)
-    }
-
-    #[cfg(feature = "alloc")]
-    #[inline(never)]
-    fn send_whole_masked(
-        &mut self,
-        keys: KeySource,
-        kind: Kind,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.append(Some(keys), kind, Rsv::NONE, payload, None, out)
-    }
-
     /// Appends a frame, masked if there are keys: those of this end.
     #[cfg(feature = "alloc")]
     #[inline(always)]
@@ -192,7 +169,7 @@ impl Connection {
         let mask = keys.map(draw_key).transpose()?;
         let header = self.sender.unmasked_header(kind, rsv, fragment, len64(payload))?;
         self.timers.note_active();
-        Header { mask, ..header }.encode().append_to(out);
+        Header { mask, ..header }.append_to(out);
         match mask {
             Some(key) if !payload.is_empty() => mask::append(out, payload, key),
             Some(_) | None => copy::append(out, payload),

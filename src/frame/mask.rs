@@ -117,18 +117,17 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 
 /// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
 /// written.
-///
-/// Each size has code of its own, so that none saves registers for another.
 #[cfg(feature = "alloc")]
 #[inline]
 pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     match data.len() {
-        16..=32 => append_short::<16, 32>(out, data, key),
         #[cfg(feature = "std")]
         WIDE.. => wide::append(out, data, key),
-        33.. => append_blocks(out, data, key),
-        8..=15 => append_short::<8, 16>(out, data, key),
-        4..=7 => append_short::<4, 8>(out, data, key),
+        65.. => append_blocks(out, data, key),
+        32..=64 => append_ends::<32>(out, data, key),
+        16..=31 => append_ends::<16>(out, data, key),
+        8..=15 => append_ends::<8>(out, data, key),
+        4..=7 => append_ends::<4>(out, data, key),
         _ => {
             for (byte, key) in data.iter().zip(key.0) {
                 out.push(byte ^ key);
@@ -137,56 +136,30 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     }
 }
 
-/// [`append`] for `HALF` to `WHOLE` bytes. They are put together apart and appended at once: a
-/// `Vec` asks for its room each time.
+/// [`append`] for `N` to twice `N` bytes: the first and the last `N`, which overlap.
 #[cfg(feature = "alloc")]
-#[inline(never)]
-fn append_short<const HALF: usize, const WHOLE: usize>(
-    out: &mut Vec<u8>,
-    data: &[u8],
-    key: MaskKey,
-) {
-    let end = out.len() + data.len();
-    out.extend_from_slice(&short::<HALF, WHOLE>(data, key));
-    out.truncate(end);
+#[inline(always)]
+fn append_ends<const N: usize>(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    if let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
+        let end = out.len() + data.len();
+        out.extend_from_slice([masked(*first, key), [0; N]].as_flattened());
+        out.truncate(end);
+        write_last(out, masked(*last, key.advanced(data.len())));
+    }
 }
 
-/// [`append`] for 16 bytes or more. As in [`apply`], the end is a block that overlaps those before.
+/// [`append`] for 64 bytes or more. As in [`apply`], the end is a block that overlaps those before.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     let end = out.len() + data.len();
-    let (blocks, rest) = data.as_chunks::<64>();
-    for block in blocks {
+    for block in data.as_chunks::<64>().0 {
         out.extend_from_slice(&masked(*block, key));
     }
-    let (blocks, rest) = rest.as_chunks::<32>();
-    for block in blocks {
-        out.extend_from_slice(&masked(*block, key));
+    if let Some(last) = data.last_chunk::<64>() {
+        out.truncate(end - 64);
+        out.extend_from_slice(&masked(*last, key.advanced(data.len())));
     }
-    for block in rest.as_chunks::<16>().0 {
-        out.extend_from_slice(&masked(*block, key));
-    }
-    if let Some(&last) = data.last_chunk::<16>() {
-        out.truncate(end - 16);
-        out.extend_from_slice(&masked(last, key.advanced(data.len())));
-    }
-}
-
-/// `data` of `HALF` to `WHOLE` bytes, masked, and anything behind it.
-#[cfg(feature = "alloc")]
-#[inline]
-fn short<const HALF: usize, const WHOLE: usize>(data: &[u8], key: MaskKey) -> [u8; WHOLE] {
-    let mut short = [0; WHOLE];
-    if let (Some(&first), Some(&last)) = (data.first_chunk::<HALF>(), data.last_chunk::<HALF>())
-        && let Some(place) = short.get_mut(..data.len())
-    {
-        if let Some(place) = place.first_chunk_mut() {
-            *place = masked(first, key);
-        }
-        write_last(place, masked(last, key.advanced(data.len())));
-    }
-    short
 }
 
 /// From this size on the widest vectors of the processor are worth asking for, in bytes.

@@ -4,6 +4,8 @@
 //! No limits, no control frames, no errors: whatever a real implementation does beside this is
 //! what its ratio to the floor is made of.
 
+use std::ops::Range;
+
 use crate::memory::Memory;
 use crate::wire::{Role, TEXT};
 
@@ -48,7 +50,39 @@ impl Decoder {
     }
 
     /// The next message, lent.
+    #[inline(always)]
     pub fn next(&mut self) -> &[u8] {
+        match self.whole() {
+            Some(at) => lend(&self.buffer[at], self.is_text),
+            None => self.next_any(),
+        }
+    }
+
+    /// A message in one small frame that has been read already.
+    #[inline(always)]
+    fn whole(&mut self) -> Option<Range<usize>> {
+        let bytes = &mut self.buffer[self.start..self.end];
+        let &[first, second] = bytes.first_chunk()?;
+        let (head, len) = match second & 127 {
+            126 => (4, usize::from(u16::from_be_bytes(*bytes[2..].first_chunk()?))),
+            127 => return None,
+            len => (2, usize::from(len)),
+        };
+        let at = if self.masked { head + 4 } else { head };
+        if first & 128 == 0 || first & 15 == 0 || bytes.len() < at + len {
+            return None;
+        }
+        self.is_text = first & 15 == TEXT;
+        if self.masked {
+            let key = *bytes[head..].first_chunk()?;
+            unmask(&mut bytes[at..at + len], key);
+        }
+        let at = self.start + at;
+        self.start = at + len;
+        Some(at..at + len)
+    }
+
+    fn next_any(&mut self) -> &[u8] {
         self.collected = 0;
         loop {
             self.want(2, self.reads);
@@ -198,25 +232,20 @@ impl Encoder {
     }
 
     pub fn send(&mut self, opcode: u8, payload: &[u8]) {
-        let mut head = [0x80 | opcode, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-        let len = match u64::try_from(payload.len()).expect("64 bits").to_be_bytes() {
-            [.., len] if payload.len() <= 125 => {
-                head[1] = len;
-                2
-            }
+        let first = 0x80 | opcode;
+        let mask = if self.role == Role::Client { 0x80 } else { 0 };
+        match u64::try_from(payload.len()).expect("64 bits").to_be_bytes() {
+            [.., len] if payload.len() <= 125 => self.out.extend_from_slice(&[first, mask | len]),
             [.., high, low] if payload.len() < 1 << 16 => {
-                head[1..4].copy_from_slice(&[126, high, low]);
-                4
+                self.out.extend_from_slice(&[first, mask | 126, high, low]);
             }
             len => {
-                head[1] = 127;
-                head[2..].copy_from_slice(&len);
-                10
+                self.out.extend_from_slice(&[first, mask | 127]);
+                self.out.extend_from_slice(&len);
             }
-        };
+        }
         match self.role {
             Role::Server => {
-                self.out.extend_from_slice(&head[..len]);
                 if payload.len() < BY_REFERENCE {
                     self.out.extend_from_slice(payload);
                 } else {
@@ -225,8 +254,6 @@ impl Encoder {
                 }
             }
             Role::Client => {
-                head[1] |= 0x80;
-                self.out.extend_from_slice(&head[..len]);
                 let key = self.key();
                 self.out.extend_from_slice(&key);
                 for piece in payload.chunks(4096) {
