@@ -215,17 +215,13 @@ impl Connection {
 
     /// The header of a message that a server sends from where it is.
     #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn send_header(
-        &mut self,
-        kind: Kind,
-        len: usize,
-    ) -> Result<EncodedHeader, SendError> {
+    #[inline(always)]
+    pub(crate) fn send_header(&mut self, kind: Kind, len: usize) -> Result<Header, SendError> {
         self.check_open()?;
         let len = u64::try_from(len).unwrap_or(u64::MAX);
         let header = self.sender.unmasked_header(kind, Rsv::NONE, None, len)?;
         self.timers.note_active();
-        Ok(header.encode())
+        Ok(header)
     }
 
     /// A Ping with this payload, to be written before anything that is sent later

@@ -27,7 +27,7 @@ impl Outgoing {
             return self.send(outbound);
         }
         self.check_room()?;
-        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?.encode();
         head.append_to(self.queue.tail());
         self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
         Ok(())
@@ -57,7 +57,7 @@ impl Outgoing {
         }
         self.check_room()?;
         let payload = outbound.content.as_bytes();
-        let head = self.connection.send_header(outbound.content.kind(), payload.len())?;
+        let head = self.connection.send_header(outbound.content.kind(), payload.len())?.encode();
         let mut written = 0;
         // Then the header need not be queued to be written.
         if self.queue.len() == 0 {
@@ -142,10 +142,10 @@ impl Outgoing {
         let (kind, len) = (message.kind(), message.as_bytes().len());
         let (head, payload) = match (self.connection.role(), message) {
             (Role::Server, OwnedMessage::Binary(bytes)) => {
-                (self.connection.send_header(kind, len)?, mem::take(bytes))
+                (self.connection.send_header(kind, len)?.encode(), mem::take(bytes))
             }
             (Role::Server, OwnedMessage::Text(text)) => {
-                (self.connection.send_header(kind, len)?, mem::take(text).into())
+                (self.connection.send_header(kind, len)?.encode(), mem::take(text).into())
             }
             (Role::Client, OwnedMessage::Text(text)) => {
                 let mut payload = mem::take(text).into_bytes();
