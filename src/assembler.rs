@@ -122,7 +122,7 @@ impl Assembler {
         connection: &mut Connection,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let result = self.collect(&piece).and_then(|complete| match complete {
-            true => self.message().map(Some),
+            true => Ok(Some(self.message()?)),
             false => Ok(self.check().map(|()| None)?),
         });
         result.map_err(|error| connection.fail(error))
@@ -284,13 +284,13 @@ impl Assembler {
     }
 
     /// The message, if the last piece completed it.
-    fn message(&self) -> Result<Message<'_>, ProtocolError> {
+    fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = self.parts();
-        Ok(Message::checked(kind, payload)?)
+        Message::checked(kind, payload)
     }
 
     /// Takes the complete message without a copy of a large one.
-    pub(crate) fn take(&mut self) -> Result<OwnedMessage, ProtocolError> {
+    pub(crate) fn take(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
         self.reclaim();
         let lent = self.message()?;
         let owned = match lent {

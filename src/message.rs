@@ -53,7 +53,7 @@ pub enum Message<'m> {
 impl<'m> Message<'m> {
     /// A whole payload as a message; text is checked here.
     #[cfg(feature = "alloc")]
-    #[inline]
+    #[inline(always)]
     pub(crate) fn checked(kind: Kind, payload: &'m [u8]) -> Result<Self, InvalidUtf8> {
         match kind {
             Kind::Text => utf8::validate(payload).map(Self::Text),
@@ -98,6 +98,14 @@ impl<'m> Message<'m> {
     #[cfg(feature = "alloc")]
     #[must_use]
     pub fn into_owned(self) -> OwnedMessage {
+        self.make_owned()
+    }
+
+    /// [`into_owned`](Self::into_owned) as part of its caller: what a call gives is moved through
+    /// memory, unless it is where it is to be.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn make_owned(self) -> OwnedMessage {
         match self {
             Self::Text(text) => OwnedMessage::Text(copy::to_string(text)),
             Self::Binary(bytes) => OwnedMessage::Binary(copy::to_vec(bytes).into()),

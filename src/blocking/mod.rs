@@ -40,7 +40,6 @@ use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::{Endpoint, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
-use crate::utf8::InvalidUtf8;
 pub use opening::{Accepting, accept, connect};
 use reader::{Reader, Side, is_wait};
 pub use split::{Receiver, Sender};
@@ -96,7 +95,7 @@ impl<S: Transport> WebSocket<S> {
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
         match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
-            Err(InvalidUtf8) => Err(stream.fail(outgoing, InvalidUtf8.into())),
+            Err(error) => Err(stream.fail(outgoing, error)),
         }
     }
 
@@ -107,7 +106,7 @@ impl<S: Transport> WebSocket<S> {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => {
                 let out = Out::new(outgoing, incoming.shared());
                 Ok(Some(Received { message, out }))

@@ -8,7 +8,8 @@ use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
-use crate::error::{ProtocolError, TimeoutError};
+use crate::error::TimeoutError;
+use crate::utf8::InvalidUtf8;
 
 /// The sending side, as the loop needs it: owned, or behind a lock.
 pub(super) trait Side<S> {
@@ -245,8 +246,8 @@ impl<S: Transport> Stream<S> {
 
     /// Fails the connection because of a text that has been received, and ends it.
     #[cold]
-    pub(super) fn fail(&mut self, side: &mut impl Side<S>, error: ProtocolError) -> Error {
-        side.with(|outgoing| outgoing.fail(error));
+    pub(super) fn fail(&mut self, side: &mut impl Side<S>, error: InvalidUtf8) -> Error {
+        let error = side.with(|outgoing| outgoing.fail(error));
         match self.end(side) {
             Ok(()) => error.into(),
             Err(error) => error,

@@ -19,7 +19,6 @@ use crate::connection::CloseOutcome;
 use crate::endpoint::Outgoing;
 use crate::error::{SendError, TimeoutError};
 use crate::message::{Message, Outbound};
-use crate::utf8::InvalidUtf8;
 
 #[derive(Debug)]
 struct Shared<W> {
@@ -143,7 +142,7 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
         let Self { reader: Reader { stream, incoming }, shared } = self;
         match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(message)),
-            Err(InvalidUtf8) => Err(stream.fail(shared, InvalidUtf8.into())),
+            Err(error) => Err(stream.fail(shared, error)),
         }
     }
 
@@ -154,7 +153,7 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => Ok(Some(message)),
             Err(error) => Err(stream.fail(shared, error)),
         }

@@ -37,7 +37,6 @@ use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
-use crate::utf8::InvalidUtf8;
 
 /// What [`Endpoint::poll`] came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,12 +169,12 @@ impl Endpoint {
     /// # Errors
     ///
     /// [`ProtocolError::InvalidUtf8`], sticky; the Close frame is in the output queue.
-    #[inline]
+    #[inline(always)] // What a call gives goes through memory.
     pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
         match incoming.lend() {
             Ok(message) => Ok(Received { message, out: Out::new(outgoing, incoming.shared()) }),
-            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
+            Err(error) => Err(outgoing.fail(error)),
         }
     }
 
@@ -193,21 +192,24 @@ impl Endpoint {
             return Ok(None);
         }
         let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
-            return self.next_any();
+            let mut next = None;
+            self.next_any(&mut next)?;
+            return Ok(next);
         };
         let Self { incoming, outgoing } = self;
         match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
-            Err(InvalidUtf8) => Err(outgoing.fail(ProtocolError::InvalidUtf8)),
+            Err(error) => Err(outgoing.fail(error)),
         }
     }
 
-    /// What [`next`](Self::next) does with everything that is not a whole message in one frame.
-    fn next_any(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        match self.incoming.poll_any(&mut self.outgoing)? {
-            Status::Message => self.received().map(Some),
-            Status::NeedRead | Status::Closed => Ok(None),
+    /// What [`next`](Self::next) does with everything that is not a whole message in one frame. To
+    /// a place of its own: see [`Connection::receive`].
+    fn next_any<'m>(&'m mut self, next: &mut Option<Received<'m>>) -> Result<(), ProtocolError> {
+        if self.incoming.poll_any(&mut self.outgoing)? == Status::Message {
+            *next = Some(self.received()?);
         }
+        Ok(())
     }
 
     /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large

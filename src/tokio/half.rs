@@ -260,8 +260,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
 
     /// Fails the connection because of a text that has been received, and ends it.
     #[cold]
-    pub(super) async fn fail(&mut self, InvalidUtf8: InvalidUtf8) -> Error {
-        let error = self.outgoing.fail(InvalidUtf8.into());
+    pub(super) async fn fail(&mut self, error: InvalidUtf8) -> Error {
+        let error = self.outgoing.fail(error);
         poll_fn(|cx| self.poll_end(cx.waker(), cx.waker())).await;
         error.into()
     }

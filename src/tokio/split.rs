@@ -20,7 +20,7 @@ use crate::buffers::Receiving;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
-use crate::error::{ProtocolError, SendError};
+use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage};
 use crate::utf8::InvalidUtf8;
 
@@ -60,7 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
         if let Some((kind, payload)) = whole {
             return match incoming.lend_whole(kind, payload) {
                 Ok(message) => Ok(Some(message)),
-                Err(InvalidUtf8) => Err(shared.fail(InvalidUtf8.into()).await),
+                Err(error) => Err(shared.fail(error).await),
             };
         }
         let waiting = Waiting(shared);
@@ -75,7 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
         if !found? {
             return Ok(None);
         }
-        match incoming.message() {
+        match incoming.lend() {
             Ok(message) => Ok(Some(message)),
             Err(error) => Err(shared.fail(error).await),
         }
@@ -101,8 +101,8 @@ struct Waiting<'a, S>(&'a Shared<S>);
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Fails the connection because of a text that has been received, and ends it.
     #[cold]
-    async fn fail(&self, error: ProtocolError) -> Error {
-        lock(&self.half).outgoing.fail(error);
+    async fn fail(&self, error: InvalidUtf8) -> Error {
+        let error = lock(&self.half).outgoing.fail(error);
         poll_fn(|cx| {
             self.writers.poll(lock(&self.half), cx, |half, writer| {
                 half.poll_end(cx.waker(), writer.waker())

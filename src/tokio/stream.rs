@@ -11,7 +11,6 @@ use super::half::Half;
 use super::{Error, WebSocket};
 use crate::close_code::CloseCode;
 use crate::message::OwnedMessage;
-use crate::utf8::InvalidUtf8;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Polls something that writes; the stream and the sink may be in two tasks.
@@ -44,7 +43,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
             match incoming.lend_whole(kind, payload) {
                 Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
                 // The connection fails, and what follows ends it and says why.
-                Err(InvalidUtf8) => half.outgoing.fail(InvalidUtf8.into()),
+                Err(error) => half.outgoing.fail(error),
             };
         }
         let item = loop {

@@ -7,7 +7,6 @@ use super::{Incoming, Outgoing};
 #[cfg(feature = "std")]
 use crate::assembler::{self, LARGE};
 use crate::connection::{Begun, Event};
-use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
 use crate::utf8::InvalidUtf8;
@@ -65,7 +64,7 @@ impl Incoming {
         if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
             // What was read behind it went with it.
             (self.direct, self.room, self.read.bypassed) = (0, 0, false);
-            outgoing.fail(ProtocolError::InvalidUtf8);
+            outgoing.fail(InvalidUtf8);
         }
     }
 

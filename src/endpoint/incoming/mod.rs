@@ -126,9 +126,16 @@ impl Incoming {
     /// Ends the life of the message that was found.
     #[inline]
     fn forget(&mut self) {
-        if let Found::Assembled = mem::replace(&mut self.found, Found::Nothing) {
-            self.assembler.clear();
+        if let Found::Assembled = self.found {
+            self.forget_assembled();
         }
+        self.found = Found::Nothing;
+    }
+
+    #[inline(never)]
+    fn forget_assembled(&mut self) {
+        self.found = Found::Nothing;
+        self.assembler.clear();
     }
 
     #[inline]
@@ -197,7 +204,7 @@ impl Incoming {
         outgoing: &mut Outgoing,
     ) -> Option<(Kind, Range<usize>)> {
         if let Found::Assembled = self.found {
-            self.forget();
+            self.forget_assembled();
         }
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.read.bytes[self.read.unread.clone()];
@@ -430,14 +437,7 @@ impl Incoming {
     }
 
     /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
-    #[inline]
-    pub(crate) fn message(&self) -> Result<Message<'_>, ProtocolError> {
-        Ok(self.lend()?)
-    }
-
-    /// As [`message`](Self::message), with an error that takes no room: the compiler then keeps the
-    /// message in registers.
-    #[inline]
+    #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
             Found::InReadBuffer { kind, len } => (kind, self.read.last_taken(to_usize(len))),
@@ -448,7 +448,7 @@ impl Incoming {
     }
 
     /// Lends what [`poll_whole`](Self::poll_whole) has found.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn lend_whole(
         &self,
         kind: Kind,
@@ -457,16 +457,22 @@ impl Incoming {
         Message::checked(kind, &self.read.bytes[payload])
     }
 
-    /// As [`message`](Self::message), owned; a large one is not copied.
-    pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, ProtocolError> {
-        let owned = match self.found {
-            Found::Assembled => self.assembler.take(),
-            Found::InReadBuffer { .. } | Found::Nothing => Ok(self.message()?.into_owned()),
-        };
-        if owned.is_ok() {
-            self.found = Found::Nothing;
+    /// Gives the message that [`lend`](Self::lend) would lend; a large one is not copied.
+    #[inline(always)]
+    pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
+        if let Found::Assembled = self.found {
+            return self.take_assembled();
         }
-        owned
+        let owned = self.lend()?.make_owned();
+        self.found = Found::Nothing;
+        Ok(owned)
+    }
+
+    #[inline(never)]
+    fn take_assembled(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
+        let owned = self.assembler.take()?;
+        self.found = Found::Nothing;
+        Ok(owned)
     }
 }
 

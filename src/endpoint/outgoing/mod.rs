@@ -28,6 +28,7 @@ use crate::frame::Rsv;
 use crate::message::{Content, Kind, Outbound};
 use crate::prepared::Frame;
 use crate::timers::{NEVER, Nanos, duration, nanos, span};
+use crate::utf8::InvalidUtf8;
 
 /// What an endpoint needs to send; lent to the application beside a message.
 #[derive(Debug)]
@@ -64,13 +65,21 @@ impl Outgoing {
         }
     }
 
-    /// Fails the connection and queues the Close frame that says so.
+    /// Fails the connection because of a text, and queues the Close frame that says so.
+    ///
+    /// The error is a value that is known: one that a call gives would go through memory, and what
+    /// else there may be in its place with it.
+    #[inline]
+    pub(crate) fn fail(&mut self, error: InvalidUtf8) -> ProtocolError {
+        self.fail_and_tell(error);
+        ProtocolError::InvalidUtf8
+    }
+
     #[cold]
-    pub(crate) fn fail(&mut self, error: ProtocolError) -> ProtocolError {
-        self.connection.fail(error);
+    fn fail_and_tell(&mut self, error: InvalidUtf8) {
+        self.connection.fail(error.into());
         // Without a key for it the Close stays due.
         let _ = self.transmit();
-        error
     }
 
     #[inline]
