@@ -147,34 +147,24 @@ impl Connection {
         }
     }
 
-    /// As [`receive`](Self::receive), of bytes that [`note_begun`](Self::note_begun) has seen: they
+    /// As [`receive_to`](Self::receive_to), of bytes that [`note_begun`](Self::note_begun) has seen: they
     /// are not news.
     #[cfg(feature = "alloc")]
     pub(crate) fn receive_noted<'b>(
         &mut self,
         input: &mut Input<'b>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
+        event: &mut Option<Event<'b>>,
+    ) -> Result<(), ProtocolError> {
         let notes = self.timers.notes();
-        let event = self.receive_any(input);
+        let received = self.receive_to(input, event);
         self.timers.restore(notes);
-        event
+        received
     }
 
-    /// The long way of [`receive`](Self::receive), for every state and every frame.
-    #[cfg(feature = "alloc")]
-    #[inline]
-    pub(crate) fn receive_any<'b>(
-        &mut self,
-        input: &mut Input<'b>,
-    ) -> Result<Option<Event<'b>>, ProtocolError> {
-        let mut event = None;
-        self.receive_to(input, &mut event)?;
-        Ok(event)
-    }
-
-    /// As [`receive_any`](Self::receive_any), to a given place, which is empty.
+    /// The long way of [`receive`](Self::receive), for every state and every frame: the event is put
+    /// where the caller wants it, if there is one.
     #[inline(never)]
-    fn receive_to<'b>(
+    pub(crate) fn receive_to<'b>(
         &mut self,
         input: &mut Input<'b>,
         event: &mut Option<Event<'b>>,

@@ -37,8 +37,10 @@ impl Incoming {
             && let Some(begun) = self.read.take_awaited()
         {
             let mut input = Input::new(begun);
+            let mut event = None;
+            let received = outgoing.connection.receive_noted(&mut input, &mut event);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
-            if let Ok(Some(Event::Data(piece))) = outgoing.connection.receive_noted(&mut input) {
+            if let (Ok(()), Some(Event::Data(piece))) = (received, event) {
                 let _ = self.assembler.collect(&piece);
             }
         }

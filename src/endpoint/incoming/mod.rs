@@ -356,11 +356,19 @@ impl Incoming {
             self.assembler.check().map_err(|error| connection.fail(error.into()))?;
         }
         let mut input = Input::new(unread);
-        let event = connection.receive_any(&mut input);
+        let mut event = None;
+        let received = connection.receive_to(&mut input, &mut event);
         self.read.unread.start = end - input.len();
+        if let Err(error) = received {
+            return match self.assembler.check() {
+                Ok(()) => Err(error),
+                // That came first.
+                Err(bad_text) => Err(connection.fail(bad_text.into())),
+            };
+        }
         match event {
-            Ok(None) => Ok(Step::UsedUp),
-            Ok(Some(Event::Data(piece))) => {
+            None => Ok(Step::UsedUp),
+            Some(Event::Data(piece)) => {
                 let len = u32::try_from(piece.payload.len());
                 if let (Ok(len), true) = (len, self.assembler.is_whole(&piece)) {
                     // The payload is the last thing that was taken out of the input.
@@ -371,12 +379,7 @@ impl Incoming {
                     Err(error) => Err(connection.fail(error)),
                 }
             }
-            Ok(Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_))) => Ok(Step::More),
-            Err(error) => match self.assembler.check() {
-                Ok(()) => Err(error),
-                // That came first.
-                Err(bad_text) => Err(connection.fail(bad_text.into())),
-            },
+            Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(Step::More),
         }
     }
 
@@ -420,9 +423,9 @@ impl Incoming {
         // The room that was lent is used up: the next read asks for another.
         self.room = 0;
         let mut input = Input::new(self.assembler.written(count));
-        let Some(Event::Data(piece)) = outgoing.connection.receive_any(&mut input)? else {
-            return Ok(Step::UsedUp);
-        };
+        let mut event = None;
+        outgoing.connection.receive_to(&mut input, &mut event)?;
+        let Some(Event::Data(piece)) = event else { return Ok(Step::UsedUp) };
         let (len, last) = (piece.payload.len(), piece.last);
         Ok(Step::collected(self.assembler.commit(len, last)))
     }
