@@ -33,15 +33,22 @@
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 97/111/180/395 now. While copying in
-//! still counted as one for each byte, it was 276/397/572/1685 before and 97/125/290/1298 after.
+//! server (`cargo bench --bench count`, under callgrind): 87/101/170/384 now, as client
+//! 58/60/75/210. While copying in still counted as one for each byte, it was 276/397/572/1685 as
+//! server before the short way.
 //!
-//! - A result that holds an error with data and a message is moved through memory in pieces that
-//!   the processor cannot forward from store to load: 15 ns for each message. On the short way the
-//!   error has no size.
-//! - A message that `feed` was given in memory had been stored in halves and was loaded whole,
-//!   which is the same: more than half of what the processor spent in `feed`. It stays in registers
-//!   up to the copy of its payload.
+//! - What a call gives, and what it is given by value, goes through memory if it is larger than two
+//!   registers: stored in halves, loaded whole, which the processor cannot forward from store to
+//!   load. That takes 5 to 15 ns, for a message that takes 3 to 6. So the short ways, of `next`,
+//!   `poll`, `received`, `feed` and of [`Connection::receive`](crate::Connection::receive), are
+//!   part of their callers, and what lends a message with them. The long ways are calls, and put
+//!   what they find to a place of their own: in one place with theirs, what the short ways find
+//!   would go through memory as well. Errors have no size there, or are known values. With
+//!   `Connection` and an `Assembler` a small message took five times as long before; through
+//!   `Endpoint` 1.2 to 2.5 times. Each such call is some 1,300 bytes of code where it is made, and
+//!   700 for sending.
+//! - Each role has code of its own: what a client receives is not masked, and code for both saves
+//!   registers for masking where there is none.
 //! - Where the next frame begins is stored before this one is unmasked: it is what the next call
 //!   waits for.
 //! - Masking goes by blocks of 64, 32 and 16 bytes and ends with one block that overlaps those
@@ -49,10 +56,12 @@
 //!   are as wide as the processor has vectors, which `fearless_simd` finds out at run time, without
 //!   `unsafe` here: 16 KiB take 0.3 of the time that they take without it, 64 KiB and 1 MiB 0.75.
 //! - A client masks while it copies into the output, by groups of 256 bytes: a `Vec` asks for its
-//!   room at each piece that is appended, which took 16 KiB as long again as the masking. What is
-//!   short is put together apart and appended at once. Each size has a function of its own, and so
-//!   has each role for sending a message: none saves registers for the others.
-//! - Headers are put together in a register.
+//!   room at each piece that is appended, which took 16 KiB as long again as the masking. Up to 64
+//!   bytes it appends one block of fixed size and writes the last bytes as another that overlaps
+//!   it. (Both in a place apart, and appended from there, took twice the time: stored in halves
+//!   again.)
+//! - Headers are put together in a register and appended as 8 bytes, of which what is too much is
+//!   cut off again.
 //! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26
 //!   times as long on some processors where source and destination lie a few bytes apart within
 //!   their pages.
@@ -67,9 +76,10 @@
 //! it is full, so that memory follows what has come and never what a header announces. When so much
 //! has come, the next read has room for as much: over a socket that is a system call less for each
 //! message. A longer frame is read straight into its message, which grows in the same way; a server
-//! does so in steps of 32 KiB and unmasks each while it is in the cache, which is worth 15 % of the
-//! time for 1 MiB, also over a socket, where it takes more system calls. Behind such a frame 5 KiB
-//! are read at first: another one may follow, and what comes with its header has to be copied.
+//! does so in steps of 128 KiB and unmasks each while it is in the second-level cache. (Steps of 32
+//! KiB, in the first, are no faster in memory, and the calls that they take more make an echo of 1
+//! MiB over a socket 1.15 times as long.) Behind such a frame 5 KiB are read at first: another one
+//! may follow, and what comes with its header has to be copied.
 //! Small reads of a large frame wait too, until 8 KiB have come.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
@@ -94,7 +104,7 @@
 //! payload that is given away is remembered with its place in it, so that queueing one takes no
 //! more than counting a reference. A large payload that the caller keeps is written from where it
 //! lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters),
-//! which takes 113 instructions instead of 317 to queue it by reference: where nothing waits, its
+//! which takes 88 instructions instead of 317 to queue it by reference: where nothing waits, its
 //! header is not even queued. A large message that a server sends back as it is leaves from the
 //! buffer that it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy.
 //! Output in one piece, which is nearly all of it, goes out by a plain write. A deadline that is
@@ -136,14 +146,12 @@
 //! - Keeping the header of `send_through` in a value beside the queue, to be written piece by
 //!   piece: it is moved, in pieces again, and takes more instructions than the queue.
 //! - Room for masked copies made by zeros that are overwritten: up to 1.7 of the time.
-//! - Returning where a message lies in a register, to be lent from what was stored: 3 instructions
-//!   less, and 5 % slower as server, because the next step waits for the store.
 //! - Replacing the buffer of a message that is taken by one of its size at once, so that it need
 //!   not grow again: 4 MiB take twice the time, because two buffers are in use in turns.
 //! - Putting header and masked payload of a client's small frame together before they are appended:
 //!   a check of the room less, and 1.3 of the time, because what was stored in pieces is loaded
 //!   whole.
-//! - Reading large frames in steps of 16 KiB instead of 32: no faster, and more system calls.
+//! - Reading large frames in steps of 16 KiB: no faster, and more system calls.
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of
 //!   the loop over blocks one over words, four times as slow.
 //! - `fearless_simd` 1.2 instead of 0.6: the same code for a front end that takes 5 s instead of 3,

@@ -168,6 +168,22 @@ fn release_after_the_last_message_without_another_poll_gives_its_buffer_back() {
     }
 }
 
+#[test]
+fn a_release_that_finds_bad_text_gives_its_buffer_back() {
+    // It waits for its end in the read buffer, and fills more than a sixteenth of that.
+    for role in ROLES {
+        let wire = frames(role, &[(0x81, &[0xff; 9_000])]);
+        reset();
+        let mut endpoint = endpoint(role);
+        assert_eq!(read(&mut endpoint, &wire[..8_000]), 0);
+        drop(endpoint.release());
+        assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8));
+        // The Close frame, in a buffer of its own.
+        assert!(endpoint.queued() > 0);
+        assert!(counts().live <= 1_000, "{:?}", counts());
+    }
+}
+
 // ---- what the peer announces ----------------------------------------------------------------------
 
 #[test]

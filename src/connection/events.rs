@@ -147,8 +147,8 @@ impl Connection {
         }
     }
 
-    /// As [`receive_to`](Self::receive_to), of bytes that [`note_begun`](Self::note_begun) has seen: they
-    /// are not news.
+    /// As [`receive_to`](Self::receive_to), of bytes that [`note_begun`](Self::note_begun) has
+    /// seen: they are not news.
     #[cfg(feature = "alloc")]
     pub(crate) fn receive_noted<'b>(
         &mut self,
@@ -161,8 +161,8 @@ impl Connection {
         received
     }
 
-    /// The long way of [`receive`](Self::receive), for every state and every frame: the event is put
-    /// where the caller wants it, if there is one.
+    /// The long way of [`receive`](Self::receive), for every state and every frame: the event is
+    /// put where the caller wants it, if there is one.
     #[inline(never)]
     pub(crate) fn receive_to<'b>(
         &mut self,

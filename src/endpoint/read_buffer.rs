@@ -199,6 +199,13 @@ impl ReadBuffer {
         self.awaited_end = 0;
     }
 
+    /// Forgets what was read.
+    pub(super) fn discard(&mut self) {
+        self.unread.start = self.unread.end;
+        self.await_nothing();
+        self.bypassed = false;
+    }
+
     /// Whether more of the frame that waits has come since this was last asked, and if so, whether
     /// that is payload.
     #[inline]

@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Messages that were read together are answered by one write: `next` flushes only when it is
-//! about to wait. A connection that waits for a message holds no buffer. Deadlines need tokio's time
-//! driver.
+//! about to wait. A connection that waits for a message holds no buffer. Deadlines need tokio's
+//! time driver.
 
 mod half;
 mod opening;

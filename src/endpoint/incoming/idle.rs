@@ -64,8 +64,9 @@ impl Incoming {
             self.collect_direct(self.seen_direct(), outgoing);
         }
         if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
-            // What was read behind it went with it.
-            (self.direct, self.room, self.read.bypassed) = (0, 0, false);
+            // What was read goes with it: nothing of it will be decoded.
+            (self.direct, self.room) = (0, 0);
+            self.read.discard();
             outgoing.fail(InvalidUtf8);
         }
     }
