@@ -132,92 +132,83 @@ impl Buffers {
     }
 }
 
-/// The receiving side of a connection that an adapter has. When it is dropped its buffers go to the
-/// thread.
-#[derive(Debug)]
-pub(crate) struct Receiving(Incoming);
+/// What has buffers of this thread.
+pub(crate) trait Borrower {
+    /// One without any.
+    fn nothing() -> Self;
 
-impl Receiving {
-    pub(crate) fn new(incoming: Incoming) -> Self {
-        Self(incoming)
-    }
-
-    pub(crate) fn into_inner(mut self) -> Incoming {
-        mem::replace(&mut self.0, Incoming::new(1, Assembler::new()))
-    }
+    /// Gives them back, whatever is in them: what had them is used no more.
+    fn leave(&mut self);
 }
 
-impl Deref for Receiving {
-    type Target = Incoming;
-
-    #[inline]
-    fn deref(&self) -> &Incoming {
-        &self.0
+impl Borrower for Incoming {
+    fn nothing() -> Self {
+        Self::new(1, Assembler::new())
     }
-}
 
-impl DerefMut for Receiving {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Incoming {
-        &mut self.0
-    }
-}
-
-impl Drop for Receiving {
-    fn drop(&mut self) {
-        // One that was taken out has left nothing.
-        if !(self.0.needs_buffer() && self.0.is_used_up()) {
-            take_buffers(&mut self.0, &mut over());
+    fn leave(&mut self) {
+        let (read, room) = self.take_buffers();
+        if read.len().max(room.len()) >= HEAD {
+            with_buffers(|buffers| {
+                // Not one in which little of a message waited.
+                if read.len() >= HEAD {
+                    buffers.keep_read(read);
+                }
+                buffers.keep_room(room);
+            });
         }
     }
 }
 
-/// The sending side of a connection that an adapter has. When it is dropped its buffer goes to the
-/// thread.
-#[derive(Debug)]
-pub(crate) struct Sending(Outgoing);
-
-impl Sending {
-    pub(crate) fn new(outgoing: Outgoing) -> Self {
-        Self(outgoing)
+impl Borrower for Outgoing {
+    fn nothing() -> Self {
+        Self::new(Connection::server(&connection::Config::default()), &Config::default())
     }
 
-    pub(crate) fn into_inner(mut self) -> Outgoing {
-        mem::replace(&mut self.0, over())
-    }
-}
-
-impl Deref for Sending {
-    type Target = Outgoing;
-
-    #[inline]
-    fn deref(&self) -> &Outgoing {
-        &self.0
-    }
-}
-
-impl DerefMut for Sending {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut Outgoing {
-        &mut self.0
-    }
-}
-
-impl Drop for Sending {
-    fn drop(&mut self) {
-        if let Some(buffer) = self.0.take_buffer() {
+    fn leave(&mut self) {
+        if let Some(buffer) = self.take_buffer() {
             with_buffers(|buffers| buffers.keep_output(buffer));
         }
     }
 }
 
-/// The sending side of no connection. To a receiving side it is one that has ended, for which
-/// nothing is decoded or checked any more.
-fn over() -> Outgoing {
-    let mut connection = Connection::server(&connection::Config::default());
-    // What it means is for nobody.
-    let _ = connection.receive_eof();
-    Outgoing::new(connection, &Config::default())
+/// A side of a connection that an adapter has. When it is dropped its buffers go to the thread.
+#[derive(Debug)]
+pub(crate) struct Returning<T: Borrower>(T);
+
+pub(crate) type Receiving = Returning<Incoming>;
+pub(crate) type Sending = Returning<Outgoing>;
+
+impl<T: Borrower> Returning<T> {
+    pub(crate) fn new(side: T) -> Self {
+        Self(side)
+    }
+
+    pub(crate) fn into_inner(mut self) -> T {
+        mem::replace(&mut self.0, T::nothing())
+    }
+}
+
+impl<T: Borrower> Deref for Returning<T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Borrower> DerefMut for Returning<T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}
+
+impl<T: Borrower> Drop for Returning<T> {
+    fn drop(&mut self) {
+        self.0.leave();
+    }
 }
 
 /// Where the head of a handshake is read to; a buffer of the thread while it lives. So that one

@@ -226,6 +226,17 @@ async fn connection_that_is_dropped_leaves_its_buffers_to_the_next() {
 }
 
 #[tokio::test]
+async fn connection_that_is_dropped_with_messages_unread_leaves_its_buffers_too() {
+    let wire: Arc<[u8]> = masked(BINARY, &[7; 60]).repeat(20).into();
+    let one_of_many = async || {
+        let peer = Peer::new(Arc::clone(&wire), false);
+        let mut ws = WebSocket::new(peer, io::server(&without_timeouts()));
+        assert!(ws.next().await.unwrap().is_some());
+    };
+    assert_eq!(counted(one_of_many).await.requested, 0);
+}
+
+#[tokio::test]
 async fn handshake_allocates_no_buffer_to_read_to() {
     let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";

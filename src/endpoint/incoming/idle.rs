@@ -2,6 +2,8 @@
 //! to where they were lent.
 
 use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use core::mem;
 
 use super::{Incoming, Outgoing};
 #[cfg(feature = "std")]
@@ -118,6 +120,14 @@ impl Incoming {
     pub(crate) fn take_room(&mut self) -> Vec<u8> {
         self.forget();
         self.assembler.take_buffer()
+    }
+
+    /// Takes the read buffer and that of large messages, whatever is in them: nothing is received
+    /// any more.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_buffers(&mut self) -> (Vec<u8>, Vec<u8>) {
+        self.assembler.clear();
+        (mem::take(&mut self.read).bytes, self.take_room())
     }
 
     /// Whether there is no read buffer, or none with room.
