@@ -197,7 +197,7 @@ impl Connection {
                 self.timers.note_active();
                 *event = Some(Event::Data(data));
             }
-            Ok(Some(incoming)) => *event = Some(self.receive_control(&incoming, input)?),
+            Ok(Some(incoming)) => return self.receive_control(&incoming, input, event),
             Err(error) => {
                 input.take(usize::MAX);
                 return Err(self.fail(error));
@@ -211,7 +211,8 @@ impl Connection {
         &mut self,
         incoming: &Incoming<'_>,
         input: &mut Input<'_>,
-    ) -> Result<Event<'b>, ProtocolError> {
+        event: &mut Option<Event<'b>>,
+    ) -> Result<(), ProtocolError> {
         match incoming {
             Incoming::Ping(payload) => {
                 // RFC 6455 §5.5.2: a Ping is answered. §5.5.1: but nothing follows our Close.
@@ -219,24 +220,25 @@ impl Connection {
                     replies.pong = Some(*payload);
                     self.settle();
                 }
-                Ok(Event::Ping(*payload))
+                *event = Some(Event::Ping(*payload));
             }
-            Incoming::Pong(payload) => Ok(Event::Pong(*payload)),
+            Incoming::Pong(payload) => *event = Some(Event::Pong(*payload)),
             Incoming::Close(payload) => match CloseFrame::parse(payload) {
                 Ok(frame) => {
                     let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());
                     self.closing.receive(code, *payload);
                     self.settle();
                     self.timers.note_closing();
-                    Ok(Event::Close(frame))
+                    *event = Some(Event::Close(frame));
                 }
                 Err(error) => {
                     input.take(usize::MAX);
-                    Err(self.fail(error))
+                    return Err(self.fail(error));
                 }
             },
-            // `receive` has dealt with data.
-            Incoming::Data(_) => Err(self.fail(ProtocolError::UnexpectedContinuation)),
+            // `receive_to` has dealt with data.
+            Incoming::Data(_) => return Err(self.fail(ProtocolError::UnexpectedContinuation)),
         }
+        Ok(())
     }
 }

@@ -224,10 +224,10 @@ impl Connection {
         }
         // Without a key a frame stays due: the state changes once it is encoded.
         match &mut self.closing {
-            Closing::Open(Replies { pong: pong @ Some(_), .. }) => {
-                let payload = pong.unwrap_or(ControlPayload::EMPTY);
-                let encoded = self.sender.control(OpCode::Pong, &payload)?;
-                *pong = None;
+            Closing::Open(Replies { pong: due @ Some(_), .. }) => {
+                let payload = due.as_ref().unwrap_or(&ControlPayload::EMPTY);
+                let encoded = self.sender.control(OpCode::Pong, payload)?;
+                *due = None;
                 self.settle();
                 Ok(Some(encoded))
             }
