@@ -2,11 +2,15 @@
 
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+use super::header::Masking;
 #[cfg(feature = "deflate")]
 use super::header::Rsv;
-use super::header::{Header, Masking, Order, Rules};
+use super::header::{Header, Order, Rules};
 use super::mask::{self, MaskKey};
+#[cfg(feature = "alloc")]
 use super::opcode::OpCode;
+#[cfg(feature = "alloc")]
 use super::plain::Plain;
 use crate::error::ProtocolError;
 use crate::input::Input;
