@@ -44,9 +44,9 @@
 //!   part of their callers, and what lends a message with them. The long ways are calls, and put
 //!   what they find to a place of their own: in one place with theirs, what the short ways find
 //!   would go through memory as well. Errors have no size there, or are known values. As a call,
-//!   what is done for a small message takes three to six times as long with `Connection` and an
-//!   `Assembler`, two to three times through `Endpoint`. It is some 1,300 bytes of code where a
-//!   message is received, and 700 where one is sent.
+//!   what is done for a small message took up to six times as long with `Connection` and an
+//!   `Assembler`, up to three times through `Endpoint`. It is some 1,300 bytes of code where a message is
+//!   received, and 700 where one is sent.
 //! - Each role has code of its own: what a client receives is not masked, and code for both saves
 //!   registers for masking where there is none.
 //! - Where the next frame begins is stored before this one is unmasked: it is what the next call
