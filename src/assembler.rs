@@ -9,6 +9,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::{fmt, mem};
 
+use bytes::{Buf, Bytes};
+
 use crate::connection::{Connection, Data};
 use crate::copy::{self, copy};
 #[cfg(feature = "deflate")]
@@ -27,17 +29,20 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// byte.
 #[derive(Default)]
 pub struct Assembler {
-    /// Initialised bytes; those from `len` on are room for the next ones.
+    /// Initialised bytes; those from `end` on are room for the next ones.
     buffer: Vec<u8>,
-    len: usize,
+    /// Where in it the message ends; it begins at `start`.
+    end: usize,
     /// Where the buffer of a large message is while it is lent, and as long as it is being sent
     /// back.
     shared: Option<Shared>,
     kind: Option<Kind>,
     utf8: Validator,
-    /// How much of the message `utf8` has seen.
+    /// How much of the message `utf8` has seen, in bytes.
     checked: usize,
     state: State,
+    /// Where in the buffer the message begins.
+    start: u8,
     /// Whether a message has begun since the last time that there was nothing to do.
     used: bool,
     /// Where permessage-deflate was agreed on.
@@ -141,28 +146,38 @@ impl Assembler {
     /// Adds a piece to the buffer; whether the message is complete. Text that did not come
     /// compressed is not checked: see [`check`](Self::check).
     pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
-        if piece.first {
-            self.begin(piece.kind);
-        }
         #[cfg(feature = "deflate")]
         if self.is_compressed(piece) {
+            if piece.first {
+                self.begin(piece.kind, 0);
+            }
             return self.inflate(piece);
+        }
+        if piece.first {
+            self.begin(piece.kind, piece.payload.len());
         }
         Ok(self.append(piece.payload, piece.last))
     }
 
-    /// Begins a message of several pieces.
-    pub(crate) fn begin(&mut self, kind: Kind) {
+    /// Begins a message of several pieces, the first of them as long as `first`.
+    ///
+    /// What is read behind a large one goes to a multiple of [`ALIGN`] in the buffer: copies to odd
+    /// places take longer.
+    pub(crate) fn begin(&mut self, kind: Kind, first: usize) {
         self.clear();
         self.kind = Some(kind);
         self.used = true;
+        if first >= LARGE {
+            self.start = u8::try_from(first.wrapping_neg() % ALIGN).unwrap_or_default();
+            self.end = self.start();
+        }
     }
 
     /// Adds a piece of the message under way, which did not come compressed; whether it is
     /// complete.
     #[inline]
     pub(crate) fn append(&mut self, payload: &[u8], last: bool) -> bool {
-        match self.buffer.get_mut(self.len..self.len + payload.len()) {
+        match self.buffer.get_mut(self.end..self.end + payload.len()) {
             Some(room) => copy(room, payload),
             None => self.extend(payload),
         }
@@ -171,7 +186,7 @@ impl Assembler {
 
     #[cold]
     fn extend(&mut self, payload: &[u8]) {
-        self.buffer.truncate(self.len);
+        self.buffer.resize(self.end, 0);
         copy::append(&mut self.buffer, payload);
     }
 
@@ -191,13 +206,13 @@ impl Assembler {
             inflater.begin();
         }
         let is_text = *kind == Some(Kind::Text);
-        self.len = inflater.push(piece.payload, piece.last, buffer, self.len, |new| {
+        self.end = inflater.push(piece.payload, piece.last, buffer, self.end, |new| {
             if is_text { Ok(utf8.push(new)?) } else { Ok(()) }
         })?;
         if piece.last {
             utf8.finish()?;
         }
-        self.checked = self.len;
+        self.checked = self.end;
         self.state = State::after(piece.last);
         Ok(piece.last)
     }
@@ -205,7 +220,7 @@ impl Assembler {
     /// Takes the next `count` bytes of the buffer into the message; whether it is complete.
     #[inline]
     pub(crate) fn commit(&mut self, count: usize, last: bool) -> bool {
-        self.len += count;
+        self.end += count;
         self.state = State::after(last);
         last
     }
@@ -217,12 +232,21 @@ impl Assembler {
         if !self.is_text() {
             return Ok(());
         }
-        let result = self.utf8.push(&self.buffer[self.checked..self.len]);
+        let result = self.utf8.push(&self.buffer[self.start() + self.checked..self.end]);
         match result {
-            Ok(()) => self.checked = self.len,
+            Ok(()) => self.checked = self.len(),
             Err(InvalidUtf8) => self.clear(),
         }
         result
+    }
+
+    fn start(&self) -> usize {
+        usize::from(self.start)
+    }
+
+    /// How long the message is, as far as it has come.
+    fn len(&self) -> usize {
+        self.end - self.start()
     }
 
     /// Whether the message is text.
@@ -250,12 +274,12 @@ impl Assembler {
     /// The kind and the payload of the message, if the last piece completed it.
     pub(crate) fn parts(&self) -> (Kind, &[u8]) {
         let buffer = self.shared().map_or(&self.buffer, |shared| &**shared);
-        (self.kind.unwrap_or(Kind::Binary), &buffer[..self.len])
+        (self.kind.unwrap_or(Kind::Binary), &buffer[self.start()..self.end])
     }
 
     /// Makes a large message one that can be sent back without a copy.
     pub(crate) fn share(&mut self) {
-        if self.len >= LARGE && self.state == State::Complete {
+        if self.len() >= LARGE && self.state == State::Complete {
             let buffer = mem::take(&mut self.buffer);
             match self.shared.as_mut().and_then(Arc::get_mut) {
                 Some(place) => self.buffer = mem::replace(place, buffer),
@@ -300,8 +324,10 @@ impl Assembler {
                     && bytes.len() >= LARGE
                     && bytes.len() >= self.buffer.capacity() / 2 =>
             {
-                self.buffer.truncate(self.len);
-                OwnedMessage::Binary(mem::take(&mut self.buffer).into())
+                self.buffer.truncate(self.end);
+                let mut bytes = Bytes::from(mem::take(&mut self.buffer));
+                bytes.advance(self.start());
+                OwnedMessage::Binary(bytes)
             }
             small_or_text => small_or_text.into_owned(),
         };
@@ -315,36 +341,36 @@ impl Assembler {
         if self.inflater.as_ref().is_some_and(|inflater| inflater.is_inflating()) {
             return 0;
         }
-        if self.state == State::UnderWay { self.len } else { 0 }
+        if self.state == State::UnderWay { self.len() } else { 0 }
     }
 
     /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
     /// received already, so that memory follows what arrives.
     pub(crate) fn room(&mut self, remaining: usize) -> &mut [u8] {
         // Grown only once the room has been used, so that it doubles and does not creep.
-        if self.buffer.len() - self.len < remaining.min(LARGE) {
-            let end = self.len + remaining.min(self.len.max(LARGE));
+        if self.buffer.len() - self.end < remaining.min(LARGE) {
+            let end = self.end + remaining.min(self.end.max(LARGE));
             self.buffer.reserve_exact(end.saturating_sub(self.buffer.len()));
             self.buffer.resize(end, 0);
         }
-        let end = self.buffer.len().min(self.len + remaining);
-        &mut self.buffer[self.len..end]
+        let end = self.buffer.len().min(self.end + remaining);
+        &mut self.buffer[self.end..end]
     }
 
     /// What of [`room`](Self::room), which had `end` bytes, is behind the first `start`.
     pub(crate) fn room_behind(&mut self, start: usize, end: usize) -> &mut [u8] {
-        &mut self.buffer[self.len + start..self.len + end]
+        &mut self.buffer[self.end + start..self.end + end]
     }
 
     /// Up to `count` bytes that were written into [`room`](Self::room).
     pub(crate) fn written(&mut self, count: usize) -> &mut [u8] {
-        &mut self.buffer[self.len..self.len + count]
+        &mut self.buffer[self.end..self.end + count]
     }
 
     /// Forgets the message that has been used. The buffer stays, for another of its kind.
     pub(crate) fn clear(&mut self) {
         self.reclaim();
-        self.len = 0;
+        (self.start, self.end) = (0, 0);
         self.kind = None;
         self.state = State::UnderWay;
         self.checked = 0;
@@ -361,7 +387,7 @@ impl Assembler {
     }
 
     fn settle_buffer(&mut self) {
-        let is_under_way = self.len > 0;
+        let is_under_way = self.end > 0;
         let used = is_under_way || mem::take(&mut self.used);
         if !is_under_way {
             self.reclaim();
@@ -381,14 +407,14 @@ impl Assembler {
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
     #[cfg(feature = "std")]
     pub(crate) fn wants_room(&self, remaining: usize) -> bool {
-        self.buffer.len() - self.len < remaining
+        self.buffer.len() - self.end < remaining
     }
 
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
     #[cfg(feature = "std")]
     pub(crate) fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
         if other.len() > self.buffer.len() {
-            copy(&mut other[..self.len], &self.buffer[..self.len]);
+            copy(&mut other[..self.end], &self.buffer[..self.end]);
             mem::swap(&mut self.buffer, &mut other);
         }
         other
@@ -397,7 +423,7 @@ impl Assembler {
     /// Takes the buffer unless a message is in it.
     #[cfg(feature = "std")]
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        if self.len > 0 || !self.has_buffer() {
+        if self.end > 0 || !self.has_buffer() {
             return Vec::new();
         }
         self.reclaim();
@@ -406,7 +432,7 @@ impl Assembler {
 
     /// Gives the buffer back unless a message is in it.
     pub(crate) fn release(&mut self) {
-        if self.len == 0 && self.has_buffer() {
+        if self.end == 0 && self.has_buffer() {
             self.buffer = Vec::new();
             self.shared = None;
         }
@@ -422,7 +448,7 @@ impl fmt::Debug for Assembler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Assembler")
             .field("kind", &self.kind)
-            .field("len", &self.len)
+            .field("len", &self.len())
             .field("state", &self.state)
             .finish_non_exhaustive()
     }
@@ -436,6 +462,9 @@ pub(crate) const LARGE: usize = 4 * 1024;
 
 /// [`LARGE`] as the wire counts.
 pub(crate) const LARGE_U64: u64 = 4 * 1024;
+
+/// How reads into a large message are aligned in its buffer, in bytes: as cache lines are.
+const ALIGN: usize = 64;
 
 /// The largest buffer that is kept although the last messages had no use for it, in bytes.
 const KEEP: usize = 64 * 1024;

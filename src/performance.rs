@@ -10,7 +10,7 @@
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
-//! | `feed` of the message that was put together of pieces, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
+//! | `feed` of the message that was put together of pieces, or a part of it, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
 //! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
@@ -80,8 +80,11 @@
 //! does so in steps of 128 KiB and unmasks each while it is in the second-level cache. (Steps of 32
 //! KiB, in the first, are no faster in memory, and the calls that they take more make an echo of 1
 //! MiB over a socket 1.15 times as long.) Behind such a frame 5 KiB are read at first: another one
-//! may follow, and what comes with its header has to be copied.
-//! Small reads of a large frame wait too, until 8 KiB have come.
+//! may follow, and what comes with its header has to be copied. What is read straight into a
+//! message goes to a multiple of 64 bytes in its buffer, so the message begins up to 63 bytes
+//! behind the front: reads to odd places, copies as they are, make 1 MiB take up to 1.2 times as
+//! long. Small reads of a large frame wait too, until 8 KiB have come. Once 64 KiB of a message in
+//! smaller frames have come, and as long as so much is there, 64 KiB are read at once.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.

@@ -43,7 +43,7 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Validator {
     /// The bytes of a character that has begun, a prefix that some valid character has.
-    pending: [u8; 4],
+    pending: [u8; 3],
     have: u8,
 }
 
@@ -57,14 +57,16 @@ impl Validator {
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), InvalidUtf8> {
         while self.have > 0 {
             let Some((next, rest)) = bytes.split_first() else { return Ok(()) };
-            self.pending[usize::from(self.have)] = *next;
-            self.have += 1;
             bytes = rest;
-            match core::str::from_utf8(&self.pending[..usize::from(self.have)]) {
+            let [first, second, third] = self.pending;
+            let mut character = [first, second, third, 0];
+            character[usize::from(self.have)] = *next;
+            self.have += 1;
+            match core::str::from_utf8(&character[..usize::from(self.have)]) {
                 Ok(_) => self.have = 0,
-                // At most four bytes make a character, so `have` stays within `pending`.
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
-                Err(_) => {}
+                // Four bytes are a character or an error, so `have` stays within `pending`.
+                Err(_) => self.pending.copy_from_slice(&character[..3]),
             }
         }
         let Err(error) = simdutf8::compat::from_utf8(bytes) else { return Ok(()) };

@@ -751,7 +751,7 @@ fn answered(reads: &[&[u8]], mut answer: impl FnMut(&mut Endpoint)) -> Vec<(u8, 
 fn a_large_message_that_is_sent_back_is_what_was_received() {
     // Its buffer is shared with the queue: nothing that comes later may be written into it.
     let text = "ä€".repeat(20_000);
-    let (first, second) = (vec![1; 70_000], vec![2; 100_000]);
+    let (first, second) = (pattern(70_000), vec![2; 100_000]);
     let wire: Vec<Vec<u8>> = [(0x82, &first[..]), (0x81, text.as_bytes()), (0x82, &second[..])]
         .map(|(b0, payload)| frame(Role::Server, b0, payload))
         .into();
@@ -773,18 +773,20 @@ fn a_large_message_that_is_sent_back_is_what_was_received() {
     });
     assert_eq!(then_taken, expected);
 
-    let twice_and_a_part = answered(&reads[..1], |endpoint| {
+    let parts = [0..70_000, 0..60_000, 1..70_000, 30_000..70_000, 9..4_105, 69_000..70_000];
+    let twice_and_parts = answered(&reads[..1], |endpoint| {
         let Received { message, mut out } = endpoint.received().unwrap();
         out.feed(message).unwrap();
-        out.feed(message).unwrap();
-        out.feed(&message.as_bytes()[..60_000]).unwrap();
-        out.feed(&message.as_bytes()[1..]).unwrap();
+        for part in parts.clone() {
+            out.feed(&message.as_bytes()[part]).unwrap();
+        }
         out.feed("other").unwrap();
         drop(endpoint.release());
     });
-    let lens: Vec<usize> = twice_and_a_part.iter().map(|(_, payload)| payload.len()).collect();
-    assert_eq!(lens, [70_000, 70_000, 60_000, 69_999, 5]);
-    assert!(twice_and_a_part[..4].iter().all(|(_, payload)| payload.iter().all(|&b| b == 1)));
+    let mut expected = vec![(0x82, first.clone())];
+    expected.extend(parts.map(|part| (0x82, first[part].to_vec())));
+    expected.push((0x81, b"other".to_vec()));
+    assert!(twice_and_parts == expected);
 }
 
 #[test]
@@ -923,6 +925,37 @@ fn fragments_of_any_size_are_one_message() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn of_many_fragments_more_is_read_at_once() {
+    let payload = pattern(400_000);
+    for role in ROLES {
+        let mut wire = Vec::new();
+        for (index, piece) in payload.chunks(4_000).enumerate() {
+            wire.extend(frame(role, if index == 0 { 0x02 } else { 0x00 }, piece));
+        }
+        wire.extend(frame(role, 0x80, b""));
+        let mut endpoint = endpoint(role);
+        let (mut rest, mut came, mut steps) = (&wire[..], 0, Vec::new());
+        while !rest.is_empty() {
+            let step = endpoint.read_buf().len();
+            assert!(came >= 64 * 1024 || step <= Config::default().read_buffer, "{step}");
+            came += read_some(&mut endpoint, &mut rest, usize::MAX);
+            steps.push(step);
+            let complete = endpoint.poll().unwrap() == Status::Message;
+            assert_eq!(complete, rest.is_empty());
+        }
+        assert_eq!(steps.iter().max(), Some(&(64 * 1024)), "{steps:?}");
+        assert!(steps.len() < 13, "{steps:?}");
+        let message = endpoint.take_message().unwrap();
+        assert!(message.as_bytes() == payload, "{role:?}");
+
+        put(&mut endpoint, &frame(role, 0x82, b"little"));
+        assert_eq!(endpoint.poll(), Ok(Status::Message));
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+        assert_eq!(endpoint.read_buf().len(), Config::default().read_buffer, "as before");
     }
 }
 

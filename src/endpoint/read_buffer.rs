@@ -116,6 +116,15 @@ impl ReadBuffer {
         }
     }
 
+    /// Has the most be read at once, if last time there was as much as is read at once, and it is
+    /// used up.
+    pub(super) fn expect_more(&mut self) {
+        if self.unread.is_empty() && self.unread.end >= to_usize(self.read_size) {
+            self.unread = 0..0;
+            self.expects = MOST;
+        }
+    }
+
     /// Makes an empty buffer as long as what is expected.
     #[inline(never)]
     fn resize(&mut self) {
@@ -295,6 +304,9 @@ impl ReadBuffer {
 /// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
 /// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// The most that is expected, in KiB.
+const MOST: u8 = 64;
 
 /// The part of the buffer that has to be in use for it to be kept while a frame waits: memory
 /// follows what has come.

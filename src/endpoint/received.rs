@@ -41,9 +41,9 @@ impl<'m> Out<'m> {
 
     /// Queues a message; its payload is copied once, into the output.
     ///
-    /// But the message that was received is not copied if it has 4 KiB or more, was put together of
-    /// several reads or fragments, and is sent by a server without compression: its buffer is
-    /// shared with the queue until it has been written.
+    /// But of the message that was received, if it was put together of several reads or fragments,
+    /// 4 KiB or more that a server sends without compression are not copied: its buffer is shared
+    /// with the queue until they have been written.
     ///
     /// # Errors
     ///

@@ -94,19 +94,23 @@ impl Incoming {
         {
             return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
         }
-        // A large frame that has brought some of itself is read straight into the message.
-        if self.assembler.collected() >= LARGE
-            && !self.has_unread()
-            && outgoing.connection.data_remaining() >= assembler::LARGE_U64
-        {
-            (self.read.bypassed, self.read.seen_end) = (true, 0);
+        let collected = self.assembler.collected();
+        if collected >= LARGE && !self.has_unread() {
             let remaining = outgoing.connection.data_remaining();
-            let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
-            self.room = to_u32(match outgoing.connection.role() {
-                Role::Server => room.len().min(DIRECT),
-                Role::Client => room.len(),
-            });
-            return &mut room[..to_usize(self.room)];
+            // A large frame that has brought some of itself is read straight into the message.
+            if remaining >= assembler::LARGE_U64 {
+                (self.read.bypassed, self.read.seen_end) = (true, 0);
+                let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
+                self.room = to_u32(match outgoing.connection.role() {
+                    Role::Server => room.len().min(DIRECT),
+                    Role::Client => room.len(),
+                });
+                return &mut room[..to_usize(self.room)];
+            }
+            // Of many fragments more may come than is read at once.
+            if collected >= MANY {
+                self.read.expect_more();
+            }
         }
         if !self.read.awaits() {
             self.forget();
@@ -313,7 +317,7 @@ impl Incoming {
             if let Some(key) = key {
                 mask::apply(payload, key);
             }
-            self.assembler.begin(kind);
+            self.assembler.begin(kind, payload.len());
             self.assembler.append(payload, false);
         }
         loop {
@@ -497,6 +501,9 @@ const STEP: u32 = 8 * 1024;
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.
 const DIRECT: usize = 128 * 1024;
+
+/// From how much on of a message in small fragments more of it is read at once, in bytes.
+const MANY: usize = 64 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;

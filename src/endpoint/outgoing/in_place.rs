@@ -3,6 +3,7 @@
 
 use alloc::string::String;
 use core::mem;
+use core::ops::Range;
 
 use bytes::Bytes;
 
@@ -14,22 +15,22 @@ use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage, Unsent};
 
 impl Outgoing {
-    /// As [`send`](Self::send), of what may be the message in a buffer that is shared: it is not
-    /// copied then.
+    /// As [`send`](Self::send), of what may be the message in a buffer that is shared, or a part of
+    /// it: that is not copied.
     pub(crate) fn send_shared(
         &mut self,
         outbound: Outbound<'_>,
         shared: &Shared,
     ) -> Result<(), SendError> {
         let payload = outbound.content.as_bytes();
-        let is_it = payload.len() >= LARGE && payload.as_ptr() == shared.as_ptr();
-        if !is_it || self.compresses(&outbound) {
+        let part = (payload.len() >= LARGE).then(|| part_of(shared, payload)).flatten();
+        let Some(part) = part.filter(|_| !self.compresses(&outbound)) else {
             return self.send(outbound);
-        }
+        };
         self.check_room()?;
         let head = self.connection.send_header(outbound.content.kind(), payload.len())?.encode();
         head.append_to(self.queue.tail());
-        self.queue.push(Bytes::from_owner(Beginning(Shared::clone(shared), payload.len())));
+        self.queue.push(Bytes::from_owner(Part(Shared::clone(shared), part)));
         Ok(())
     }
 
@@ -186,11 +187,18 @@ impl Outgoing {
 /// How many pieces are written at once at most.
 const CHUNKS: usize = 16;
 
-/// So many bytes of a buffer that is shared.
-struct Beginning(Shared, usize);
+/// A part of a buffer that is shared.
+struct Part(Shared, Range<usize>);
 
-impl AsRef<[u8]> for Beginning {
+impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
-        &self.0[..self.1]
+        &self.0[self.1.clone()]
     }
+}
+
+/// Where in `whole` the bytes of `part` are, if that is where they lie.
+fn part_of(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = start + part.len();
+    (end <= whole.len()).then_some(start..end)
 }
