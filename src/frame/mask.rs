@@ -214,11 +214,16 @@ mod wide {
         }
     }
 
+    /// The same, appended.
     #[inline(always)]
     fn append_blocks<S: Simd>(simd: S, out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         out.reserve(data.len());
-        let (groups, rest) = data.as_chunks::<GROUP>();
-        let same = keys(simd, key);
+        let Some(first) = data.first_chunk() else { return };
+        let start = out.spare_capacity_mut().as_ptr().align_offset(BLOCK).min(BLOCK);
+        out.extend_from_slice(&masked(simd, first, keys(simd, key)));
+        out.truncate(out.len() - BLOCK + start);
+        let same = keys(simd, key.advanced(start));
+        let (groups, rest) = data[start..].as_chunks::<GROUP>();
         for group in groups {
             let mut group = *group;
             for block in group.as_chunks_mut().0 {
