@@ -31,7 +31,7 @@ pub(super) struct ReadBuffer {
     awaits_payload: bool,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
-    awaited_end: u32,
+    pub(super) awaited_end: u32,
     /// How far a poll has seen it; of what is read to another place, how much.
     pub(super) seen_end: u32,
     /// How much is read at once.
@@ -190,16 +190,6 @@ impl ReadBuffer {
         self.seen_end = to_u32(self.unread.end);
         self.awaits_payload = !payload.is_empty();
         true
-    }
-
-    /// Takes the frame that begins the unread bytes and is whole; `payload` is where among them its
-    /// payload lies, which is lent.
-    #[inline]
-    pub(super) fn take_frame(&mut self, payload: Range<usize>) -> &mut [u8] {
-        let start = self.unread.start;
-        self.unread.start += payload.end;
-        self.await_nothing();
-        &mut self.bytes[start + payload.start..start + payload.end]
     }
 
     /// Ends that: the frame is whole, or will be decoded as far as it has come.

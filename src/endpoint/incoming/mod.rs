@@ -213,13 +213,14 @@ impl Incoming {
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.read.bytes[self.read.unread.clone()];
         let Whole { kind, key, payload } = outgoing.connection.receive_whole::<MASKED>(unread)?;
-        let start = self.read.unread.start;
         self.found = Found::InReadBuffer { kind, len: to_u32(payload.len()) };
+        let start = self.read.unread.start;
+        self.read.unread.start += payload.end;
+        self.read.awaited_end = 0;
         let found = Some((kind, start + payload.start..start + payload.end));
-        let payload = self.read.take_frame(payload);
         // Last, so that nothing has to be kept meanwhile.
         if let Some(key) = key {
-            mask::apply(payload, key);
+            mask::apply(&mut unread[payload], key);
         }
         found
     }
