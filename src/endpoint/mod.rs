@@ -18,8 +18,6 @@ mod queue;
 mod read_buffer;
 mod received;
 
-#[cfg(feature = "deflate")]
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -118,7 +116,7 @@ impl Endpoint {
         let deflate = config.deflate.clone().unwrap_or_default();
         let assembler = Assembler::with_deflate(role, params, &deflate, &config.connection);
         let mut outgoing = Outgoing::new(connection, config);
-        outgoing.deflater = Some(Box::new(Deflater::new(role, &deflate, params)));
+        outgoing.deflate_with(Deflater::new(role, &deflate, params));
         Self { incoming: Incoming::new(config.read_buffer, assembler), outgoing }
     }
 

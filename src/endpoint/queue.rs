@@ -23,8 +23,10 @@ const FIRST: usize = 1000;
 #[derive(Default)]
 pub(super) struct Queue {
     tail: Vec<u8>,
-    /// How much of `tail` has been written.
-    written: usize,
+    /// What the length of `tail` has to be less by, to be that of all that is queued: how much of
+    /// it has been written, less the length of the cuts. Wraps around. Every send asks how much is
+    /// queued, and need not look for cuts so.
+    surplus: usize,
     cuts: Option<Box<Cuts>>,
 }
 
@@ -68,7 +70,7 @@ impl Cuts {
 
 /// Something to be written between two bytes of the tail. Never empty.
 struct Cut {
-    /// The place in the tail; not before `written`.
+    /// The place in the tail; not before what has been written.
     at: usize,
     bytes: Bytes,
 }
@@ -76,8 +78,13 @@ struct Cut {
 impl Queue {
     #[inline]
     pub(super) fn len(&self) -> usize {
-        let cuts = self.cuts.as_ref().map_or(0, |cuts| cuts.len);
-        self.tail.len() - self.written + cuts
+        self.tail.len().wrapping_sub(self.surplus)
+    }
+
+    /// How much of the tail has been written.
+    #[inline]
+    fn written(&self) -> usize {
+        self.surplus.wrapping_add(self.cuts.as_ref().map_or(0, |cuts| cuts.len))
     }
 
     /// What to append small frames and headers to.
@@ -100,6 +107,7 @@ impl Queue {
         if bytes.is_empty() {
             return;
         }
+        self.surplus = self.surplus.wrapping_sub(bytes.len());
         let cuts = self.cuts.get_or_insert_default();
         cuts.len += bytes.len();
         cuts.list.push(Cut { at: self.tail.len(), bytes });
@@ -109,11 +117,11 @@ impl Queue {
     /// up to [`KEEP`] bytes of it.
     #[cfg(feature = "std")]
     pub(super) fn first(&mut self) -> Option<Bytes> {
-        let end =
-            self.waiting().first().map_or(self.tail.len(), |cut| cut.at).min(self.written + KEEP);
-        if end > self.written {
-            let bytes = Bytes::from(copy::to_vec(&self.tail[self.written..end]));
-            self.written = end;
+        let written = self.written();
+        let end = self.waiting().first().map_or(self.tail.len(), |cut| cut.at).min(written + KEEP);
+        if end > written {
+            // As much is written more as the cuts are longer.
+            let bytes = Bytes::from(copy::to_vec(&self.tail[written..end]));
             self.cuts.get_or_insert_default().push_front(Cut { at: end, bytes });
         }
         Some(self.waiting().first()?.bytes.clone())
@@ -129,7 +137,7 @@ impl Queue {
     pub(super) fn chunks<'q>(&'q self, behind: &'q [u8]) -> Chunks<'q> {
         let cuts = self.waiting();
         Chunks {
-            next: until(&self.tail, self.written, cuts),
+            next: until(&self.tail, self.written(), cuts),
             tail: &self.tail,
             cuts: cuts.iter(),
             behind,
@@ -142,12 +150,14 @@ impl Queue {
     }
 
     fn advance_part(&mut self, mut count: usize) {
+        let mut written = self.written();
+        self.surplus = self.surplus.wrapping_add(count);
         loop {
             let cuts = self.cuts.as_deref_mut();
             let next = cuts.as_ref().and_then(|cuts| cuts.waiting().first());
             let end = next.map_or(self.tail.len(), |cut| cut.at);
-            let step = count.min(end - self.written);
-            self.written += step;
+            let step = count.min(end - written);
+            written += step;
             count -= step;
             if count == 0 {
                 break;
@@ -168,7 +178,7 @@ impl Queue {
 
     #[inline]
     pub(super) fn clear(&mut self) {
-        self.written = 0;
+        self.surplus = 0;
         self.clear_tail();
         if self.cuts.is_some() {
             self.clear_cuts();
@@ -197,7 +207,7 @@ impl Queue {
 
     /// A queue that is never quite empty must not keep all that it ever held.
     fn forget_written(&mut self) {
-        let written = self.written;
+        let written = self.written();
         if written == self.tail.len() {
             self.clear_tail();
         } else if written > KEEP && written >= self.tail.len() / 2 {
@@ -205,7 +215,7 @@ impl Queue {
         } else {
             return;
         }
-        self.written = 0;
+        self.surplus = self.surplus.wrapping_sub(written);
         if let Some(cuts) = &mut self.cuts {
             // Those that have been written are before it.
             cuts.list.iter_mut().for_each(|cut| cut.at = cut.at.saturating_sub(written));
@@ -217,7 +227,7 @@ impl Queue {
         if self.len() > 0 {
             return None;
         }
-        self.written = 0;
+        self.surplus = 0;
         if self.cuts.is_some() {
             self.cuts = None;
         }

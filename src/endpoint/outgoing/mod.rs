@@ -15,8 +15,8 @@ use core::time::Duration;
 #[cfg(feature = "std")]
 use bytes::Bytes;
 
-use super::Config;
 use super::queue::{Chunks, Queue};
+use super::{Config, to_usize};
 use crate::assembler::LARGE;
 use crate::close_code::CloseCode;
 use crate::connection::{Connection, Fragment, Role};
@@ -38,6 +38,9 @@ pub(crate) struct Outgoing {
     /// The watermarks, in bytes; 4 GiB at most.
     high: u32,
     low: u32,
+    /// A message takes the short way while less than this is queued, in bytes; 0 where it may have
+    /// to be compressed, or the transport takes nothing.
+    plain_below: u32,
     congested: bool,
     /// Whether the transport takes nothing any more.
     abandoned: bool,
@@ -46,7 +49,7 @@ pub(crate) struct Outgoing {
     stalled_at: Nanos,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
-    pub(crate) deflater: Option<Box<Deflater>>,
+    deflater: Option<Box<Deflater>>,
 }
 
 impl Outgoing {
@@ -56,6 +59,7 @@ impl Outgoing {
             queue: Queue::default(),
             high: watermark(config.high_watermark),
             low: watermark(config.low_watermark.min(config.high_watermark)),
+            plain_below: watermark(config.high_watermark).saturating_add(1),
             congested: false,
             abandoned: false,
             write_timeout: span(config.write_timeout),
@@ -63,6 +67,13 @@ impl Outgoing {
             #[cfg(feature = "deflate")]
             deflater: None,
         }
+    }
+
+    /// Compresses messages from now on.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn deflate_with(&mut self, deflater: Deflater) {
+        self.deflater = Some(Box::new(deflater));
+        self.plain_below = 0;
     }
 
     /// Fails the connection because of a text, and queues the Close frame that says so.
@@ -87,6 +98,7 @@ impl Outgoing {
         self.queue.len()
     }
 
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         above(self.queued(), self.high)
     }
@@ -95,12 +107,21 @@ impl Outgoing {
     /// the high watermark down to the low one.
     #[inline]
     pub(crate) fn is_congested(&mut self) -> bool {
-        let queued = self.queued();
-        if above(queued, self.high) {
+        if self.congested { self.stays_congested() } else { self.becomes_congested() }
+    }
+
+    #[inline]
+    fn becomes_congested(&mut self) -> bool {
+        let full = self.is_full();
+        if full {
             self.congested = true;
-        } else if !above(queued, self.low) {
-            self.congested = false;
         }
+        full
+    }
+
+    #[cold]
+    fn stays_congested(&mut self) -> bool {
+        self.congested = above(self.queued(), self.low);
         self.congested
     }
 
@@ -128,6 +149,7 @@ impl Outgoing {
     pub(crate) fn abandon(&mut self) {
         self.queue = Queue::default();
         self.abandoned = true;
+        self.plain_below = 0;
         self.connection.end_soon();
     }
 
@@ -143,15 +165,15 @@ impl Outgoing {
     #[inline(always)]
     pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         match outbound.content {
-            Content::Message(message) if !self.may_compress() => {
-                self.check_room()?;
+            Content::Message(message) if self.queued() < to_usize(self.plain_below) => {
                 self.connection.send(message, self.queue.tail())
             }
             Content::Message(_) | Content::Prepared(_) => self.send_any(outbound),
         }
     }
 
-    /// The long way of [`send`](Self::send): what may have to be compressed, or is there already.
+    /// The long way of [`send`](Self::send): what may have to be compressed, is there already, or
+    /// has no room.
     fn send_any(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         self.check_room()?;
         #[cfg(feature = "deflate")]
@@ -164,15 +186,6 @@ impl Outgoing {
                 self.send_frame(prepared.kind(), Rsv::NONE, prepared.plain())
             }
         }
-    }
-
-    /// Whether compression was agreed on.
-    #[inline]
-    fn may_compress(&self) -> bool {
-        #[cfg(feature = "deflate")]
-        return self.deflater.is_some();
-        #[cfg(not(feature = "deflate"))]
-        false
     }
 
     fn send_frame(&mut self, kind: Kind, rsv: Rsv, frame: &Frame) -> Result<(), SendError> {
@@ -212,7 +225,7 @@ impl Outgoing {
     ) -> Result<(), SendError> {
         self.check_room()?;
         #[cfg(feature = "deflate")]
-        if self.may_compress() {
+        if self.deflater.is_some() {
             return self.send_part_deflated(&part, fragment);
         }
         let (kind, payload) = (part.content.kind(), part.content.as_bytes());
