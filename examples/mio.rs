@@ -263,7 +263,12 @@ impl Client {
                         *slice = IoSlice::new(chunk);
                         count += 1;
                     }
-                    match would_block(retry(|| self.stream.write_vectored(&slices[..count])))? {
+                    // Most of the time it is one, and a vectored write costs the kernel more.
+                    let written = retry(|| match &slices[..count] {
+                        [slice] => self.stream.write(slice),
+                        slices => self.stream.write_vectored(slices),
+                    });
+                    match would_block(written)? {
                         Some(count) => endpoint.advance_write(count),
                         None => return Ok(false),
                     }

@@ -199,6 +199,12 @@ impl Connection {
     #[inline]
     #[must_use]
     pub const fn wants_transmit(&self) -> bool {
+        // While the short way is open nothing is due: one thing to look at.
+        debug_assert!(self.whole_below == 0 || !self.is_due(), "not settled");
+        self.whole_below == 0 && self.is_due()
+    }
+
+    const fn is_due(&self) -> bool {
         match &self.closing {
             // The peer has had its time, and part of a frame may be out.
             _ if self.timers.expired() => false,

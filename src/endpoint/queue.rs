@@ -144,6 +144,14 @@ impl Queue {
         }
     }
 
+    /// All of it, if it is in the tail: short for [`chunks`](Self::chunks) of one.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(super) fn only_chunk(&self) -> Option<&[u8]> {
+        // Without cuts this is how much has been written.
+        if self.cuts.is_none() { self.tail.get(self.surplus..) } else { None }
+    }
+
     #[inline]
     pub(super) fn advance(&mut self, count: usize) {
         if count >= self.len() { self.clear() } else { self.advance_part(count) }

@@ -82,6 +82,24 @@ impl ReadBuffer {
         &mut self.bytes[self.unread.end..end]
     }
 
+    /// Whether all of the buffer can be read to, and nothing long has come.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        let read_size = to_usize(self.read_size);
+        self.unread.is_empty()
+            && self.unread.end <= read_size
+            && self.bytes.len() >= read_size
+            && self.expects == 0
+            && !(self.grown || self.bypassed || self.awaits())
+    }
+
+    /// All of the buffer, to read to it anew.
+    #[inline]
+    pub(super) fn all(&mut self) -> &mut [u8] {
+        self.unread = 0..0;
+        &mut self.bytes
+    }
+
     /// The room to read into.
     #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
@@ -94,10 +112,6 @@ impl ReadBuffer {
             self.rewind();
             if behind_large {
                 self.expects = PEEK;
-            }
-            // As nearly always: nothing long has come.
-            if !self.grown && self.expects == 0 && self.bytes.len() >= to_usize(self.read_size) {
-                return &mut self.bytes;
             }
             self.resize();
         }
@@ -246,7 +260,19 @@ impl ReadBuffer {
 
     /// Takes a buffer if one is needed; used as it is up to its length, but one that has `grown`
     /// only for the frames that need it.
-    pub(super) fn supply(&mut self, mut bytes: Vec<u8>, grown: bool) {
+    #[inline]
+    pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
+        if self.bytes.is_empty() {
+            debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
+            self.grown = grown && bytes.len() > to_usize(self.read_size);
+            self.bytes = bytes;
+        } else {
+            self.supply_longer(bytes, grown);
+        }
+    }
+
+    #[inline(never)]
+    fn supply_longer(&mut self, mut bytes: Vec<u8>, grown: bool) {
         let count = self.unread.len();
         if !self.needs_buffer() || bytes.capacity() < count {
             return;

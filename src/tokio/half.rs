@@ -287,13 +287,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
 
     /// Ready when a deadline has passed and been dealt with.
     pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !self.outgoing.has_deadlines() {
-            self.sleep = None;
-            return Poll::Pending;
-        }
-        let now = self.start.elapsed();
-        let Some(at) = self.outgoing.poll_timeout(now) else {
-            self.sleep = None;
+        let now = self.outgoing.has_deadlines().then(|| self.start.elapsed());
+        let deadline = now.and_then(|now| Some((now, self.outgoing.poll_timeout(now)?)));
+        let Some((now, at)) = deadline else {
+            // As nearly always, there is none: to look is less than to drop nothing.
+            if self.sleep.is_some() {
+                self.sleep = None;
+            }
             return Poll::Pending;
         };
         if at > now {
@@ -328,11 +328,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         self.outgoing.transmit()?;
         while self.outgoing.queued() > 0 {
             let io = Pin::new(&mut self.io);
-            // Most of it is in one piece, and needs no vectored write.
-            let written = with_slices(self.outgoing.chunks(), |slices| match slices {
-                [piece] => io.poll_write(cx, piece),
-                pieces => io.poll_write_vectored(cx, pieces),
-            });
+            // As nearly always, it needs no vectored write.
+            let written = match self.outgoing.only_chunk() {
+                Some(chunk) => io.poll_write(cx, chunk),
+                None => with_slices(self.outgoing.chunks(), |it| io.poll_write_vectored(cx, it)),
+            };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 count => self.outgoing.advance(count),

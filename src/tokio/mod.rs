@@ -88,32 +88,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The Close frame that belongs to the first has been written by then, and the transport is
     /// shut down. [`Error::Io`], and [`Error::Unclean`] on later calls.
     pub async fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
-        let Self { incoming, half, .. } = self;
-        half.forget_reader();
+        // Each by its path: of what is kept across a wait, one pointer is stored for each message.
+        self.half.forget_reader();
         // What has been read already needs no task to wake.
-        if !half.outgoing.is_congested()
-            && let Some((kind, payload)) = incoming.poll_whole(&mut half.outgoing)
+        if !self.half.outgoing.is_congested()
+            && let Some((kind, payload)) = self.incoming.poll_whole(&mut self.half.outgoing)
         {
-            return match incoming.lend_whole(kind, payload) {
+            return match self.incoming.lend_whole(kind, payload) {
                 Ok(message) => {
-                    Ok(Some(Received { message, out: Out::new(&mut half.outgoing, None) }))
+                    Ok(Some(Received { message, out: Out::new(&mut self.half.outgoing, None) }))
                 }
-                Err(error) => Err(half.fail(error).await),
+                Err(error) => Err(self.half.fail(error).await),
             };
         }
         if !poll_fn(|cx| {
-            half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
+            let (reader, writer) = (cx.waker(), cx.waker());
+            self.half.poll_message(&mut self.incoming, Handout::MessageAndOut, reader, writer)
         })
         .await?
         {
             return Ok(None);
         }
-        match incoming.lend() {
+        match self.incoming.lend() {
             Ok(message) => {
-                let out = Out::new(&mut half.outgoing, incoming.shared());
+                let out = Out::new(&mut self.half.outgoing, self.incoming.shared());
                 Ok(Some(Received { message, out }))
             }
-            Err(error) => Err(half.fail(error).await),
+            Err(error) => Err(self.half.fail(error).await),
         }
     }
 

@@ -16,12 +16,13 @@ use crate::utf8::InvalidUtf8;
 impl Incoming {
     /// Gives back the buffers that hold nothing, and the read buffer also if little is in it of a
     /// message that waits for its end: that goes on waiting in as many bytes as it has.
-    #[inline]
+    #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
         self.check(outgoing);
         self.assembler.release();
-        if self.direct > self.seen_direct() { None } else { self.read.release() }
+        let is_direct = self.direct > 0 && self.direct > self.seen_direct();
+        if is_direct { None } else { self.read.release() }
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the

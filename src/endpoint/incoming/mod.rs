@@ -83,9 +83,16 @@ impl Incoming {
         if self.read.awaits_in_place() {
             return self.read.rest();
         }
+        // As nearly always: nothing is under way, and nothing long has come.
+        let is_assembled = matches!(self.found, Found::Assembled);
+        if self.read.is_plain() && !self.assembler.has_buffer() && !is_assembled {
+            self.found = Found::Nothing;
+            return self.read.all();
+        }
         self.any_read_buf(outgoing)
     }
 
+    #[inline(never)]
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // What was read there waits for more, and nothing was pushed behind it.
         if self.read.bypassed
@@ -391,7 +398,8 @@ impl Incoming {
     /// Whether so little was read into the assembler's room that it waits there for more, so that
     /// small reads cost next to nothing. Takes note of what came.
     fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = (1..self.room.min(STEP)).contains(&self.direct)
+        let waits = self.direct > 0
+            && self.direct < self.room.min(STEP)
             && self.read.unread.is_empty()
             && outgoing.connection.is_quiet();
         if waits && self.direct > self.read.seen_end {

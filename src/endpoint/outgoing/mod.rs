@@ -275,6 +275,13 @@ impl Outgoing {
         self.queue.chunks(&[])
     }
 
+    /// All that is queued, if it is in one piece and small: as nearly always.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn only_chunk(&self) -> Option<&[u8]> {
+        self.queue.only_chunk()
+    }
+
     #[inline]
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);

@@ -115,9 +115,11 @@ impl Epoll {
                 *slice = IoSlice::new(chunk);
                 count += 1;
             }
-            let Some(count) = epoll::ready(stream.write_vectored(&slices[..count]))? else {
-                return Ok(false);
+            let written = match &slices[..count] {
+                [slice] => stream.write(slice),
+                slices => stream.write_vectored(slices),
             };
+            let Some(count) = epoll::ready(written)? else { return Ok(false) };
             self.endpoint.advance_write(count);
         }
         Ok(true)
