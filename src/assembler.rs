@@ -187,6 +187,10 @@ impl Assembler {
     #[cold]
     fn extend(&mut self, payload: &[u8]) {
         self.buffer.resize(self.end, 0);
+        // Less than this a `Vec` doubles by itself.
+        if self.end >= DOUBLED && self.buffer.capacity() - self.end < payload.len() {
+            self.buffer.reserve_exact(payload.len().max(more(self.end)));
+        }
         copy::append(&mut self.buffer, payload);
     }
 
@@ -345,11 +349,11 @@ impl Assembler {
     }
 
     /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
-    /// received already, so that memory follows what arrives.
+    /// received already, or half of that where it is much, so that memory follows what arrives.
     pub(crate) fn room(&mut self, remaining: usize) -> &mut [u8] {
-        // Grown only once the room has been used, so that it doubles and does not creep.
+        // Grown only once the room has been used, so that it grows in steps and does not creep.
         if self.buffer.len() - self.end < remaining.min(LARGE) {
-            let end = self.end + remaining.min(self.end.max(LARGE));
+            let end = self.end + remaining.min(more(self.end).max(LARGE));
             self.buffer.reserve_exact(end.saturating_sub(self.buffer.len()));
             self.buffer.resize(end, 0);
         }
@@ -462,6 +466,15 @@ pub(crate) const LARGE: usize = 4 * 1024;
 
 /// [`LARGE`] as the wire counts.
 pub(crate) const LARGE_U64: u64 = 4 * 1024;
+
+/// Below this size the buffer of a message doubles, from it on it grows by half, in bytes: beside it
+/// there is a read buffer of as much then, and together they are at most twice what was received.
+const DOUBLED: usize = 64 * 1024;
+
+/// How much a buffer that is full of `len` bytes grows by.
+fn more(len: usize) -> usize {
+    if len < DOUBLED { len } else { len / 2 }
+}
 
 /// How reads into a large message are aligned in its buffer, in bytes: as cache lines are.
 const ALIGN: usize = 64;

@@ -511,8 +511,10 @@ const STEP: u32 = 8 * 1024;
 /// cache.
 const DIRECT: usize = 128 * 1024;
 
-/// From how much on of a message in small fragments more of it is read at once, in bytes.
-const MANY: usize = 64 * 1024;
+/// From how much on of a message in small fragments more of it is read at once, in bytes. From less
+/// on the longer read buffer and that of the message, which grows by half, would be more than twice
+/// what was received.
+const MANY: usize = 96 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;

@@ -166,6 +166,7 @@ impl Outgoing {
     pub(crate) fn send(&mut self, outbound: Outbound<'_>) -> Result<(), SendError> {
         match outbound.content {
             Content::Message(message) if self.queued() < to_usize(self.plain_below) => {
+                debug_assert!(self.check_room().is_ok(), "the short way should be closed");
                 self.connection.send(message, self.queue.tail())
             }
             Content::Message(_) | Content::Prepared(_) => self.send_any(outbound),
