@@ -85,16 +85,17 @@
 //! small reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when
 //! it is full, so that memory follows what has come and never what a header announces. When so much
 //! has come, the next read has room for as much: over a socket that is a system call less for each
-//! message. A longer frame is read straight into its message, which grows in the same way, from
-//! 64 KiB on by half; a server does so in steps of 128 KiB and unmasks each while it is in the second-level cache. (Steps of 32
-//! KiB, in the first, are no faster in memory, and the calls that they take more make an echo of 1
-//! MiB over a socket 1.15 times as long.) Behind such a frame 5 KiB are read at first: another one
-//! may follow, and what comes with its header has to be copied. What is read straight into a
-//! message goes to a multiple of 64 bytes in its buffer, so the message begins up to 63 bytes
-//! behind the front: reads to odd places, copies as they are, make 1 MiB take up to 1.2 times as
-//! long. Small reads of a large frame wait too, until 8 KiB have come. Once 96 KiB of a message in
-//! smaller frames have come, and as long as so much is there, 64 KiB are read at once. All buffers
-//! together are at most twice what has come, with 4 KiB and one read more.
+//! message. A longer frame is read straight into its message, which grows in the same way, from 64
+//! KiB on by half; a server does so in steps of 128 KiB and unmasks each while it is in the
+//! second-level cache. (Steps of 32 KiB, in the first, are no faster in memory, and the calls that
+//! they take more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a frame 5
+//! KiB are read at first: another one may follow, and what comes with its header has to be copied.
+//! What is read straight into a message goes to a multiple of 64 bytes in its buffer, so the
+//! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
+//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, until 8 KiB have come.
+//! Once 96 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
+//! are read at once. All buffers together are at most twice what has come, with 4 KiB and one read
+//! more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
