@@ -346,6 +346,24 @@ fn a_bad_byte_is_found_wherever_it_stands() {
 }
 
 #[test]
+fn one_byte_that_is_not_ascii_is_seen_in_text_of_every_length() {
+    // Short text that is ASCII takes a way of its own, by words that overlap.
+    for len in 0..140 {
+        let text = vec![b'~'; len];
+        assert_eq!(validate(&text).unwrap().as_bytes(), text);
+        for at in 0..len {
+            let mut text = text.clone();
+            text[at] = 0x80;
+            assert!(validate(&text).is_err(), "{at} of {len}");
+            text[at] = 0x7f;
+            assert!(validate(&text).is_ok(), "{at} of {len}");
+            text.splice(at..=at, "ß".bytes());
+            assert_eq!(validate(&text).unwrap(), std::str::from_utf8(&text).unwrap());
+        }
+    }
+}
+
+#[test]
 fn a_finished_validator_is_ready_for_the_next_text() {
     let mut validator = Validator::default();
     validator.push(b"\xc3").unwrap();
