@@ -78,11 +78,16 @@ impl Incoming {
         unread
     }
 
-    #[inline]
+    #[inline(always)] // So that many small reads of one frame are a short loop.
     pub(crate) fn read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         if self.read.awaits_in_place() {
             return self.read.rest();
         }
+        self.read_buf_anew(outgoing)
+    }
+
+    #[inline(never)]
+    fn read_buf_anew(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // As nearly always: nothing is under way, and nothing long has come.
         let is_assembled = matches!(self.found, Found::Assembled);
         if self.read.is_plain() && !self.assembler.has_buffer() && !is_assembled {
