@@ -27,8 +27,10 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     if bytes.is_empty() {
         return Ok("");
     }
-    if bytes.len() < SHORT {
-        return validate_short(bytes);
+    if bytes.len() < SHORT
+        && let Some(text) = short_ascii(bytes)
+    {
+        return Ok(text);
     }
     simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
@@ -37,33 +39,49 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
 /// not aligned.
 const SHORT: usize = 64;
 
-/// [`validate`] for short text, most of which is ASCII. Apart: what it gives fits two registers,
-/// what the standard library gives does not.
+/// Short text, if it is ASCII as most of it is. A call, so that its callers stay short.
 #[inline(never)]
-fn validate_short(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+fn short_ascii(bytes: &[u8]) -> Option<&str> {
     // `AsciiStr` takes its time to say where the other characters begin.
-    if is_ascii(bytes)
-        && let Ok(text) = AsciiStr::from_ascii(bytes)
-    {
-        return Ok(text.as_str());
+    if !is_ascii(bytes) {
+        return None;
     }
-    core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
+    AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Whether short text is ASCII: by words, the last of which overlaps the one before.
+/// Whether text shorter than [`SHORT`] and not empty is ASCII: by its first and its last bytes,
+/// which overlap. No loop: how often it went round would not be foreseen behind text that is not
+/// ASCII.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
-    let bits = if let Some(&last) = bytes.last_chunk() {
-        let (words, _) = bytes.as_chunks();
-        words.iter().fold(u64::from_ne_bytes(last), |bits, &word| bits | u64::from_ne_bytes(word))
-    } else if let (Some(&first), Some(&last)) = (bytes.first_chunk(), bytes.last_chunk()) {
-        u64::from(u32::from_ne_bytes(first) | u32::from_ne_bytes(last))
+    let bits = if let Some([first, last]) = ends::<32>(bytes) {
+        words(first) | words(last)
+    } else if let Some([first, last]) = ends::<16>(bytes) {
+        words(first) | words(last)
+    } else if let Some([first, last]) = ends::<8>(bytes) {
+        words(first) | words(last)
+    } else if let Some([first, last]) = ends::<4>(bytes) {
+        u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last))
+    } else if let [first, .., last] = bytes {
+        u64::from(first | bytes[1] | last)
     } else {
-        u64::from(bytes.iter().fold(0, |bits, byte| bits | byte))
+        u64::from(bytes[0])
     };
     bits & 0x8080_8080_8080_8080 == 0
 }
 
+/// The first and the last bytes, if there are so many.
+#[inline]
+fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
+    Some([bytes.first_chunk()?, bytes.last_chunk()?])
+}
+
+/// All bits that are set in words of 8 bytes.
+#[inline]
+fn words<const N: usize>(bytes: &[u8; N]) -> u64 {
+    let (words, _) = bytes.as_chunks();
+    words.iter().fold(0, |bits, &word| bits | u64::from_ne_bytes(word))
+}
 /// Checks text piece by piece; a character may be split over pieces at any byte.
 ///
 /// Fails at the first byte that no valid text can have at its place, so that a connection is
