@@ -49,9 +49,8 @@ fn short_ascii(bytes: &[u8]) -> Option<&str> {
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Whether text shorter than [`SHORT`] and not empty is ASCII: by its first and its last bytes,
-/// which overlap. No loop: how often it went round would not be foreseen behind text that is not
-/// ASCII.
+/// Whether text that is shorter than [`SHORT`] and not empty is ASCII: by its first and its last
+/// bytes, which overlap.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
     let bits = if let Some([first, last]) = ends::<32>(bytes) {
