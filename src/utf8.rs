@@ -49,8 +49,8 @@ fn short_ascii(bytes: &[u8]) -> Option<&str> {
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Whether text that is shorter than [`SHORT`] and not empty is ASCII: by its first and its last
-/// bytes, which overlap.
+/// Whether text that is shorter than [`SHORT`] is ASCII: by its first and its last bytes, which
+/// overlap.
 #[inline]
 fn is_ascii(bytes: &[u8]) -> bool {
     let bits = if let Some([first, last]) = ends::<32>(bytes) {
@@ -64,7 +64,7 @@ fn is_ascii(bytes: &[u8]) -> bool {
     } else if let [first, .., last] = bytes {
         u64::from(first | bytes[1] | last)
     } else {
-        u64::from(bytes[0])
+        bytes.first().map_or(0, |&byte| u64::from(byte))
     };
     bits & 0x8080_8080_8080_8080 == 0
 }
@@ -81,6 +81,7 @@ fn words<const N: usize>(bytes: &[u8; N]) -> u64 {
     let (words, _) = bytes.as_chunks();
     words.iter().fold(0, |bits, &word| bits | u64::from_ne_bytes(word))
 }
+
 /// Checks text piece by piece; a character may be split over pieces at any byte.
 ///
 /// Fails at the first byte that no valid text can have at its place, so that a connection is
