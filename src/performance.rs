@@ -99,7 +99,7 @@
 //! What is read straight into a message goes to a multiple of 64 bytes in its buffer, so the
 //! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
 //! MiB take up to 1.2 times as long. Small reads of a large frame wait too, until 8 KiB have come.
-//! Once 96 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
+//! Once 128 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
 //! are read at once. All buffers together are at most twice what has come, with 4 KiB and one read
 //! more.
 //!
@@ -137,7 +137,7 @@
 //! something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,210 instructions with
+//! counts more than its time in memory tells: a round of one message takes 1,215 instructions with
 //! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 200. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:

@@ -282,21 +282,27 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
     // large one follows them. Found by fuzzing.
     let sizes = [100, 1_000, 4_000, 16_700, 30_000, 50_000, 65_000, 65_536, 70_000];
     for (role, len) in ROLES.into_iter().flat_map(|role| sizes.map(|len| (role, len))) {
-        for small in [0, 50_000, 65_535, 95_000, 98_304, 130_000, 131_072, 200_000, 700_000] {
-            let mut wire = frame(role, 0x02, &[7; 10]);
+        for small in [
+            0, 50_000, 65_535, 95_000, 98_304, 130_000, 131_072, 150_000, 200_000, 250_123, 700_000,
+        ] {
+            let mut wire = frame(role, 0x02, &vec![7; small % 4_001]);
             for _ in 0..small / len {
                 wire.extend(frame(role, 0x00, &vec![7; len]));
             }
             wire.extend(frame(role, 0x00, &vec![7; 300_000]));
-            let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
-            reset();
-            let mut rest = &wire[..];
-            while !rest.is_empty() {
-                read_some(&mut endpoint, &mut rest, usize::MAX);
-                assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
-                let (live, received) = (counts().live, signed(wire.len() - rest.len()));
-                let bound = 2 * received + 4 * KIB + READ_BUFFER;
-                assert!(live <= bound, "{live} for {received} of {small} by {len}, {role:?}");
+            for (read_buffer, most) in [(500, 600), (500, usize::MAX), (16 * 1024, usize::MAX)] {
+                let mut config = limits_of(1 << 30);
+                config.read_buffer = read_buffer;
+                let mut endpoint = endpoint_with(role, &config);
+                reset();
+                let mut rest = &wire[..];
+                while !rest.is_empty() {
+                    read_some(&mut endpoint, &mut rest, most);
+                    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+                    let (live, received) = (counts().live, signed(wire.len() - rest.len()));
+                    let bound = 2 * received + 4 * KIB + signed(read_buffer);
+                    assert!(live <= bound, "{live} for {received} of {small} by {len}, {role:?}");
+                }
             }
         }
     }

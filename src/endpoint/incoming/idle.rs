@@ -21,8 +21,7 @@ impl Incoming {
         self.forget();
         self.check(outgoing);
         self.assembler.release();
-        let is_direct = self.direct > 0 && self.direct > self.seen_direct();
-        if is_direct { None } else { self.read.release() }
+        if self.direct > self.seen_direct() { None } else { self.read.release() }
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the

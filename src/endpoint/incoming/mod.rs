@@ -1,11 +1,11 @@
 //! The receiving side of an endpoint: from what was read to the message that was found in it; what
-//! is done when nothing more comes is beside it.
+//! is read straight into a message, and what is done when nothing more comes, is beside it.
 
+mod direct;
 mod idle;
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::mem;
 use core::ops::Range;
 
 use super::read_buffer::ReadBuffer;
@@ -86,6 +86,7 @@ impl Incoming {
         self.read_buf_anew(outgoing)
     }
 
+    /// As [`read_buf`](Self::read_buf), where no frame waits that has room for more of it.
     #[inline(never)]
     fn read_buf_anew(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // As nearly always: nothing is under way, and nothing long has come.
@@ -400,54 +401,6 @@ impl Incoming {
         }
     }
 
-    /// Whether so little was read into the assembler's room that it waits there for more, so that
-    /// small reads cost next to nothing. Takes note of what came.
-    fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.direct > 0
-            && self.direct < self.room.min(STEP)
-            && self.read.unread.is_empty()
-            && outgoing.connection.is_quiet();
-        if waits && self.direct > self.read.seen_end {
-            self.read.seen_end = self.direct;
-            outgoing.connection.note_begun(true);
-        }
-        waits
-    }
-
-    /// How much of what was read into the assembler's room a poll has seen.
-    fn seen_direct(&self) -> u32 {
-        if self.read.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
-    }
-
-    /// The short way for the first `count` bytes that were read into the assembler's room: payload
-    /// of the frame under way. Whether the message is complete; `None` if it was not that.
-    fn collect_direct(&mut self, count: u32, outgoing: &mut Outgoing) -> Option<bool> {
-        if count == 0 {
-            return None;
-        }
-        // The room ends where the frame does, so all of it is taken.
-        let written = self.assembler.written(to_usize(count));
-        let Piece { payload, last } = outgoing.connection.receive_piece(written)?;
-        self.direct -= count;
-        // What is left is used up: the next read asks for another.
-        self.room = self.direct;
-        self.read.seen_end = 0;
-        Some(self.assembler.commit(payload.len(), last))
-    }
-
-    /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
-    fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
-        let count = to_usize(mem::take(&mut self.direct));
-        // The room that was lent is used up: the next read asks for another.
-        self.room = 0;
-        let mut input = Input::new(self.assembler.written(count));
-        let mut event = None;
-        outgoing.connection.receive_to(&mut input, &mut event)?;
-        let Some(Event::Data(piece)) = event else { return Ok(Step::UsedUp) };
-        let (len, last) = (piece.payload.len(), piece.last);
-        Ok(Step::collected(self.assembler.commit(len, last)))
-    }
-
     /// The buffer of that message, if it can be sent back from there.
     #[inline]
     pub(crate) fn shared(&self) -> Option<&Shared> {
@@ -508,10 +461,6 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// From how much on it is unmasked before there is more, in bytes: it is in the first-level cache
-/// then.
-const STEP: u32 = 8 * 1024;
-
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.
 const DIRECT: usize = 128 * 1024;
@@ -519,7 +468,7 @@ const DIRECT: usize = 128 * 1024;
 /// From how much on of a message in small fragments more of it is read at once, in bytes. From less
 /// on the longer read buffer and that of the message, which grows by half, would be more than twice
 /// what was received.
-const MANY: usize = 96 * 1024;
+const MANY: usize = 128 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;

@@ -1,0 +1,63 @@
+//! Payload of a large frame that was read straight into the assembler's room, behind what its
+//! message has so far.
+
+use core::mem;
+
+use super::{Incoming, Outgoing, Step, to_usize};
+use crate::connection::{Event, Piece};
+use crate::error::ProtocolError;
+use crate::input::Input;
+
+impl Incoming {
+    /// Whether so little was read into the assembler's room that it waits there for more, so that
+    /// small reads cost next to nothing. Takes note of what came.
+    pub(super) fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+        let waits = self.direct > 0
+            && self.direct < self.room.min(STEP)
+            && self.read.unread.is_empty()
+            && outgoing.connection.is_quiet();
+        if waits && self.direct > self.read.seen_end {
+            self.read.seen_end = self.direct;
+            outgoing.connection.note_begun(true);
+        }
+        waits
+    }
+
+    /// How much of what was read into the assembler's room a poll has seen.
+    pub(super) fn seen_direct(&self) -> u32 {
+        if self.read.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
+    }
+
+    /// The short way for the first `count` bytes that were read into the assembler's room: payload
+    /// of the frame under way. Whether the message is complete; `None` if it was not that.
+    pub(super) fn collect_direct(&mut self, count: u32, outgoing: &mut Outgoing) -> Option<bool> {
+        if count == 0 {
+            return None;
+        }
+        // The room ends where the frame does, so all of it is taken.
+        let written = self.assembler.written(to_usize(count));
+        let Piece { payload, last } = outgoing.connection.receive_piece(written)?;
+        self.direct -= count;
+        // What is left is used up: the next read asks for another.
+        self.room = self.direct;
+        self.read.seen_end = 0;
+        Some(self.assembler.commit(payload.len(), last))
+    }
+
+    /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
+    pub(super) fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
+        let count = to_usize(mem::take(&mut self.direct));
+        // The room that was lent is used up: the next read asks for another.
+        self.room = 0;
+        let mut input = Input::new(self.assembler.written(count));
+        let mut event = None;
+        outgoing.connection.receive_to(&mut input, &mut event)?;
+        let Some(Event::Data(piece)) = event else { return Ok(Step::UsedUp) };
+        let (len, last) = (piece.payload.len(), piece.last);
+        Ok(Step::collected(self.assembler.commit(len, last)))
+    }
+}
+
+/// From how much on it is unmasked before there is more, in bytes: it is in the first-level cache
+/// then.
+const STEP: u32 = 8 * 1024;
