@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::fresh::Fresh;
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::payload::{Content, Seen, Stream};
@@ -40,19 +41,31 @@ const COLUMNS: [Column; 12] = [
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
+    let fresh = Fresh::new(options)?;
     for role in [Role::Server, Role::Client] {
         for content in Content::ALL {
             let table = format!("decode, {}, {}", role.name(), content.name());
             for Column { name, size, fragment, read } in COLUMNS {
-                if options.has_row(&format!("{table}/{name}")) {
-                    let shape = Shape { role, content, size, fragment, read };
-                    measure(&table, name, shape, options, &mut results);
+                let row = format!("{table}/{name}").replace(", ", "/");
+                if !options.has_row(&row) {
+                    continue;
+                }
+                let shape = Shape { role, content, size, fragment, read };
+                match &fresh {
+                    Some(fresh) => {
+                        results.figures.extend(fresh.measure("decode", &row, options)?);
+                    }
+                    None => measure(&table, name, shape, options, &mut results),
                 }
             }
-            if results.figures.iter().any(|it| it.table == table) {
+            if fresh.is_some() && results.figures.iter().any(|it| it.table == table) {
                 println!("{}", results.table(&table, Better::Less, &peers::RATIOS));
             }
         }
+    }
+    if fresh.is_none() {
+        print!("{}", results.lines());
+        return Ok(());
     }
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
     println!("`*`: hands out text without having checked it, and so is not called the best.");

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use bytes::Bytes;
 
+use crate::fresh::Fresh;
 use crate::memory::{Capture, Memory};
 use crate::options::Options;
 use crate::payload::Content;
@@ -29,17 +30,27 @@ const BATCH_MESSAGES: usize = 64;
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
+    let fresh = Fresh::new(options)?;
     for role in [Role::Server, Role::Client] {
         let table = format!("encode, {}", role.name());
         for (column, size) in COLUMNS {
-            if options.has_row(&format!("{table}/{column}")) {
-                measure(&table, column, role, size, options, &mut results);
+            let row = format!("{table}/{column}").replace(", ", "/");
+            if !options.has_row(&row) {
+                continue;
+            }
+            match &fresh {
+                Some(fresh) => results.figures.extend(fresh.measure("encode", &row, options)?),
+                None => measure(&table, column, role, size, options, &mut results),
             }
         }
-        if results.figures.iter().any(|it| it.table == table) {
+        if fresh.is_some() && results.figures.iter().any(|it| it.table == table) {
             println!("{}", results.table(&table, Better::Less, &peers::RATIOS));
             println!("{}", results.table(&writes(&table), Better::Less, &[]));
         }
+    }
+    if fresh.is_none() {
+        print!("{}", results.lines());
+        return Ok(());
     }
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
     println!(

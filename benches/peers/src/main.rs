@@ -7,6 +7,7 @@ mod deflate;
 mod echo;
 mod encode;
 mod floor;
+mod fresh;
 mod idle;
 mod load;
 mod memory;
@@ -26,7 +27,7 @@ use std::path::Path;
 
 use options::Options;
 
-const USAGE: &str = "usage: peers BENCH [--rows A,B] [--peers A,B] [--rounds N] [--quick]
+const USAGE: &str = "usage: peers BENCH [--rows A,B] [--row A] [--peers A,B] [--rounds N] [--quick]
 benches: decode encode echo idle community deflate
 plot: pictures of what they have measured";
 

@@ -11,10 +11,12 @@ pub struct Options {
     peers: Vec<String>,
     rounds: Option<usize>,
     pub quick: bool,
+    /// The one row that is to be measured, in this process.
+    pub row: Option<String>,
 }
 
 impl Options {
-    /// Reads `--rows A,B`, `--peers A,B`, `--rounds N` and `--quick`.
+    /// Reads `--rows A,B`, `--row A`, `--peers A,B`, `--rounds N` and `--quick`.
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self::default();
         let mut arguments = arguments.iter();
@@ -22,6 +24,7 @@ impl Options {
             let mut value = || arguments.next().ok_or(format!("{name} needs a value"));
             match name.as_str() {
                 "--rows" => options.rows = list(value()?),
+                "--row" => options.row = Some(value()?.clone()),
                 "--peers" => options.peers = list(value()?),
                 "--rounds" => {
                     options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?);
@@ -37,6 +40,9 @@ impl Options {
     /// `/` for the commas of the table.
     pub fn has_row(&self, name: &str) -> bool {
         let name = name.replace(", ", "/");
+        if let Some(row) = &self.row {
+            return *row == name;
+        }
         self.rows.is_empty() || self.rows.iter().any(|part| name.contains(part.as_str()))
     }
 
@@ -47,7 +53,22 @@ impl Options {
 
     /// Whether nothing was left out.
     pub fn is_everything(&self) -> bool {
-        self.rows.is_empty() && self.peers.is_empty()
+        self.rows.is_empty() && self.row.is_none() && self.peers.is_empty()
+    }
+
+    /// What a process that measures one row has to be told besides its name.
+    pub fn for_row(&self) -> Vec<String> {
+        let mut arguments = Vec::new();
+        if !self.peers.is_empty() {
+            arguments.extend(["--peers".to_owned(), self.peers.join(",")]);
+        }
+        if let Some(rounds) = self.rounds {
+            arguments.extend(["--rounds".to_owned(), rounds.to_string()]);
+        }
+        if self.quick {
+            arguments.push("--quick".to_owned());
+        }
+        arguments
     }
 
     /// Rounds and their length in the benches that run in memory.

@@ -61,7 +61,8 @@ fn calibrate(contender: &mut Contender<'_>, turn: Duration) -> usize {
     }
 }
 
-fn summary(mut samples: Vec<f64>) -> Time {
+/// The median, and how far the others are from it.
+pub fn summary(mut samples: Vec<f64>) -> Time {
     samples.sort_by(f64::total_cmp);
     let at = |quarter: usize| samples[(samples.len() - 1) * quarter / 4];
     let median = at(2);

@@ -110,17 +110,26 @@ impl Results {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut text = "table;column;peer;value;noisy;unequal\n".to_owned();
+        fs::write(path, format!("table;column;peer;value;noisy;unequal\n{}", self.lines()))
+    }
+
+    /// One line a figure.
+    pub fn lines(&self) -> String {
+        let mut text = String::new();
         for Figure { table, column, peer, value, noisy, unequal } in &self.figures {
             let _ = writeln!(text, "{table};{column};{peer};{value:.4};{noisy};{unequal}");
         }
-        fs::write(path, text)
+        text
+    }
+
+    /// Reads them back.
+    pub fn parse(lines: &str) -> Self {
+        Self { figures: lines.lines().filter_map(parse).collect() }
     }
 
     pub fn load(bench: &str) -> io::Result<Self> {
         let text = fs::read_to_string(file(bench))?;
-        let figures = text.lines().skip(1).filter_map(parse).collect();
-        Ok(Self { figures })
+        Ok(Self::parse(&text))
     }
 }
 
