@@ -18,6 +18,7 @@ use crate::deflate::Inflater;
 use crate::error::ProtocolError;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
+use crate::frame::mask::{self, MaskKey};
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{InvalidUtf8, Validator};
 
@@ -156,7 +157,7 @@ impl Assembler {
         if piece.first {
             self.begin(piece.kind, piece.payload.len());
         }
-        Ok(self.append(piece.payload, piece.last))
+        Ok(self.append(piece.payload, None, piece.last))
     }
 
     /// Begins a message of several pieces, the first of them as long as `first`.
@@ -173,25 +174,32 @@ impl Assembler {
         }
     }
 
-    /// Adds a piece of the message under way, which did not come compressed; whether it is
-    /// complete.
-    #[inline]
-    pub(crate) fn append(&mut self, payload: &[u8], last: bool) -> bool {
-        match self.buffer.get_mut(self.end..self.end + payload.len()) {
-            Some(room) => copy(room, payload),
-            None => self.extend(payload),
+    /// Adds a piece of the message under way, which did not come compressed, unmasked with `key` on
+    /// the way; whether the message is complete.
+    #[inline(always)] // A fragment may be small.
+    pub(crate) fn append(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
+        let Some(room) = self.buffer.get_mut(self.end..self.end + payload.len()) else {
+            return self.extend(payload, key, last);
+        };
+        match key {
+            Some(key) => mask::copy(room, payload, key),
+            None => copy(room, payload),
         }
         self.commit(payload.len(), last)
     }
 
     #[cold]
-    fn extend(&mut self, payload: &[u8]) {
+    fn extend(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
         self.buffer.resize(self.end, 0);
         // Less than this a `Vec` doubles by itself.
         if self.end >= DOUBLED && self.buffer.capacity() - self.end < payload.len() {
             self.buffer.reserve_exact(payload.len().max(more(self.end)));
         }
-        copy::append(&mut self.buffer, payload);
+        match key {
+            Some(key) => mask::append(&mut self.buffer, payload, key),
+            None => copy::append(&mut self.buffer, payload),
+        }
+        self.commit(payload.len(), last)
     }
 
     #[cfg(feature = "deflate")]

@@ -22,11 +22,11 @@
 //!
 //! Nearly every frame on the wire is a whole message that breaks no rule. `frame::plain` knows the
 //! bytes of such frames and nothing else; [`Endpoint::next`](crate::Endpoint::next) looks for one
-//! first, unmasks it where it lies and lends it. Fragments, and pieces of them, are unmasked and
-//! put together in one loop in the same manner: 64 KiB in fragments of 128 bytes take 0.28 of the
-//! time that they took. Everything else (control frames, reserved
-//! bits, a header in pieces, a reply that is due) takes the general path, which knows the rules; a
-//! test holds the ways against each other over every beginning of a frame.
+//! first, unmasks it where it lies and lends it. Fragments are put together in one loop in the same
+//! manner, which took 64 KiB in fragments of 128 bytes 0.28 of the time, and unmasked while they are
+//! copied: 1 MiB in fragments of 4 KiB takes 0.7 of the time of two passes. Everything else (control
+//! frames, reserved bits, a header in pieces, a reply that is due) takes the general path, which
+//! knows the rules; a test holds the ways against each other over every beginning of a frame.
 //!
 //! Whether the short way is open is one comparison with the limit for the length of the message,
 //! which the connection sets to 0 while something is under way or due. Every change of its state

@@ -115,6 +115,44 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
     }
 }
 
+/// Copies `from` to `to`, which is as long, masked on the way: one pass instead of two.
+/// A call, so that its callers stay short.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(crate) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
+    match from.len() {
+        #[cfg(feature = "std")]
+        WIDE.. => wide::copy(to, from, key),
+        64.. => {
+            for (to, from) in to.as_chunks_mut::<64>().0.iter_mut().zip(from.as_chunks().0) {
+                *to = masked(*from, key);
+            }
+            copy_ends::<64>(to, from, key);
+        }
+        32..=63 => copy_ends::<32>(to, from, key),
+        16..=31 => copy_ends::<16>(to, from, key),
+        8..=15 => copy_ends::<8>(to, from, key),
+        4..=7 => copy_ends::<4>(to, from, key),
+        _ => {
+            for ((to, from), key) in to.iter_mut().zip(from).zip(key.0) {
+                *to = from ^ key;
+            }
+        }
+    }
+}
+
+/// [`copy`] of the first and the last `N` bytes, which may overlap.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        if let Some(to) = to.first_chunk_mut() {
+            *to = masked(*first, key);
+        }
+        write_last(to, masked(*last, key.advanced(from.len())));
+    }
+}
+
 /// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
 /// written.
 #[cfg(feature = "alloc")]
@@ -190,6 +228,12 @@ mod wide {
 
     /// Apart, so that short payloads need not save the registers that this takes.
     #[inline(never)]
+    pub(super) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
+        dispatch!(*LEVEL, simd => copy_blocks(simd, to, from, key));
+    }
+
+    /// Apart as well.
+    #[inline(never)]
     pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         dispatch!(*LEVEL, simd => append_blocks(simd, out, data, key));
     }
@@ -211,6 +255,24 @@ mod wide {
         }
         if let Some(start) = data.first_chunk_mut() {
             *start = first;
+        }
+    }
+
+    /// The same, to another place, where the blocks are aligned.
+    #[inline(always)]
+    fn copy_blocks<S: Simd>(simd: S, to: &mut [u8], from: &[u8], key: MaskKey) {
+        let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else { return };
+        let start = to.as_ptr().align_offset(BLOCK).min(BLOCK);
+        if let Some(to) = to.first_chunk_mut() {
+            *to = masked(simd, first, keys(simd, key));
+        }
+        let same = keys(simd, key.advanced(start));
+        let blocks = to[start..].as_chunks_mut().0;
+        for (to, from) in blocks.iter_mut().zip(from[start..].as_chunks().0) {
+            *to = masked(simd, from, same);
+        }
+        if let Some(to) = to.last_chunk_mut() {
+            *to = masked(simd, last, keys(simd, key.advanced(from.len())));
         }
     }
 
@@ -307,6 +369,10 @@ mod tests {
                         append(&mut out, data, MaskKey::new(key).advanced(phase));
                         assert_eq!(out[..3], [1, 2, 3]);
                         assert_eq!(out[3..], theirs[align..align + len]);
+                        let mut to = [9; 1300];
+                        copy(&mut to[align..align + len], data, MaskKey::new(key).advanced(phase));
+                        assert_eq!(to[align..align + len], theirs[align..align + len]);
+                        assert!(to[..align].iter().chain(&to[align + len..]).all(|&it| it == 9));
                     }
                 }
             }

@@ -327,12 +327,8 @@ impl Incoming {
         let unread = &mut self.read.bytes[self.read.unread.clone()];
         if let Some(Whole { kind, key, payload }) = outgoing.connection.receive_first(unread) {
             self.read.unread.start += payload.end;
-            let payload = &mut unread[payload];
-            if let Some(key) = key {
-                mask::apply(payload, key);
-            }
             self.assembler.begin(kind, payload.len());
-            self.assembler.append(payload, false);
+            self.assembler.append(&unread[payload], key, false);
         }
         loop {
             let unread = &mut self.read.bytes[self.read.unread.clone()];
@@ -344,11 +340,7 @@ impl Incoming {
                 }
             };
             self.read.unread.start += payload.end;
-            let payload = &mut unread[payload];
-            if let Some(key) = key {
-                mask::apply(payload, key);
-            }
-            if self.assembler.append(payload, last) {
+            if self.assembler.append(&unread[payload], key, last) {
                 return true;
             }
         }
@@ -361,7 +353,7 @@ impl Incoming {
         let unread = &mut self.read.bytes[self.read.unread.clone()];
         let Piece { payload, last } = outgoing.connection.receive_piece(unread)?;
         self.read.unread.start += payload.end;
-        Some(self.assembler.append(&unread[payload], last))
+        Some(self.assembler.append(&unread[payload], None, last))
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
