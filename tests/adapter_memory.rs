@@ -226,6 +226,25 @@ async fn connection_that_is_dropped_leaves_its_buffers_to_the_next() {
 }
 
 #[tokio::test]
+async fn large_text_in_fragments_uses_the_buffers_of_its_thread_in_turns_with_binary() {
+    let mut wire = masked(0x01, &[b'a'; 50_000]);
+    wire.extend(masked(0x80, &[b'b'; 50_000]));
+    wire.extend(masked(BINARY, &[7; 100_000]));
+    let wire: Arc<[u8]> = wire.into();
+    let round = async || {
+        let peer = Peer::new(Arc::clone(&wire), true);
+        let mut ws = WebSocket::new(peer, io::server(&without_timeouts()));
+        for _ in 0..2 {
+            let message = ws.next().await.unwrap().unwrap().message;
+            assert_eq!(message.as_bytes().len(), 100_000);
+        }
+    };
+    // As above; and the text is in a box.
+    let requested = counted(round).await.requested;
+    assert!(requested <= 2 * 17_000 + 100, "{requested}");
+}
+
+#[tokio::test]
 async fn connection_that_is_dropped_with_messages_unread_leaves_its_buffers_too() {
     let wire: Arc<[u8]> = masked(BINARY, &[7; 60]).repeat(20).into();
     let one_of_many = async || {

@@ -281,11 +281,15 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
     // Defence 19: also while more is read at once because many fragments have come, and where a
     // large one follows them. Found by fuzzing.
     let sizes = [100, 1_000, 4_000, 16_700, 30_000, 50_000, 65_000, 65_536, 70_000];
-    for (role, len) in ROLES.into_iter().flat_map(|role| sizes.map(|len| (role, len))) {
+    let kinds = [0x01, 0x02];
+    let cases = ROLES.into_iter().flat_map(|role| sizes.map(|len| (role, len)));
+    for ((role, len), kind) in cases.flat_map(|case| kinds.map(|kind| (case, kind))) {
         for small in [
             0, 50_000, 65_535, 95_000, 98_304, 130_000, 131_072, 150_000, 200_000, 250_123, 700_000,
         ] {
-            let mut wire = frame(role, 0x02, &vec![7; small % 4_001]);
+            // From 4 KiB on text is taken for ASCII.
+            let first = if len % 1_000 == 0 { small % 4_001 } else { 4_096 };
+            let mut wire = frame(role, kind, &vec![7; first]);
             for _ in 0..small / len {
                 wire.extend(frame(role, 0x00, &vec![7; len]));
             }
@@ -511,6 +515,31 @@ fn large_messages_in_a_row_share_one_buffer() {
             assert_eq!(read(&mut endpoint, &wire), 1);
         }
         assert_eq!(counts(), Counts::default(), "{role:?}");
+    }
+}
+
+#[test]
+fn large_texts_in_fragments_share_one_buffer_and_are_taken_over_without_a_copy() {
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        let mut wire = frame(role, 0x01, &[b'a'; 4_096]);
+        for last in (0..63).map(|index| index == 62) {
+            wire.extend(frame(role, if last { 0x80 } else { 0x00 }, &[b'b'; 4_096]));
+        }
+        assert_eq!(read(&mut endpoint, &wire), 1);
+        reset();
+        for _ in 0..4 {
+            assert_eq!(read(&mut endpoint, &wire), 1);
+        }
+        assert_eq!(counts(), Counts::default(), "{role:?}");
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            assert_eq!(endpoint.poll().unwrap() == Status::Message, rest.is_empty());
+        }
+        let taken = endpoint.take_message().unwrap();
+        assert_eq!(taken.as_message().as_text().unwrap().len(), 64 * 4_096);
+        assert_eq!(counts().requested, 0, "{role:?}: {:?}", counts());
     }
 }
 

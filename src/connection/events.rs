@@ -108,9 +108,9 @@ impl Connection {
     }
 
     /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is
-    /// there, or of the rest of one; it is unmasked.
+    /// there, or of the rest of one.
     #[cfg(feature = "alloc")]
-    pub(crate) fn receive_piece(&mut self, input: &mut [u8]) -> Option<Piece> {
+    pub(crate) fn receive_piece(&mut self, input: &[u8]) -> Option<Piece> {
         if !self.is_quiet() {
             return None;
         }

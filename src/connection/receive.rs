@@ -124,9 +124,11 @@ pub(crate) struct Continuation {
     pub(crate) last: bool,
 }
 
-/// A piece of such a frame, unmasked.
+/// A piece of such a frame, still masked.
 #[cfg(feature = "alloc")]
 pub(crate) struct Piece {
+    /// At the phase of its first byte.
+    pub(crate) key: Option<MaskKey>,
     /// What was taken ends where this ends.
     pub(crate) payload: Range<usize>,
     /// Whether the message ends with it.
@@ -315,32 +317,32 @@ impl Receiver {
     }
 
     /// Takes what there is of the frame under way, or of the next one if that continues the message
-    /// and breaks no limit, and unmasks it. Otherwise as
-    /// [`receive_continuation`](Self::receive_continuation), which comes first.
+    /// and breaks no limit. Otherwise as [`receive_continuation`](Self::receive_continuation), which
+    /// comes first.
     #[cfg(feature = "alloc")]
-    pub(super) fn receive_piece(&mut self, bytes: &mut [u8]) -> Option<Piece> {
+    pub(super) fn receive_piece(&mut self, bytes: &[u8]) -> Option<Piece> {
         if bytes.is_empty() || !self.is_under_way() {
             return None;
         }
         if self.decoder.remaining() > 0 {
             let Frame::Data { fin } = self.frame else { return None };
-            let count = self.decoder.go_on(bytes);
+            let (count, key) = self.decoder.skip(bytes.len());
             let last = fin && self.decoder.remaining() == 0;
             if last {
                 self.end_message();
             }
-            return Some(Piece { payload: 0..count, last });
+            return Some(Piece { key, payload: 0..count, last });
         }
         let (fin, plain) = self.decoder.peek_continuation(bytes)?;
-        let payload = &mut bytes[plain.head..];
+        let (key, payload) = (plain.key, plain.head..bytes.len());
         if plain.len <= payload.len() {
             return None;
         }
         let len = u64::try_from(plain.len).ok()?;
         (self.announced, self.frames) = self.within_limits(len).ok()?;
         self.frame = Frame::Data { fin };
-        self.decoder.begin_continuation(plain, payload);
-        Some(Piece { payload: plain.head..bytes.len(), last: false })
+        self.decoder.begin_continuation(plain, payload.len());
+        Some(Piece { key, payload, last: false })
     }
 
     /// Whether a message without reserved bits is under way of which something has been handed out:

@@ -211,8 +211,8 @@ impl Endpoint {
     }
 
     /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large
-    /// binary one that was put together of pieces without a copy. An empty one if there is none, or
-    /// it was taken.
+    /// one without a copy if it was put together of pieces and is binary, or ASCII in fragments. An
+    /// empty one if there is none, or it was taken.
     ///
     /// # Errors
     ///

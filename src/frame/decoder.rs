@@ -173,12 +173,12 @@ impl Decoder {
     }
 
     /// Begins the frame whose header was seen by [`peek_continuation`](Self::peek_continuation),
-    /// and unmasks what there is of its payload, which is not all of it.
+    /// and takes the first `count` bytes of its payload, which is longer.
     #[cfg(feature = "alloc")]
-    pub(crate) fn begin_continuation(&mut self, plain: Plain, payload: &mut [u8]) {
+    pub(crate) fn begin_continuation(&mut self, plain: Plain, count: usize) {
         self.remaining = u64::try_from(plain.len).unwrap_or(u64::MAX);
         self.key = plain.key;
-        self.go_on(payload);
+        self.skip(count);
     }
 
     #[inline]
@@ -203,14 +203,17 @@ impl Decoder {
         Some(Part::Payload { bytes, end: self.remaining == 0 })
     }
 
-    /// Unmasks what there is of the payload of the frame under way. Says how much that is.
+    /// Takes what there is of the payload of the frame under way out of so many bytes, which are
+    /// still masked. How much that is, and the key for it.
     #[cfg(feature = "alloc")]
     #[inline]
-    pub(crate) fn go_on(&mut self, bytes: &mut [u8]) -> usize {
-        match self.payload(&mut Input::new(bytes)) {
-            Some(Part::Payload { bytes, .. }) => bytes.len(),
-            Some(Part::Header(_)) | None => 0,
-        }
+    pub(crate) fn skip(&mut self, available: usize) -> (usize, Option<MaskKey>) {
+        // What does not fit usize is more than is there.
+        let count = available.min(usize::try_from(self.remaining).unwrap_or(usize::MAX));
+        let key = self.key;
+        self.key = key.map(|key| key.advanced(count));
+        self.remaining -= u64::try_from(count).unwrap_or(self.remaining);
+        (count, key)
     }
 
     #[cold]

@@ -6,6 +6,7 @@ use core::mem;
 use super::{Incoming, Outgoing, Step, to_usize};
 use crate::connection::{Event, Piece};
 use crate::error::ProtocolError;
+use crate::frame::mask;
 use crate::input::Input;
 
 impl Incoming {
@@ -36,7 +37,10 @@ impl Incoming {
         }
         // The room ends where the frame does, so all of it is taken.
         let written = self.assembler.written(to_usize(count));
-        let Piece { payload, last } = outgoing.connection.receive_piece(written)?;
+        let Piece { key, payload, last } = outgoing.connection.receive_piece(written)?;
+        if let Some(key) = key {
+            mask::apply(&mut written[payload.clone()], key);
+        }
         self.direct -= count;
         // What is left is used up: the next read asks for another.
         self.room = self.direct;

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::mem;
 
-use super::{Incoming, Outgoing};
+use super::{Incoming, Outgoing, is_read_straight};
 #[cfg(feature = "std")]
 use crate::assembler::{self, LARGE};
 use crate::connection::{Begun, Event};
@@ -43,7 +43,8 @@ impl Incoming {
             let received = outgoing.connection.receive_noted(&mut input, &mut event);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let (Ok(()), Some(Event::Data(piece))) = (received, event) {
-                let _ = self.assembler.collect(&piece);
+                let straight = is_read_straight(&outgoing.connection);
+                let _ = self.assembler.collect(&piece, straight);
             }
         }
     }

@@ -11,7 +11,7 @@ use core::ops::Range;
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Begun, Continuation, Event, Piece, Role, Whole};
+use crate::connection::{Begun, Connection, Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
@@ -324,14 +324,14 @@ impl Incoming {
     /// continue it and lie in the read buffer completely, and pieces of the latter. Whether the
     /// message is complete.
     fn collect_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
-        let unread = &mut self.read.bytes[self.read.unread.clone()];
+        let unread = &self.read.bytes[self.read.unread.clone()];
         if let Some(Whole { kind, key, payload }) = outgoing.connection.receive_first(unread) {
             self.read.unread.start += payload.end;
-            self.assembler.begin(kind, payload.len());
+            self.assembler.begin(kind, payload.len(), false);
             self.assembler.append(&unread[payload], key, false);
         }
         loop {
-            let unread = &mut self.read.bytes[self.read.unread.clone()];
+            let unread = &self.read.bytes[self.read.unread.clone()];
             let continuation = outgoing.connection.receive_continuation(unread);
             let Some(Continuation { key, payload, last }) = continuation else {
                 match self.collect_piece(outgoing) {
@@ -350,10 +350,10 @@ impl Incoming {
     /// `None` if there is no such thing.
     #[inline(never)]
     fn collect_piece(&mut self, outgoing: &mut Outgoing) -> Option<bool> {
-        let unread = &mut self.read.bytes[self.read.unread.clone()];
-        let Piece { payload, last } = outgoing.connection.receive_piece(unread)?;
+        let unread = &self.read.bytes[self.read.unread.clone()];
+        let Piece { key, payload, last } = outgoing.connection.receive_piece(unread)?;
         self.read.unread.start += payload.end;
-        Some(self.assembler.append(&unread[payload], None, last))
+        Some(self.assembler.append(&unread[payload], key, last))
     }
 
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
@@ -384,7 +384,7 @@ impl Incoming {
                     // The payload is the last thing that was taken out of the input.
                     return Ok(Step::Found(Found::InReadBuffer { kind: piece.kind, len }));
                 }
-                match self.assembler.collect(&piece) {
+                match self.assembler.collect(&piece, is_read_straight(connection)) {
                     Ok(complete) => Ok(Step::collected(complete)),
                     Err(error) => Err(connection.fail(error)),
                 }
@@ -407,7 +407,7 @@ impl Incoming {
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
             Found::InReadBuffer { kind, len } => (kind, self.read.last_taken(to_usize(len))),
-            Found::Assembled => self.assembler.parts(),
+            Found::Assembled => return self.assembler.message(),
             Found::Nothing => (Kind::Binary, &[][..]),
         };
         Message::checked(kind, payload)
@@ -451,6 +451,11 @@ impl fmt::Debug for Incoming {
             .field("found", &self.found)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether what is to come of the frame under way will be read straight into its message.
+fn is_read_straight(connection: &Connection) -> bool {
+    connection.data_remaining() >= assembler::LARGE_U64
 }
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the

@@ -4,8 +4,14 @@
 //! [`Connection`](crate::Connection).
 
 #[cfg(feature = "alloc")]
+mod text;
+
+#[cfg(feature = "alloc")]
 use alloc::vec::Vec;
 use core::fmt;
+
+#[cfg(feature = "alloc")]
+pub(crate) use text::append_ascii;
 
 /// The masking key of one frame, at the phase of the next payload byte (RFC 6455 §5.3).
 ///
@@ -210,9 +216,10 @@ mod wide {
     use alloc::vec::Vec;
     use std::sync::LazyLock;
 
+    use ascii::AsciiChar;
     use fearless_simd::{Level, Simd, SimdBase, dispatch, u8x64};
 
-    use super::MaskKey;
+    use super::{MaskKey, text};
 
     /// The largest vector, and a line of the cache.
     const BLOCK: usize = 64;
@@ -236,6 +243,16 @@ mod wide {
     #[inline(never)]
     pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         dispatch!(*LEVEL, simd => append_blocks(simd, out, data, key));
+    }
+
+    /// As [`text::append_blocks`], which says what it gives.
+    pub(super) fn append_ascii(out: &mut Vec<AsciiChar>, data: &[u8], key: MaskKey) -> u64 {
+        dispatch!(*LEVEL, simd => text::append_blocks(
+            out,
+            data,
+            |at| keys(simd, key.advanced(at)),
+            |block, keys| masked(simd, block, keys),
+        ))
     }
 
     /// Blocks that begin where a line of the cache does: others take twice as long in the

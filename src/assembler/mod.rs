@@ -3,6 +3,9 @@
 //! Owns the buffer of a message that came in several pieces. Sizes and fragment counts have been
 //! checked by the [`Connection`] before a piece arrives here.
 
+mod buffer;
+mod idle;
+
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -11,6 +14,7 @@ use core::{fmt, mem};
 
 use bytes::{Buf, Bytes};
 
+use self::buffer::Buffer;
 use crate::connection::{Connection, Data};
 use crate::copy::{self, copy};
 #[cfg(feature = "deflate")]
@@ -30,8 +34,7 @@ use crate::utf8::{InvalidUtf8, Validator};
 /// byte.
 #[derive(Default)]
 pub struct Assembler {
-    /// Initialised bytes; those from `end` on are room for the next ones.
-    buffer: Vec<u8>,
+    buffer: Buffer,
     /// Where in it the message ends; it begins at `start`.
     end: usize,
     /// Where the buffer of a large message is while it is lent, and as long as it is being sent
@@ -127,7 +130,7 @@ impl Assembler {
         piece: Data<'_>,
         connection: &mut Connection,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
-        let result = self.collect(&piece).and_then(|complete| match complete {
+        let result = self.collect(&piece, false).and_then(|complete| match complete {
             true => Ok(Some(self.message()?)),
             false => Ok(self.check().map(|()| None)?),
         });
@@ -145,29 +148,46 @@ impl Assembler {
     }
 
     /// Adds a piece to the buffer; whether the message is complete. Text that did not come
-    /// compressed is not checked: see [`check`](Self::check).
-    pub(crate) fn collect(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
+    /// compressed is not checked: see [`check`](Self::check). `straight` says whether what follows
+    /// will be read straight into the buffer.
+    pub(crate) fn collect(
+        &mut self,
+        piece: &Data<'_>,
+        straight: bool,
+    ) -> Result<bool, ProtocolError> {
         #[cfg(feature = "deflate")]
         if self.is_compressed(piece) {
             if piece.first {
-                self.begin(piece.kind, 0);
+                self.begin(piece.kind, 0, true);
             }
             return self.inflate(piece);
         }
         if piece.first {
-            self.begin(piece.kind, piece.payload.len());
+            self.begin(piece.kind, piece.payload.len(), straight);
         }
         Ok(self.append(piece.payload, None, piece.last))
     }
 
     /// Begins a message of several pieces, the first of them as long as `first`.
     ///
-    /// What is read behind a large one goes to a multiple of [`ALIGN`] in the buffer: copies to odd
-    /// places take longer.
-    pub(crate) fn begin(&mut self, kind: Kind, first: usize) {
+    /// A large text is taken for ASCII as long as it is that: it is checked while it is copied then,
+    /// and not once more. Not if what follows is read straight into the buffer, nor in one that has
+    /// served for something else: what of that was made room for would be forgotten.
+    pub(crate) fn begin(&mut self, kind: Kind, first: usize, straight: bool) {
         self.clear();
         self.kind = Some(kind);
         self.used = true;
+        if kind == Kind::Text && first >= LARGE && !straight && self.buffer.suits_ascii() {
+            self.buffer.make_ascii();
+        } else {
+            self.buffer.bytes();
+            self.align(first);
+        }
+    }
+
+    /// Has what is read behind the first piece of a large message go to a multiple of [`ALIGN`] in
+    /// the buffer: copies to odd places take longer.
+    fn align(&mut self, first: usize) {
         if first >= LARGE {
             self.start = u8::try_from(first.wrapping_neg() % ALIGN).unwrap_or_default();
             self.end = self.start();
@@ -178,7 +198,10 @@ impl Assembler {
     /// the way; whether the message is complete.
     #[inline(always)] // A fragment may be small.
     pub(crate) fn append(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
-        let Some(room) = self.buffer.get_mut(self.end..self.end + payload.len()) else {
+        let Buffer::Bytes(bytes) = &mut self.buffer else {
+            return self.append_ascii(payload, key, last);
+        };
+        let Some(room) = bytes.get_mut(self.end..self.end + payload.len()) else {
             return self.extend(payload, key, last);
         };
         match key {
@@ -190,16 +213,39 @@ impl Assembler {
 
     #[cold]
     fn extend(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
-        self.buffer.resize(self.end, 0);
-        // Less than this a `Vec` doubles by itself.
-        if self.end >= DOUBLED && self.buffer.capacity() - self.end < payload.len() {
-            self.buffer.reserve_exact(payload.len().max(more(self.end)));
-        }
+        let end = self.end;
+        let bytes = self.buffer.bytes();
+        bytes.resize(end, 0);
+        reserve(bytes, payload.len());
         match key {
-            Some(key) => mask::append(&mut self.buffer, payload, key),
-            None => copy::append(&mut self.buffer, payload),
+            Some(key) => mask::append(bytes, payload, key),
+            None => copy::append(bytes, payload),
         }
         self.commit(payload.len(), last)
+    }
+
+    /// [`append`](Self::append) to what has been ASCII so far.
+    #[inline(never)]
+    fn append_ascii(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
+        if let Buffer::Ascii(text) = &mut self.buffer {
+            reserve(text, payload.len());
+            if mask::append_ascii(text, payload, key.unwrap_or(MaskKey::new([0; 4]))) {
+                return self.commit(payload.len(), last);
+            }
+        }
+        self.make_bytes();
+        if self.end == 0 {
+            self.align(payload.len());
+        }
+        self.append(payload, key, last)
+    }
+
+    /// Goes on with bytes: from here on it need not be ASCII.
+    fn make_bytes(&mut self) {
+        if self.buffer.is_ascii() {
+            self.buffer.bytes();
+            self.checked = self.len();
+        }
     }
 
     #[cfg(feature = "deflate")]
@@ -214,6 +260,7 @@ impl Assembler {
     fn inflate(&mut self, piece: &Data<'_>) -> Result<bool, ProtocolError> {
         let Self { buffer, inflater, utf8, kind, .. } = self;
         let Some(inflater) = inflater else { return Ok(false) };
+        let buffer = buffer.bytes();
         if piece.first {
             inflater.begin();
         }
@@ -241,7 +288,7 @@ impl Assembler {
     /// and as a whole: there is no other way to a `str`. Bad text is forgotten: it ends the
     /// connection.
     pub(crate) fn check(&mut self) -> Result<(), InvalidUtf8> {
-        if !self.is_text() {
+        if !self.is_text() || self.buffer.is_ascii() {
             return Ok(());
         }
         let result = self.utf8.push(&self.buffer[self.start() + self.checked..self.end]);
@@ -283,12 +330,6 @@ impl Assembler {
         self.utf8.push(bytes)
     }
 
-    /// The kind and the payload of the message, if the last piece completed it.
-    pub(crate) fn parts(&self) -> (Kind, &[u8]) {
-        let buffer = self.shared().map_or(&self.buffer, |shared| &**shared);
-        (self.kind.unwrap_or(Kind::Binary), &buffer[self.start()..self.end])
-    }
-
     /// Makes a large message one that can be sent back without a copy.
     pub(crate) fn share(&mut self) {
         if self.len() >= LARGE && self.state == State::Complete {
@@ -320,28 +361,36 @@ impl Assembler {
     }
 
     /// The message, if the last piece completed it.
-    fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
-        let (kind, payload) = self.parts();
-        Message::checked(kind, payload)
+    pub(crate) fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
+        let buffer = self.shared().map_or(&self.buffer, |shared| &**shared);
+        match buffer.text() {
+            Some(text) => Ok(Message::Text(text)),
+            None => {
+                let kind = self.kind.unwrap_or(Kind::Binary);
+                Message::checked(kind, &buffer[self.start()..self.end])
+            }
+        }
     }
 
     /// Takes the complete message without a copy of a large one.
     pub(crate) fn take(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
         self.reclaim();
-        let lent = self.message()?;
-        let owned = match lent {
-            // Not out of a buffer that was made for something much larger: it would be pinned.
-            Message::Binary(bytes)
-                if self.state != State::Shared
-                    && bytes.len() >= LARGE
-                    && bytes.len() >= self.buffer.capacity() / 2 =>
-            {
-                self.buffer.truncate(self.end);
-                let mut bytes = Bytes::from(mem::take(&mut self.buffer));
+        // Not out of a buffer that was made for something much larger: it would be pinned.
+        let is_worth_it = self.len() >= LARGE.max(self.buffer.capacity() / 2);
+        let taken = match self.kind {
+            _ if self.state == State::Shared || !is_worth_it => None,
+            Some(Kind::Text) => self.buffer.take_text().map(OwnedMessage::Text),
+            Some(Kind::Binary) | None => {
+                let mut bytes = mem::take(self.buffer.bytes());
+                bytes.truncate(self.end);
+                let mut bytes = Bytes::from(bytes);
                 bytes.advance(self.start());
-                OwnedMessage::Binary(bytes)
+                Some(OwnedMessage::Binary(bytes))
             }
-            small_or_text => small_or_text.into_owned(),
+        };
+        let owned = match taken {
+            Some(owned) => owned,
+            None => self.message()?.into_owned(),
         };
         self.clear();
         Ok(owned)
@@ -359,24 +408,26 @@ impl Assembler {
     /// Room behind the unfinished message for at most `remaining` more bytes: as much as has been
     /// received already, or half of that where it is much, so that memory follows what arrives.
     pub(crate) fn room(&mut self, remaining: usize) -> &mut [u8] {
+        self.make_bytes();
+        let bytes = self.buffer.bytes();
         // Grown only once the room has been used, so that it grows in steps and does not creep.
-        if self.buffer.len() - self.end < remaining.min(LARGE) {
+        if bytes.len() - self.end < remaining.min(LARGE) {
             let end = self.end + remaining.min(more(self.end).max(LARGE));
-            self.buffer.reserve_exact(end.saturating_sub(self.buffer.len()));
-            self.buffer.resize(end, 0);
+            bytes.reserve_exact(end.saturating_sub(bytes.len()));
+            bytes.resize(end, 0);
         }
-        let end = self.buffer.len().min(self.end + remaining);
-        &mut self.buffer[self.end..end]
+        let end = bytes.len().min(self.end + remaining);
+        &mut bytes[self.end..end]
     }
 
     /// What of [`room`](Self::room), which had `end` bytes, is behind the first `start`.
     pub(crate) fn room_behind(&mut self, start: usize, end: usize) -> &mut [u8] {
-        &mut self.buffer[self.end + start..self.end + end]
+        &mut self.buffer.bytes()[self.end + start..self.end + end]
     }
 
     /// Up to `count` bytes that were written into [`room`](Self::room).
     pub(crate) fn written(&mut self, count: usize) -> &mut [u8] {
-        &mut self.buffer[self.end..self.end + count]
+        &mut self.buffer.bytes()[self.end..self.end + count]
     }
 
     /// Forgets the message that has been used. The buffer stays, for another of its kind.
@@ -387,71 +438,6 @@ impl Assembler {
         self.state = State::UnderWay;
         self.checked = 0;
         self.utf8 = Validator::default();
-    }
-
-    /// Gives a large buffer back that the messages since the last call had no use for. To be called
-    /// when everything that was read is used up.
-    #[inline]
-    pub(crate) fn settle(&mut self) {
-        if self.has_buffer() {
-            self.settle_buffer();
-        }
-    }
-
-    fn settle_buffer(&mut self) {
-        let is_under_way = self.end > 0;
-        let used = is_under_way || mem::take(&mut self.used);
-        if !is_under_way {
-            self.reclaim();
-        }
-        if !used && self.buffer.capacity() > KEEP {
-            self.buffer = Vec::new();
-            self.shared = None;
-        }
-    }
-
-    /// Whether there is a buffer: messages in one piece need none.
-    #[inline]
-    pub(crate) fn has_buffer(&self) -> bool {
-        self.buffer.capacity() > 0 || self.shared.is_some()
-    }
-
-    /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
-    #[cfg(feature = "std")]
-    pub(crate) fn wants_room(&self, remaining: usize) -> bool {
-        self.buffer.len() - self.end < remaining
-    }
-
-    /// Goes on in another buffer, if that is longer; gives back the one that is not used.
-    #[cfg(feature = "std")]
-    pub(crate) fn exchange(&mut self, mut other: Vec<u8>) -> Vec<u8> {
-        if other.len() > self.buffer.len() {
-            copy(&mut other[..self.end], &self.buffer[..self.end]);
-            mem::swap(&mut self.buffer, &mut other);
-        }
-        other
-    }
-
-    /// Takes the buffer unless a message is in it.
-    #[cfg(feature = "std")]
-    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        if self.end > 0 || !self.has_buffer() {
-            return Vec::new();
-        }
-        self.reclaim();
-        mem::take(&mut self.buffer)
-    }
-
-    /// Gives the buffer back unless a message is in it.
-    pub(crate) fn release(&mut self) {
-        if self.end == 0 && self.has_buffer() {
-            self.buffer = Vec::new();
-            self.shared = None;
-        }
-        #[cfg(feature = "deflate")]
-        if let Some(inflater) = &mut self.inflater {
-            inflater.release();
-        }
     }
 }
 
@@ -467,7 +453,7 @@ impl fmt::Debug for Assembler {
 }
 
 /// A buffer that the queue can hold too, until the message in it is written.
-pub(crate) type Shared = Arc<Vec<u8>>;
+pub(crate) type Shared = Arc<Buffer>;
 
 /// From this size on a payload is worth an allocation of its own, in bytes.
 pub(crate) const LARGE: usize = 4 * 1024;
@@ -479,6 +465,15 @@ pub(crate) const LARGE_U64: u64 = 4 * 1024;
 /// there is a read buffer of as much then, and together they are at most twice what was received.
 const DOUBLED: usize = 64 * 1024;
 
+/// Makes room for `count` more.
+fn reserve<T>(buffer: &mut Vec<T>, count: usize) {
+    let len = buffer.len();
+    // Less than this a `Vec` doubles by itself.
+    if len >= DOUBLED && buffer.capacity() - len < count {
+        buffer.reserve_exact(count.max(more(len)));
+    }
+}
+
 /// How much a buffer that is full of `len` bytes grows by.
 fn more(len: usize) -> usize {
     if len < DOUBLED { len } else { len / 2 }
@@ -486,6 +481,3 @@ fn more(len: usize) -> usize {
 
 /// How reads into a large message are aligned in its buffer, in bytes: as cache lines are.
 const ALIGN: usize = 64;
-
-/// The largest buffer that is kept although the last messages had no use for it, in bytes.
-const KEEP: usize = 64 * 1024;

@@ -1,0 +1,76 @@
+//! What becomes of the buffer when no message needs it: kept for the next, lent on, or given back.
+
+#[cfg(feature = "std")]
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{Assembler, Buffer};
+
+impl Assembler {
+    /// Gives a large buffer back that the messages since the last call had no use for. To be called
+    /// when everything that was read is used up.
+    #[inline]
+    pub(crate) fn settle(&mut self) {
+        if self.has_buffer() {
+            self.settle_buffer();
+        }
+    }
+
+    fn settle_buffer(&mut self) {
+        let is_under_way = self.end > 0;
+        let used = is_under_way || mem::take(&mut self.used);
+        if !is_under_way {
+            self.reclaim();
+        }
+        if !used && self.buffer.capacity() > KEEP {
+            self.drop_buffer();
+        }
+    }
+
+    fn drop_buffer(&mut self) {
+        self.buffer = Buffer::default();
+        self.shared = None;
+    }
+
+    /// Whether there is a buffer: messages in one piece need none.
+    #[inline]
+    pub(crate) fn has_buffer(&self) -> bool {
+        self.buffer.is_there() || self.shared.is_some()
+    }
+
+    /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
+    #[cfg(feature = "std")]
+    pub(crate) fn wants_room(&self, remaining: usize) -> bool {
+        self.buffer.room() - self.end < remaining
+    }
+
+    /// Goes on in another buffer, if that is longer; gives back the one that is not used.
+    #[cfg(feature = "std")]
+    pub(crate) fn exchange(&mut self, other: Vec<u8>) -> Vec<u8> {
+        self.buffer.exchange(other, self.end)
+    }
+
+    /// Takes the buffer unless a message is in it.
+    #[cfg(feature = "std")]
+    pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
+        if self.end > 0 || !self.has_buffer() {
+            return Vec::new();
+        }
+        self.reclaim();
+        mem::take(self.buffer.bytes())
+    }
+
+    /// Gives the buffer back unless a message is in it.
+    pub(crate) fn release(&mut self) {
+        if self.end == 0 && self.has_buffer() {
+            self.drop_buffer();
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(inflater) = &mut self.inflater {
+            inflater.release();
+        }
+    }
+}
+
+/// The largest buffer that is kept although the last messages had no use for it, in bytes.
+const KEEP: usize = 64 * 1024;
