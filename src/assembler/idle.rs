@@ -61,13 +61,20 @@ impl Assembler {
     }
 
     /// Gives the buffer back unless a message is in it.
+    #[inline]
     pub(crate) fn release(&mut self) {
-        if self.end == 0 && self.has_buffer() {
-            self.drop_buffer();
+        if self.has_buffer() {
+            self.release_buffer();
         }
         #[cfg(feature = "deflate")]
         if let Some(inflater) = &mut self.inflater {
             inflater.release();
+        }
+    }
+
+    fn release_buffer(&mut self) {
+        if self.end == 0 {
+            self.drop_buffer();
         }
     }
 }

@@ -360,16 +360,28 @@ impl Assembler {
         }
     }
 
+    /// The text of the message that the last piece completed, if it is known to be ASCII.
+    pub(crate) fn ascii(&self) -> Option<&str> {
+        self.lent().text()
+    }
+
+    /// The kind and the payload of the message, if the last piece completed it.
+    pub(crate) fn parts(&self) -> (Kind, &[u8]) {
+        (self.kind.unwrap_or(Kind::Binary), &self.lent()[self.start()..self.end])
+    }
+
     /// The message, if the last piece completed it.
-    pub(crate) fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
-        let buffer = self.shared().map_or(&self.buffer, |shared| &**shared);
-        match buffer.text() {
-            Some(text) => Ok(Message::Text(text)),
-            None => {
-                let kind = self.kind.unwrap_or(Kind::Binary);
-                Message::checked(kind, &buffer[self.start()..self.end])
-            }
+    fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
+        if let Some(text) = self.ascii() {
+            return Ok(Message::Text(text));
         }
+        let (kind, payload) = self.parts();
+        Message::checked(kind, payload)
+    }
+
+    /// Where a complete message is.
+    fn lent(&self) -> &Buffer {
+        self.shared().map_or(&self.buffer, |shared| &**shared)
     }
 
     /// Takes the complete message without a copy of a large one.

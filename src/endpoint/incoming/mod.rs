@@ -407,7 +407,10 @@ impl Incoming {
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
             Found::InReadBuffer { kind, len } => (kind, self.read.last_taken(to_usize(len))),
-            Found::Assembled => return self.assembler.message(),
+            Found::Assembled => match self.assembler.ascii() {
+                Some(text) => return Ok(Message::Text(text)),
+                None => self.assembler.parts(),
+            },
             Found::Nothing => (Kind::Binary, &[][..]),
         };
         Message::checked(kind, payload)
