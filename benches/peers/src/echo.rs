@@ -101,6 +101,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 fn measure(server: &str, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
     let process = Process::start(server)?;
+    process.keep_apart()?;
     let mut generator = Generator::open(process.port, load)?;
     let (warm, time) = if quick { (50, 150) } else { (200, 800) };
     generator.run(Goal::After(Duration::from_millis(warm)))?;

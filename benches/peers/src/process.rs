@@ -5,9 +5,11 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::serve;
 
@@ -25,6 +27,29 @@ impl Process {
         BufReader::new(output).read_line(&mut line)?;
         let port = line.trim().parse().map_err(|_| format!("{server} did not start"))?;
         Ok(Self { child, port })
+    }
+
+    /// Keeps it and this thread on processors of their own, if there are two: on one and the same a
+    /// message takes two thirds of the time, and the scheduler sometimes has both there.
+    pub fn keep_apart(&self) -> Result<(), Box<dyn Error>> {
+        /// The first and the last that there are, before this has changed it.
+        static TWO: OnceLock<Option<[usize; 2]>> = OnceLock::new();
+        let allowed = sched_getaffinity(None)?;
+        let two = TWO.get_or_init(|| {
+            let mut all = (0..CpuSet::MAX_CPU).filter(|&cpu| allowed.is_set(cpu));
+            Some([all.next()?, all.next_back()?])
+        });
+        if let Some([ours, its]) = *two {
+            let only = |cpu| {
+                let mut set = CpuSet::new();
+                set.set(cpu);
+                set
+            };
+            let pid = Pid::from_raw(i32::try_from(self.child.id())?);
+            sched_setaffinity(pid, &only(its))?;
+            sched_setaffinity(None, &only(ours))?;
+        }
+        Ok(())
     }
 
     /// CPU time on all its threads. Exact while it sleeps.
