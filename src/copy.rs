@@ -31,9 +31,9 @@ fn copy_long(to: &mut [u8], from: &[u8]) {
     }
 }
 
-/// Appends `bytes` to `out`.
+/// Appends `bytes` to `out`, or what else is of one byte each.
 #[inline]
-pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
+pub(crate) fn append<T: Copy>(out: &mut Vec<T>, bytes: &[T]) {
     if bytes.len() <= PIECE {
         out.extend_from_slice(bytes);
     } else {
@@ -42,7 +42,7 @@ pub(crate) fn append(out: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cold]
-fn append_long(out: &mut Vec<u8>, bytes: &[u8]) {
+fn append_long<T: Copy>(out: &mut Vec<T>, bytes: &[T]) {
     out.reserve(bytes.len());
     for piece in bytes.chunks(PIECE) {
         out.extend_from_slice(piece);

@@ -12,7 +12,7 @@ use core::{fmt, mem};
 use ascii::{AsciiChar, AsciiStr, AsciiString};
 
 #[cfg(feature = "std")]
-use crate::copy::copy;
+use crate::copy::{self, copy};
 
 pub(crate) enum Buffer {
     /// Initialised bytes; what is behind the message is room for more of it.
@@ -119,7 +119,7 @@ impl Buffer {
             }
             Self::Ascii(text) if other.capacity() > text.capacity() => {
                 let mut longer = characters(other);
-                longer.extend_from_slice(text);
+                copy::append(&mut longer, text);
                 other = AsciiString::from(mem::replace(&mut **text, longer)).into();
             }
             Self::Bytes(_) | Self::Ascii(_) => {}
