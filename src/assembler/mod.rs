@@ -170,9 +170,9 @@ impl Assembler {
 
     /// Begins a message of several pieces, the first of them as long as `first`.
     ///
-    /// A large text is taken for ASCII as long as it is that: it is checked while it is copied then,
-    /// and not once more. Not if what follows is read straight into the buffer, nor in one that has
-    /// served for something else: what of that was made room for would be forgotten.
+    /// A large text is taken for ASCII as long as it is that: it is checked while it is copied
+    /// then, and not once more. Not if what follows is read straight into the buffer, nor in one
+    /// that has served for something else: how much of that is initialised would be forgotten.
     pub(crate) fn begin(&mut self, kind: Kind, first: usize, straight: bool) {
         self.clear();
         self.kind = Some(kind);

@@ -1,8 +1,9 @@
 //! Rows in processes of their own, and in copies of the program.
 //!
 //! What a process has done before decides where its heap puts buffers, and the system where in
-//! memory the program lies: the latter alone made one file of the same bytes take 1.2 of the time of
-//! another. Such luck is the same in all rounds of a process, so a figure is the median over several.
+//! memory the program lies: the latter alone made one file take 1.2 of the time of another that has
+//! the same bytes. Such luck is the same in all rounds of a process, so a figure is the median over
+//! several.
 
 use std::error::Error;
 use std::path::PathBuf;

@@ -121,8 +121,8 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
     }
 }
 
-/// Copies `from` to `to`, which is as long, masked on the way: one pass instead of two.
-/// A call, so that its callers stay short.
+/// Copies `from` to `to`, which is as long, masked on the way: one pass instead of two. A call, so
+/// that its callers stay short.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
@@ -133,7 +133,9 @@ pub(crate) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
             for (to, from) in to.as_chunks_mut::<64>().0.iter_mut().zip(from.as_chunks().0) {
                 *to = masked(*from, key);
             }
-            copy_ends::<64>(to, from, key);
+            if let Some(last) = from.last_chunk::<64>() {
+                write_last(to, masked(*last, key.advanced(from.len())));
+            }
         }
         32..=63 => copy_ends::<32>(to, from, key),
         16..=31 => copy_ends::<16>(to, from, key),
