@@ -7,12 +7,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::clock::thread_cpu;
-use crate::echo::median;
 use crate::memory::{Capture, Memory};
 use crate::options::Options;
 use crate::payload::{Content, Seen};
 use crate::peers::{self, Peer, Shape};
-use crate::race::nanos;
+use crate::race::{median, nanos};
 use crate::results::{Better, Figure, Results};
 use crate::wire::{Role, TEXT, parse_frame};
 

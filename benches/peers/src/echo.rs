@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::load::{Generator, Goal, Load};
 use crate::options::Options;
 use crate::process::{Process, Trace};
-use crate::race::float;
+use crate::race::{float, median};
 use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
 use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, uwebsockets};
 
@@ -124,11 +124,4 @@ fn count_calls(server: &str, load: Load) -> Result<Option<f64>, Box<dyn Error>> 
     let messages = generator.run(Goal::Messages(goal))?;
     let calls = trace.stop()?.into_iter().map(|(_, calls)| calls).sum();
     Ok(Some(float(calls) / float(messages)))
-}
-
-/// The median, and whether half of the values are more than 10 % off.
-pub fn median(mut values: Vec<f64>) -> (f64, bool) {
-    values.sort_by(f64::total_cmp);
-    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
-    (at(2), at(1) < at(2) * 0.9 && at(3) > at(2) * 1.1)
 }

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::{fs, io};
 
 use crate::options::Options;
-use crate::race::summary;
+use crate::race::median;
 use crate::results::{Figure, Results};
 
 /// How many copies there are.
@@ -64,11 +64,11 @@ impl Fresh {
         if first.is_empty() || runs.iter().any(|run| run.len() != first.len()) {
             return Err(format!("{row}: not the same figures from each process").into());
         }
-        let median = |(at, figure): (usize, Figure)| {
-            let time = summary(runs.iter().map(|run| run[at].value).collect());
-            Figure { value: time.nanos, noisy: figure.noisy || time.noisy, ..figure }
+        let of_all = |(at, figure): (usize, Figure)| {
+            let (value, noisy) = median(runs.iter().map(|run| run[at].value).collect());
+            Figure { value, noisy: figure.noisy || noisy, ..figure }
         };
-        Ok(first.into_iter().enumerate().map(median).collect())
+        Ok(first.into_iter().enumerate().map(of_all).collect())
     }
 }
 

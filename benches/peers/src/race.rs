@@ -61,12 +61,16 @@ fn calibrate(contender: &mut Contender<'_>, turn: Duration) -> usize {
     }
 }
 
-/// The median, and how far the others are from it.
-pub fn summary(mut samples: Vec<f64>) -> Time {
-    samples.sort_by(f64::total_cmp);
-    let at = |quarter: usize| samples[(samples.len() - 1) * quarter / 4];
-    let median = at(2);
-    Time { nanos: median, noisy: at(1) < median * 0.9 && at(3) > median * 1.1 }
+fn summary(samples: Vec<f64>) -> Time {
+    let (nanos, noisy) = median(samples);
+    Time { nanos, noisy }
+}
+
+/// The median, and whether half of the values are more than 10 % off.
+pub fn median(mut values: Vec<f64>) -> (f64, bool) {
+    values.sort_by(f64::total_cmp);
+    let at = |quarter: usize| values[(values.len() - 1) * quarter / 4];
+    (at(2), at(1) < at(2) * 0.9 && at(3) > at(2) * 1.1)
 }
 
 pub fn nanos(time: Duration) -> f64 {
