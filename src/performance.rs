@@ -33,8 +33,8 @@
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 98/112/181/395 now, as client
-//! 68/70/85/219. While copying in still counted as one for each byte, it was 276/397/572/1685 as
+//! server (`cargo bench --bench count`, under callgrind): 87/101/170/384 now, as client
+//! 58/60/75/210. While copying in still counted as one for each byte, it was 276/397/572/1685 as
 //! server before the short way.
 //!
 //! - What a call gives, and what it is given by value, goes through memory if it is larger than two
@@ -80,9 +80,12 @@
 //! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26
 //!   times as long on some processors where source and destination lie a few bytes apart within
 //!   their pages.
-//! - A read that only adds to a frame which waits for its end costs no call: `next` is a comparison
-//!   then, and so is asking for room. 1 KiB in reads of 7 bytes takes 0.83 of the time, 64 KiB in
-//!   reads of 1,460 0.9.
+//! - A read that only adds to a frame which waits for its end costs no call: `next` is two
+//!   comparisons then, and so is asking for room. 1 KiB in reads of 7 bytes takes 0.83 of the time,
+//!   64 KiB in reads of 1,460 0.9. That something has come is noted when somebody asks for a
+//!   deadline or nothing more comes, and not at each read: 0.83 of the instructions once more.
+//! - What `next` asks first, whether a frame waits, is asked by itself. Together with what else has
+//!   to hold then it was ten instructions more for every message.
 //!
 //! # Reading
 //!
@@ -141,7 +144,7 @@
 //! something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,218 instructions with
+//! counts more than its time in memory tells: a round of one message takes 1,213 instructions with
 //! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 200. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:

@@ -248,6 +248,51 @@ fn a_moment_beyond_all_reckoning_is_no_timeout() {
     }
 }
 
+#[test]
+fn each_byte_that_an_endpoint_reads_of_a_frame_is_life() {
+    // By `next`, which takes note of it later; a moment after each, one of the ways to look.
+    for role in ROLES {
+        let message = frame(role, 0x82, &[0; 300]);
+        for look in 0..4 {
+            let mut endpoint_config = endpoint::Config::default();
+            endpoint_config.connection = config(Some(30), Some(10), None);
+            let mut endpoint = endpoint_with(role, &endpoint_config);
+            assert_eq!(endpoint.poll_timeout(at(0)), Some(at(30)));
+            for (i, byte) in message[..message.len() - 1].iter().enumerate() {
+                endpoint.read_buf()[0] = *byte;
+                endpoint.advance_read(1);
+                assert!(endpoint.next().unwrap().is_none());
+                let now = 25 * (u64::try_from(i).unwrap() + 1);
+                let next = match look {
+                    0 => endpoint.poll_timeout(at(now)),
+                    1 => {
+                        assert_eq!(endpoint.handle_timeout(at(now)), Ok(()));
+                        endpoint.poll_timeout(at(now + 1))
+                    }
+                    2 => {
+                        let buffer = endpoint.release();
+                        endpoint.supply(buffer.unwrap_or_default());
+                        endpoint.poll_timeout(at(now))
+                    }
+                    _ => {
+                        let (mut connection, _, _) = endpoint.into_parts();
+                        let next = connection.poll_timeout(at(now));
+                        endpoint = endpoint::Endpoint::new(connection, &endpoint_config);
+                        endpoint.push_input(&message[..=i]);
+                        assert!(endpoint.next().unwrap().is_none());
+                        // What it is given again is news to it.
+                        assert_eq!(endpoint.poll_timeout(at(now)), next);
+                        next
+                    }
+                };
+                assert_eq!(next, Some(at(now + 30)), "{role:?}, {look}, byte {i}");
+                assert_eq!(endpoint.poll_timeout(at(now + 24)), Some(at(now + 30)), "nothing new");
+            }
+            assert_eq!(endpoint.queued(), 0, "no Ping");
+        }
+    }
+}
+
 // ---- the write timeout of an endpoint -------------------------------------------------------------
 
 #[test]

@@ -185,11 +185,13 @@ impl Endpoint {
     #[inline(always)] // What a call gives goes through memory.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Received<'_>>, ProtocolError> {
-        // What is due is queued on the long way.
-        if self.incoming.only_waits(&mut self.outgoing) {
+        let awaits = self.incoming.awaits();
+        if awaits && self.outgoing.connection.only_waits() {
             return Ok(None);
         }
-        let Some((kind, payload)) = self.incoming.poll_whole(&mut self.outgoing) else {
+        // What is due is queued on the long way.
+        let whole = if awaits { None } else { self.incoming.poll_whole(&mut self.outgoing) };
+        let Some((kind, payload)) = whole else {
             let mut next = None;
             self.next_any(&mut next)?;
             return Ok(next);
@@ -429,6 +431,7 @@ impl Endpoint {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; see
     /// [`Connection::poll_timeout`].
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
+        self.incoming.catch_up(&mut self.outgoing);
         self.outgoing.poll_timeout(now)
     }
 
@@ -439,6 +442,7 @@ impl Endpoint {
     /// [`TimeoutError`], also [`TimeoutError::Write`] when the peer has taken nothing for the
     /// write timeout: the output is then dropped.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        self.incoming.catch_up(&mut self.outgoing);
         self.outgoing.handle_timeout(now)
     }
 
@@ -465,7 +469,8 @@ impl Endpoint {
     /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
     /// queued and not written. What had been put together of an unfinished message is lost.
     #[must_use]
-    pub fn into_parts(self) -> (Connection, Vec<u8>, Vec<u8>) {
+    pub fn into_parts(mut self) -> (Connection, Vec<u8>, Vec<u8>) {
+        self.incoming.catch_up(&mut self.outgoing);
         let unread = self.incoming.into_unread();
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)

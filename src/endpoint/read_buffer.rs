@@ -78,6 +78,10 @@ impl ReadBuffer {
     /// That room.
     #[inline]
     pub(super) fn rest(&mut self) -> &mut [u8] {
+        if !self.grown {
+            // It is known here that there is some.
+            return &mut self.bytes[self.unread.end..];
+        }
         let end = self.read_end();
         &mut self.bytes[self.unread.end..end]
     }
@@ -171,9 +175,11 @@ impl ReadBuffer {
     /// Where the room to read into ends.
     #[inline]
     fn read_end(&self) -> usize {
-        if !self.grown {
-            return self.bytes.len();
-        }
+        if self.grown { self.grown_end() } else { self.bytes.len() }
+    }
+
+    #[inline(never)]
+    fn grown_end(&self) -> usize {
         // Not more than the frame that waits: what comes behind it would have to be moved.
         let end = self.expected().max(to_usize(self.awaited_end));
         end.clamp(self.unread.end, self.bytes.len())

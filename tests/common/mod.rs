@@ -464,11 +464,13 @@ pub(crate) struct Run {
     pub(crate) messages: Vec<Seen>,
     pub(crate) error: Option<ProtocolError>,
     pub(crate) closed: bool,
+    /// How often it was asked for a message.
+    asked: usize,
 }
 
 impl Run {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, messages: Vec::new(), error: None, closed: false }
+        Self { endpoint, messages: Vec::new(), error: None, closed: false, asked: 0 }
     }
 
     /// Does what a read loop does, with reads of at most `most` bytes.
@@ -480,9 +482,12 @@ impl Run {
         }
     }
 
+    /// Takes what there is: by `poll` and by `next`, each twice in turns.
     pub(crate) fn poll(&mut self) {
         loop {
-            match self.endpoint.poll() {
+            self.asked += 1;
+            let status = if self.asked & 2 == 0 { self.endpoint.poll() } else { self.next() };
+            match status {
                 Ok(Status::Message) => {
                     assert!(!self.closed && self.error.is_none());
                     match self.endpoint.received() {
@@ -507,5 +512,15 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// `next` in terms of `poll`: what it has lent can be had once more.
+    fn next(&mut self) -> Result<Status, ProtocolError> {
+        let found = self.endpoint.next()?.is_some();
+        Ok(match found {
+            true => Status::Message,
+            false if self.endpoint.connection().is_receiving() => Status::NeedRead,
+            false => Status::Closed,
+        })
     }
 }

@@ -49,16 +49,17 @@ impl Incoming {
         }
     }
 
-    /// Checks what has come of a text, as far as a poll has seen it.
+    /// Takes note of what has come, and checks it if it is text.
     #[inline]
     fn check(&mut self, outgoing: &mut Outgoing) {
-        let may_be_text = self.read.has_awaited() || self.assembler.is_text();
-        if may_be_text && outgoing.connection.is_receiving() {
+        let has_begun = self.read.has_awaited() || self.assembler.is_text();
+        if has_begun && outgoing.connection.is_receiving() {
             self.check_begun(outgoing);
         }
     }
 
     fn check_begun(&mut self, outgoing: &mut Outgoing) {
+        self.catch_up(outgoing);
         // Once this end has closed, nothing waits any more.
         if !outgoing.connection.is_open() {
             self.move_awaited(outgoing);

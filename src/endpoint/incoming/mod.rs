@@ -177,6 +177,18 @@ impl Incoming {
         waits
     }
 
+    /// Whether a frame waits for more of it in the read buffer. What has come of it is not noted:
+    /// [`catch_up`](Self::catch_up) does that.
+    #[inline]
+    pub(crate) fn awaits(&self) -> bool {
+        self.read.awaits()
+    }
+
+    /// Takes note of what has come of a frame that waits since that was last done.
+    pub(crate) fn catch_up(&mut self, outgoing: &mut Outgoing) {
+        self.waits(outgoing);
+    }
+
     /// As [`waits`](Self::waits), and nothing is due to be sent either.
     #[inline]
     pub(crate) fn only_waits(&mut self, outgoing: &mut Outgoing) -> bool {
