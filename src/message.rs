@@ -6,7 +6,7 @@
 #[cfg(feature = "alloc")]
 use crate::copy;
 #[cfg(feature = "deflate")]
-use crate::deflate::Compression;
+pub(crate) use crate::deflate::Compression;
 use crate::frame::OpCode;
 #[cfg(feature = "alloc")]
 use crate::prepared::PreparedMessage;
@@ -140,8 +140,14 @@ impl<'m, const N: usize> From<&'m [u8; N]> for Message<'m> {
 #[derive(Clone, Copy, Debug)]
 pub struct Outbound<'m> {
     pub(crate) content: Content<'m>,
-    #[cfg(feature = "deflate")]
     pub(crate) compression: Compression,
+}
+
+/// Without compression there is nothing to say about it.
+#[cfg(all(feature = "alloc", not(feature = "deflate")))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Compression {
+    Auto,
 }
 
 #[cfg(feature = "alloc")]
@@ -174,11 +180,7 @@ impl<'m> Content<'m> {
 impl<'m> Outbound<'m> {
     #[inline]
     fn new(content: Content<'m>) -> Self {
-        Self {
-            content,
-            #[cfg(feature = "deflate")]
-            compression: Compression::Auto,
-        }
+        Self { content, compression: Compression::Auto }
     }
 
     /// Says whether it is compressed where permessage-deflate was agreed on.

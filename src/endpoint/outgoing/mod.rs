@@ -25,7 +25,7 @@ use crate::copy;
 use crate::deflate::Deflater;
 use crate::error::{ProtocolError, SendError, TimeoutError};
 use crate::frame::Rsv;
-use crate::message::{Content, Kind, Outbound};
+use crate::message::{Compression, Content, Kind, Message, Outbound};
 use crate::prepared::Frame;
 use crate::timers::{NEVER, Nanos, duration, nanos, span};
 use crate::utf8::InvalidUtf8;
@@ -169,8 +169,25 @@ impl Outgoing {
                 debug_assert!(self.check_room().is_ok(), "the short way should be closed");
                 self.connection.send(message, self.queue.tail())
             }
-            Content::Message(_) | Content::Prepared(_) => self.send_any(outbound),
+            Content::Message(message) => {
+                let text = if let Message::Text(text) = message { Some(text) } else { None };
+                self.send_message(text, message.as_bytes(), outbound.compression)
+            }
+            Content::Prepared(_) => self.send_any(outbound),
         }
+    }
+
+    /// [`send_any`](Self::send_any) of a text, or else of bytes. Taken apart: as a whole it would be
+    /// put into memory for the call, before it is known that there will be one.
+    #[inline(never)]
+    fn send_message(
+        &mut self,
+        text: Option<&str>,
+        bytes: &[u8],
+        compression: Compression,
+    ) -> Result<(), SendError> {
+        let outbound = text.map_or_else(|| bytes.into(), Outbound::from);
+        self.send_any(Outbound { compression, ..outbound })
     }
 
     /// The long way of [`send`](Self::send): what may have to be compressed, is there already, or

@@ -4,12 +4,14 @@
 //! [`Connection`](crate::Connection).
 
 #[cfg(feature = "alloc")]
+mod append;
+#[cfg(feature = "alloc")]
 mod text;
 
-#[cfg(feature = "alloc")]
-use alloc::vec::Vec;
 use core::fmt;
 
+#[cfg(feature = "alloc")]
+pub(crate) use append::append;
 #[cfg(feature = "alloc")]
 pub(crate) use text::append_ascii;
 
@@ -158,53 +160,6 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
             *to = masked(*first, key);
         }
         write_last(to, masked(*last, key.advanced(from.len())));
-    }
-}
-
-/// Appends `data` to `out`, masked on the way: one pass, and none that reads what it has just
-/// written.
-#[cfg(feature = "alloc")]
-#[inline]
-pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    match data.len() {
-        #[cfg(feature = "std")]
-        WIDE.. => wide::append(out, data, key),
-        65.. => append_blocks(out, data, key),
-        32..=64 => append_ends::<32>(out, data, key),
-        16..=31 => append_ends::<16>(out, data, key),
-        8..=15 => append_ends::<8>(out, data, key),
-        4..=7 => append_ends::<4>(out, data, key),
-        _ => {
-            for (byte, key) in data.iter().zip(key.0) {
-                out.push(byte ^ key);
-            }
-        }
-    }
-}
-
-/// [`append`] for `N` to twice `N` bytes: the first and the last `N`, which overlap.
-#[cfg(feature = "alloc")]
-#[inline(always)]
-fn append_ends<const N: usize>(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    if let (Some(first), Some(last)) = (data.first_chunk::<N>(), data.last_chunk::<N>()) {
-        let end = out.len() + data.len();
-        out.extend_from_slice([masked(*first, key), [0; N]].as_flattened());
-        out.truncate(end);
-        write_last(out, masked(*last, key.advanced(data.len())));
-    }
-}
-
-/// [`append`] for 64 bytes or more. As in [`apply`], the end is a block that overlaps those before.
-#[cfg(feature = "alloc")]
-#[inline(never)]
-fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    let end = out.len() + data.len();
-    for block in data.as_chunks::<64>().0 {
-        out.extend_from_slice(&masked(*block, key));
-    }
-    if let Some(last) = data.last_chunk::<64>() {
-        out.truncate(end - 64);
-        out.extend_from_slice(&masked(*last, key.advanced(data.len())));
     }
 }
 
@@ -383,11 +338,15 @@ mod tests {
                     assert_eq!(ours, theirs, "align {align} len {len} phase {phase}");
                     #[cfg(feature = "alloc")]
                     {
-                        let mut out = alloc::vec![1, 2, 3];
                         let data = &source[align..align + len];
-                        append(&mut out, data, MaskKey::new(key).advanced(phase));
-                        assert_eq!(out[..3], [1, 2, 3]);
-                        assert_eq!(out[3..], theirs[align..align + len]);
+                        // With no room, with just enough for it, with more than it could use.
+                        for room in [0, len, len + 200] {
+                            let mut out = alloc::vec::Vec::with_capacity(3 + room);
+                            out.extend_from_slice(&[1, 2, 3]);
+                            append(&mut out, data, MaskKey::new(key).advanced(phase));
+                            assert_eq!(out[..3], [1, 2, 3]);
+                            assert_eq!(out[3..], theirs[align..align + len]);
+                        }
                         let mut to = [9; 1300];
                         copy(&mut to[align..align + len], data, MaskKey::new(key).advanced(phase));
                         assert_eq!(to[align..align + len], theirs[align..align + len]);
