@@ -192,6 +192,10 @@ impl Endpoint {
         // What is due is queued on the long way.
         let whole = if awaits { None } else { self.incoming.poll_whole(&mut self.outgoing) };
         let Some((kind, payload)) = whole else {
+            // Small reads of a large message.
+            if self.incoming.waits_direct(&mut self.outgoing) {
+                return Ok(None);
+            }
             let mut next = None;
             self.next_any(&mut next)?;
             return Ok(next);

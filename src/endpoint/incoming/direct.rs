@@ -10,9 +10,20 @@ use crate::frame::mask;
 use crate::input::Input;
 
 impl Incoming {
+    /// As [`read_buf`](Self::read_buf), where something was read into the assembler's room.
+    #[inline(never)]
+    pub(super) fn read_buf_behind(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        // It waits for more, and nothing was pushed behind it.
+        if self.read.bypassed && self.direct < self.room && self.read.unread.is_empty() {
+            return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
+        }
+        self.any_read_buf(outgoing)
+    }
+
     /// Whether so little was read into the assembler's room that it waits there for more, so that
     /// small reads cost next to nothing. Takes note of what came.
-    pub(super) fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+    #[inline]
+    pub(crate) fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
         let waits = self.direct > 0
             && self.direct < self.room.min(STEP)
             && self.read.unread.is_empty()

@@ -95,18 +95,14 @@ impl Incoming {
             self.found = Found::Nothing;
             return self.read.all();
         }
-        self.any_read_buf(outgoing)
+        match self.direct {
+            0 => self.any_read_buf(outgoing),
+            _ => self.read_buf_behind(outgoing),
+        }
     }
 
     #[inline(never)]
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        // What was read there waits for more, and nothing was pushed behind it.
-        if self.read.bypassed
-            && (1..self.room).contains(&self.direct)
-            && self.read.unread.is_empty()
-        {
-            return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
-        }
         let collected = self.assembler.collected();
         if collected >= LARGE && !self.has_unread() {
             let remaining = outgoing.connection.data_remaining();
@@ -252,13 +248,15 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        if self.waits_direct(outgoing) {
-            return Ok(Status::NeedRead);
-        }
-        match self.collect_direct(self.direct, outgoing) {
-            Some(true) => return Ok(self.assembled(outgoing)),
-            Some(false) if self.read.unread.is_empty() => return Ok(Status::NeedRead),
-            Some(false) | None => {}
+        if self.direct > 0 {
+            if self.waits_direct(outgoing) {
+                return Ok(Status::NeedRead);
+            }
+            match self.collect_direct(self.direct, outgoing) {
+                Some(true) => return Ok(self.assembled(outgoing)),
+                Some(false) if self.read.unread.is_empty() => return Ok(Status::NeedRead),
+                Some(false) | None => {}
+            }
         }
         self.forget();
         if !self.has_unread() && outgoing.connection.is_open() {
@@ -319,11 +317,13 @@ impl Incoming {
     /// will once that has grown: it is decoded once it is whole, so that small reads cost next to
     /// nothing, and it is lent from where it lies.
     fn await_rest(&mut self, outgoing: &mut Outgoing) {
+        let unread = self.read.unread();
+        let may_be_whole = unread.first().is_some_and(|b0| b0 & FIN != 0);
         // If one is awaited of which more has come than that, it was awaited as far as its header.
-        if self.read.awaits() || self.read.unread.is_empty() || self.direct > 0 {
+        if !may_be_whole || self.read.awaits() || self.direct > 0 {
             return;
         }
-        let begun = outgoing.connection.peek_begun(self.read.unread());
+        let begun = outgoing.connection.peek_begun(unread);
         let Some(Begun { payload, .. }) = begun else { return };
         let head = payload.start;
         if payload.end <= self.read.longest() && self.read.await_rest(payload) {
