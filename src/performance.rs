@@ -59,14 +59,15 @@
 //!   are as wide as the processor has vectors, which `fearless_simd` finds out at run time, without
 //!   `unsafe` here: 16 KiB take 0.3 of the time that they take without it, 64 KiB and 1 MiB 0.75.
 //! - A client masks while it copies into the output, by groups of 256 bytes: a `Vec` asks for its
-//!   room at each piece that is appended, which took 16 KiB as long again as the masking. From 1 KiB
-//!   on the blocks are aligned where they are written: 16 KiB take 0.73 of the time (0.94 at 1 KiB,
-//!   0.66 at 64 KiB) on a processor with AVX2 and vector units of 16 bytes. Up to 127
+//!   room at each piece that is appended, which took 16 KiB as long again as the masking. From 512
+//!   bytes on the blocks are aligned where they are written: 16 KiB take 0.73 of the time (0.94 at 1 KiB,
+//!   0.66 at 64 KiB) on a processor with AVX2 and vector units of 16 bytes. Up to 255
 //!   bytes it appends one block of fixed size and writes the last bytes as another that overlaps
 //!   it. (Both in a place apart, and appended from there, took twice the time: stored in halves
 //!   again.) Each size of block is a function of its own, found by a table, which looks whether
 //!   there is room for the most that it can need and otherwise asks for more and begins anew: so
-//!   none of them calls anything, and none saves registers. 16 and 125 bytes take 0.9 of the time.
+//!   none of them calls anything, and none saves registers. 16, 125 and 200 bytes take 0.9
+//!   of the time.
 //! - Headers are put together in a register and appended as 8 bytes, of which what is too much is
 //!   cut off again.
 //! - One comparison opens the short way to send as well: of what is queued with a limit that is 0
@@ -171,7 +172,8 @@
 //! # Tried, and of no use
 //!
 //! - Appending short payloads of a server as two overlapping blocks, instead of by `memcpy`: 1.2 to
-//!   1.4 of the time. Longer ones of a client by the widest vectors from 256 bytes on: up to 1.3.
+//!   1.4 of the time. Those of a client by the widest vectors from 256 bytes on instead of 512: up
+//!   to 1.3; 256 to 511 bytes as two blocks too: 1.2.
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
 //!   several pieces: the copy into it costs more than the check of ASCII does.

@@ -16,14 +16,13 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         4 => append_ends::<16>(out, data, key),
         5 => append_ends::<32>(out, data, key),
         6 => append_ends::<64>(out, data, key),
+        7 => append_ends::<128>(out, data, key),
         #[cfg(feature = "std")]
-        WIDE.. => super::wide::append(out, data, key),
+        // Shorter ones are faster without them.
+        9.. => super::wide::append(out, data, key),
         _ => append_blocks(out, data, key),
     }
 }
-
-#[cfg(feature = "std")]
-const WIDE: u32 = super::WIDE.ilog2();
 
 /// [`append`] for less than 8 bytes.
 #[inline(never)]
@@ -79,11 +78,11 @@ fn has_room(out: &Vec<u8>, count: usize) -> bool {
 #[inline(never)]
 fn append_anew(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     // The most that any of them asks for.
-    out.reserve(128);
+    out.reserve(256);
     append(out, data, key);
 }
 
-/// [`append`] for 64 bytes or more. As in [`apply`](super::apply), the end is a block that overlaps
+/// [`append`] for 64 bytes or more; of use from 256 on. As in [`apply`](super::apply), the end is a block that overlaps
 /// those before.
 #[inline(never)]
 fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
