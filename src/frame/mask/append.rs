@@ -18,11 +18,13 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         6 => append_ends::<64>(out, data, key),
         7 => append_ends::<128>(out, data, key),
         #[cfg(feature = "std")]
-        // Shorter ones are faster without them.
-        9.. => super::wide::append(out, data, key),
+        WIDE.. => super::wide::append(out, data, key),
         _ => append_blocks(out, data, key),
     }
 }
+
+#[cfg(feature = "std")]
+const WIDE: u32 = super::WIDE.ilog2();
 
 /// [`append`] for less than 8 bytes.
 #[inline(never)]

@@ -165,7 +165,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
 
 /// From this size on the widest vectors of the processor are worth asking for, in bytes.
 #[cfg(feature = "std")]
-const WIDE: usize = 1024;
+const WIDE: usize = 512;
 
 /// The same with the widest vectors that the processor has, chosen at run time.
 #[cfg(feature = "std")]
@@ -329,8 +329,11 @@ mod tests {
         let key = [0x37, 0xfa, 0x21, 0x3d];
         let source: [u8; 1300] = core::array::from_fn(|i| (i * 7 % 251).try_into().unwrap_or(0));
         for align in 0..64 {
-            let long = [127, 128, 129, 255, 256, 257].into_iter().chain(1020..1030);
-            for len in (0..80).chain(long).chain([1087, 1088, 1089, 1151, 1152, 1153, 1215]) {
+            let long = [127, 128, 129, 255, 256, 257].into_iter().chain(508..518);
+            for len in (0..80)
+                .chain(long)
+                .chain([575, 576, 577, 639, 640, 641, 703, 1023, 1024, 1025, 1215])
+            {
                 for phase in 0..4 {
                     let (mut ours, mut theirs) = (source, source);
                     apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));

@@ -66,8 +66,8 @@ impl Decoder for Ours {
     }
 }
 
-/// From here on a payload is written from where it lies.
-const LARGE: usize = 16 * 1024;
+/// From here on a payload is written from where it lies, as by `send` of the adapters.
+const LARGE: usize = 4 * 1024;
 
 impl Encoder for Ours {
     fn encode(&mut self, payload: &Bytes, messages: usize) {
