@@ -79,6 +79,7 @@ impl Connection {
 
     /// As [`receive_whole`](Self::receive_whole), of the first of several frames of a message.
     #[cfg(feature = "alloc")]
+    #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn receive_first(&mut self, input: &[u8]) -> Option<Whole> {
         if !self.is_quiet() {
             return None;

@@ -281,6 +281,7 @@ impl Receiver {
     /// Takes the next frame, if it is the first of several of a message, not empty, lies in `bytes`
     /// completely, and breaks no limit. `None`, and nothing has happened, otherwise.
     #[cfg(feature = "alloc")]
+    #[inline(always)] // What a call gives goes through memory.
     pub(super) fn receive_first(&mut self, bytes: &[u8]) -> Option<Whole> {
         if !self.is_between_messages() {
             return None;
