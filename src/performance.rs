@@ -104,7 +104,7 @@
 //! KiB are read at first: another one may follow, and what comes with its header has to be copied.
 //! What is read straight into a message goes to a multiple of 64 bytes in its buffer, so the
 //! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
-//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, until 8 KiB have come.
+//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until 8 KiB have come.
 //! Once 128 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
 //! are read at once. All buffers together are at most twice what has come, with 4 KiB and one read
 //! more.

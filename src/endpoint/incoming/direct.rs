@@ -4,7 +4,7 @@
 use core::mem;
 
 use super::{Incoming, Outgoing, Step, to_usize};
-use crate::connection::{Event, Piece};
+use crate::connection::{Event, Piece, Role};
 use crate::error::ProtocolError;
 use crate::frame::mask;
 use crate::input::Input;
@@ -24,8 +24,13 @@ impl Incoming {
     /// small reads cost next to nothing. Takes note of what came.
     #[inline]
     pub(crate) fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
+        let enough = match outgoing.connection.role() {
+            Role::Server => self.room.min(STEP),
+            // There is nothing to unmask.
+            Role::Client => self.room,
+        };
         let waits = self.direct > 0
-            && self.direct < self.room.min(STEP)
+            && self.direct < enough
             && self.read.unread.is_empty()
             && outgoing.connection.is_quiet();
         if waits && self.direct > self.read.seen_end {
