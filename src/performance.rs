@@ -33,8 +33,8 @@
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 87/101/170/384 now, as client
-//! 58/60/75/210. While copying in still counted as one for each byte, it was 276/397/572/1685 as
+//! server (`cargo bench --bench count`, under callgrind): 88/102/172/387 now, as client
+//! 59/61/76/212. While copying in still counted as one for each byte, it was 276/397/572/1685 as
 //! server before the short way.
 //!
 //! - What a call gives, and what it is given by value, goes through memory if it is larger than two
@@ -55,19 +55,19 @@
 //!   Out of the whole buffer it was checked twice, and a client's empty message took 1.15 times as
 //!   long.
 //! - Masking goes by blocks of 64, 32 and 16 bytes and ends with one block that overlaps those
-//!   before it, instead of single bytes. From 512 bytes on the blocks begin at lines of the cache and
-//!   are as wide as the processor has vectors, which `fearless_simd` finds out at run time, without
-//!   `unsafe` here: 16 KiB take 0.3 of the time that they take without it, 64 KiB and 1 MiB 0.75.
+//!   before it, instead of single bytes. From 512 bytes on the blocks begin at lines of the cache
+//!   and are as wide as the processor has vectors, which `fearless_simd` finds out at run time,
+//!   without `unsafe` here: 16 KiB take 0.3 of the time that they take without it, 64 KiB and 1 MiB
+//!   0.75.
 //! - A client masks while it copies into the output, by groups of 256 bytes: a `Vec` asks for its
 //!   room at each piece that is appended, which took 16 KiB as long again as the masking. From 512
-//!   bytes on the blocks are aligned where they are written: 16 KiB take 0.73 of the time (0.94 at 1 KiB,
-//!   0.66 at 64 KiB) on a processor with AVX2 and vector units of 16 bytes. Up to 255
-//!   bytes it appends one block of fixed size and writes the last bytes as another that overlaps
-//!   it. (Both in a place apart, and appended from there, took twice the time: stored in halves
-//!   again.) Each size of block is a function of its own, found by a table, which looks whether
-//!   there is room for the most that it can need and otherwise asks for more and begins anew: so
-//!   none of them calls anything, and none saves registers. 16, 125 and 200 bytes take 0.9
-//!   of the time.
+//!   bytes on the blocks are aligned where they are written: 16 KiB take 0.73 of the time (0.94 at
+//!   1 KiB, 0.66 at 64 KiB) on a processor with AVX2 and vector units of 16 bytes. Up to 255 bytes
+//!   it appends one block of fixed size and writes the last bytes as another that overlaps it.
+//!   (Both in a place apart, and appended from there, took twice the time: stored in halves again.)
+//!   Each size of block is a function of its own, found by a table, which looks whether there is
+//!   room for the most that it can need and otherwise asks for more and begins anew: so none of them
+//!   calls anything, and none saves registers. 16, 125 and 200 bytes take 0.9 of the time.
 //! - Headers are put together in a register and appended as 8 bytes, of which what is too much is
 //!   cut off again.
 //! - One comparison opens the short way to send as well: of what is queued with a limit that is 0
@@ -86,7 +86,7 @@
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is two
 //!   comparisons then, and so is asking for room. 1 KiB in reads of 7 bytes takes 0.83 of the time,
 //!   64 KiB in reads of 1,460 0.9. That something has come is noted when somebody asks for a
-//!   deadline or nothing more comes, and not at each read: 0.83 of the instructions once more.
+//!   deadline, and not at each read: 0.88 of the instructions once more.
 //! - What `next` asks first, whether a frame waits, is asked by itself. Together with what else has
 //!   to hold then it was ten instructions more for every message.
 //!
@@ -104,7 +104,8 @@
 //! KiB are read at first: another one may follow, and what comes with its header has to be copied.
 //! What is read straight into a message goes to a multiple of 64 bytes in its buffer, so the
 //! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
-//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until 8 KiB have come.
+//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until 8 KiB
+//! have come.
 //! Once 128 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
 //! are read at once. All buffers together are at most twice what has come, with 4 KiB and one read
 //! more.
@@ -147,7 +148,7 @@
 //! something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,212 instructions with
+//! counts more than its time in memory tells: a round of one message takes 1,215 instructions with
 //! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 196. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:

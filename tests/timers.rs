@@ -261,8 +261,10 @@ fn each_byte_that_an_endpoint_reads_of_a_frame_is_life() {
             for (i, byte) in message[..message.len() - 1].iter().enumerate() {
                 endpoint.read_buf()[0] = *byte;
                 endpoint.advance_read(1);
-                assert!(endpoint.next().unwrap().is_none());
                 let now = 25 * (u64::try_from(i).unwrap() + 1);
+                let unseen = endpoint.poll_timeout(at(now - 1));
+                assert_eq!(unseen, Some(at(now + 5)), "read, but not polled");
+                assert!(endpoint.next().unwrap().is_none());
                 let next = match look {
                     0 => endpoint.poll_timeout(at(now)),
                     1 => {

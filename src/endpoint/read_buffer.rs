@@ -27,8 +27,9 @@ pub(super) struct ReadBuffer {
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
     /// as much is likely to come again.
     expects: u8,
-    /// Whether what comes behind what a poll has seen of the frame that waits is payload.
-    awaits_payload: bool,
+    /// Of the frame that waits: [`PAYLOAD`] if what comes behind what a poll has seen of it is that,
+    /// [`NEWS`] if more has been seen than was taken note of.
+    waits: u8,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
     pub(super) awaited_end: u32,
@@ -208,7 +209,7 @@ impl ReadBuffer {
         self.awaited_end = awaited_end;
         self.grown |= to_usize(awaited_end) > self.bytes.len();
         self.seen_end = to_u32(self.unread.end);
-        self.awaits_payload = !payload.is_empty();
+        self.waits = if payload.is_empty() { 0 } else { PAYLOAD };
         true
     }
 
@@ -225,14 +226,23 @@ impl ReadBuffer {
         self.bypassed = false;
     }
 
-    /// Whether more of the frame that waits has come since this was last asked, and if so, whether
-    /// that is payload.
+    /// A poll sees what has come of the frame that waits.
+    #[inline]
+    pub(super) fn see(&mut self) {
+        let end = to_u32(self.unread.end);
+        if end > self.seen_end {
+            self.seen_end = end;
+            self.waits |= NEWS;
+        }
+    }
+
+    /// Whether more of the frame that waits has been seen since this was last asked, and if so,
+    /// whether that is payload.
     #[inline]
     pub(super) fn news(&mut self) -> Option<bool> {
-        let end = to_u32(self.unread.end);
-        (end > self.seen_end).then(|| {
-            self.seen_end = end;
-            self.awaits_payload
+        (self.waits & NEWS != 0).then(|| {
+            self.waits &= !NEWS;
+            self.waits & PAYLOAD != 0
         })
     }
 
@@ -326,6 +336,10 @@ impl ReadBuffer {
 /// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
 /// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// See [`ReadBuffer::waits`].
+const PAYLOAD: u8 = 1;
+const NEWS: u8 = 2;
 
 /// The most that is expected, in KiB.
 const MOST: u8 = 64;

@@ -49,7 +49,7 @@ impl Incoming {
         }
     }
 
-    /// Takes note of what has come, and checks it if it is text.
+    /// Checks what has come of a text, as far as a poll has seen it.
     #[inline]
     fn check(&mut self, outgoing: &mut Outgoing) {
         let has_begun = self.read.has_awaited() || self.assembler.is_text();
@@ -59,7 +59,6 @@ impl Incoming {
     }
 
     fn check_begun(&mut self, outgoing: &mut Outgoing) {
-        self.catch_up(outgoing);
         // Once this end has closed, nothing waits any more.
         if !outgoing.connection.is_open() {
             self.move_awaited(outgoing);

@@ -1,8 +1,10 @@
 //! The receiving side of an endpoint: from what was read to the message that was found in it; what
-//! is read straight into a message, and what is done when nothing more comes, is beside it.
+//! is read straight into a message, what waits for more, and what is done when nothing more comes,
+//! is beside it.
 
 mod direct;
 mod idle;
+mod waiting;
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,7 +13,7 @@ use core::ops::Range;
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
-use crate::connection::{Begun, Connection, Continuation, Event, Piece, Role, Whole};
+use crate::connection::{Connection, Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
@@ -162,54 +164,6 @@ impl Incoming {
         }
     }
 
-    /// Whether all that can be done with what was read is to wait for more of one frame. Takes note
-    /// of what came.
-    #[inline]
-    fn waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.read.awaits() && outgoing.connection.is_open();
-        if waits {
-            self.note_awaited(outgoing);
-        }
-        waits
-    }
-
-    /// Whether a frame waits for more of it in the read buffer. What has come of it is not noted:
-    /// [`catch_up`](Self::catch_up) does that.
-    #[inline]
-    pub(crate) fn awaits(&self) -> bool {
-        self.read.awaits()
-    }
-
-    /// Takes note of what has come of a frame that waits since that was last done.
-    pub(crate) fn catch_up(&mut self, outgoing: &mut Outgoing) {
-        self.waits(outgoing);
-    }
-
-    /// As [`waits`](Self::waits), and nothing is due to be sent either.
-    #[inline]
-    pub(crate) fn only_waits(&mut self, outgoing: &mut Outgoing) -> bool {
-        let waits = self.read.awaits() && outgoing.connection.only_waits();
-        if waits {
-            self.note_awaited(outgoing);
-        }
-        waits
-    }
-
-    /// As [`only_waits`](Self::only_waits), of a frame that waits anywhere.
-    #[cfg(feature = "tokio")]
-    #[inline]
-    pub(crate) fn goes_on_waiting(&mut self, outgoing: &mut Outgoing) -> bool {
-        self.only_waits(outgoing) || self.waits_direct(outgoing)
-    }
-
-    /// Takes note of what has come of the frame that waits.
-    #[inline]
-    fn note_awaited(&mut self, outgoing: &mut Outgoing) {
-        if let Some(payload) = self.read.news() {
-            outgoing.connection.note_begun(payload);
-        }
-    }
-
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
     /// while nothing else is under way. `None`, and nothing has happened, otherwise.
     #[inline(always)]
@@ -311,25 +265,6 @@ impl Incoming {
             self.assembler.share();
         }
         Status::Message
-    }
-
-    /// Looks whether the unread bytes are the beginning of a message that fits the read buffer, or
-    /// will once that has grown: it is decoded once it is whole, so that small reads cost next to
-    /// nothing, and it is lent from where it lies.
-    fn await_rest(&mut self, outgoing: &mut Outgoing) {
-        let unread = self.read.unread();
-        let may_be_whole = unread.first().is_some_and(|b0| b0 & FIN != 0);
-        // If one is awaited of which more has come than that, it was awaited as far as its header.
-        if !may_be_whole || self.read.awaits() || self.direct > 0 {
-            return;
-        }
-        let begun = outgoing.connection.peek_begun(unread);
-        let Some(Begun { payload, .. }) = begun else { return };
-        let head = payload.start;
-        if payload.end <= self.read.longest() && self.read.await_rest(payload) {
-            self.assembler.begin_ahead();
-            outgoing.connection.note_begun(self.read.unread.len() > head);
-        }
     }
 
     /// The short way for what messages in fragments consist of: frames that begin a message or

@@ -84,8 +84,8 @@ fn append_anew(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     append(out, data, key);
 }
 
-/// [`append`] for 64 bytes or more; of use from 256 on. As in [`apply`](super::apply), the end is a block that overlaps
-/// those before.
+/// [`append`] for 64 bytes or more; of use from 256 on. As in [`apply`](super::apply), the end is a
+/// block that overlaps those before.
 #[inline(never)]
 fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     let end = out.len() + data.len();
