@@ -279,8 +279,8 @@ fn memory_is_at_most_twice_what_was_received_for_tiny_reads_of_an_endpoint() {
 #[test]
 fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
     // Defence 19: also while more is read at once because many fragments have come, and where a
-    // large one follows them. Found by fuzzing.
-    let sizes = [100, 1_000, 4_000, 16_700, 30_000, 50_000, 65_000, 65_536, 70_000];
+    // large one follows them, and where a short one just fits. Found by fuzzing and by reading.
+    let sizes = [40, 100, 130, 1_000, 4_000, 16_700, 30_000, 50_000, 65_000, 65_536, 70_000];
     let kinds = [0x01, 0x02];
     let cases = ROLES.into_iter().flat_map(|role| sizes.map(|len| (role, len)));
     for ((role, len), kind) in cases.flat_map(|case| kinds.map(|kind| (case, kind))) {

@@ -216,7 +216,7 @@ impl Assembler {
         let end = self.end;
         let bytes = self.buffer.bytes();
         bytes.resize(end, 0);
-        reserve(bytes, payload.len());
+        reserve(bytes, payload.len().max(mask::ROOM));
         match key {
             Some(key) => mask::append(bytes, payload, key),
             None => copy::append(bytes, payload),

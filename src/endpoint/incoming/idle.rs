@@ -52,8 +52,8 @@ impl Incoming {
     /// Checks what has come of a text, as far as a poll has seen it.
     #[inline]
     fn check(&mut self, outgoing: &mut Outgoing) {
-        let has_begun = self.read.has_awaited() || self.assembler.is_text();
-        if has_begun && outgoing.connection.is_receiving() {
+        let may_be_text = self.read.has_awaited() || self.assembler.is_text();
+        if may_be_text && outgoing.connection.is_receiving() {
             self.check_begun(outgoing);
         }
     }

@@ -75,12 +75,14 @@ fn has_room(out: &Vec<u8>, count: usize) -> bool {
     out.capacity() - out.len() >= count
 }
 
+/// How much room [`append`] asks for at most, for a payload that takes less, in bytes.
+pub(crate) const ROOM: usize = 256;
+
 /// [`append`] where there is too little room.
 #[cold]
 #[inline(never)]
 fn append_anew(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    // The most that any of them asks for.
-    out.reserve(256);
+    out.reserve(ROOM);
     append(out, data, key);
 }
 

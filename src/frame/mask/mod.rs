@@ -11,7 +11,7 @@ mod text;
 use core::fmt;
 
 #[cfg(feature = "alloc")]
-pub(crate) use append::append;
+pub(crate) use append::{ROOM, append};
 #[cfg(feature = "alloc")]
 pub(crate) use text::append_ascii;
 
