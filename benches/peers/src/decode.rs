@@ -9,43 +9,20 @@ use crate::payload::{Content, Seen, Stream};
 use crate::peers::{self, Peer, Shape};
 use crate::race::{Contender, race};
 use crate::results::{Better, Figure, Results};
+use crate::shape::Column;
 use crate::wire::Role;
 
-const READ: usize = 64 * 1024;
-
-struct Column {
-    name: &'static str,
-    size: usize,
-    fragment: usize,
-    read: usize,
-}
-
-const fn whole(name: &'static str, size: usize) -> Column {
-    Column { name, size, fragment: usize::MAX, read: READ }
-}
-
-const COLUMNS: [Column; 12] = [
-    whole("0 B", 0),
-    whole("16 B", 16),
-    whole("125 B", 125),
-    whole("126 B", 126),
-    whole("1 KiB", 1024),
-    whole("16 KiB", 16 * 1024),
-    whole("64 KiB", 64 * 1024),
-    whole("1 MiB", 1024 * 1024),
-    Column { fragment: 4096, ..whole("1 MiB in 4 KiB", 1024 * 1024) },
-    Column { fragment: 128, ..whole("64 KiB in 128 B", 64 * 1024) },
-    Column { read: 7, ..whole("1 KiB by 7 B", 1024) },
-    Column { read: 1460, ..whole("64 KiB by 1460 B", 64 * 1024) },
-];
+const COLUMNS: [&str; 12] =
+    ["0", "16", "125", "126", "1k", "16k", "64k", "1M", "1M/4k", "64k/128", "1k@7", "64k@1460"];
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
     let fresh = Fresh::new(options)?;
+    let columns = options.columns(&COLUMNS)?;
     for role in [Role::Server, Role::Client] {
         for content in Content::ALL {
             let table = format!("decode, {}, {}", role.name(), content.name());
-            for Column { name, size, fragment, read } in COLUMNS {
+            for Column { name, size, fragment, read } in columns.clone() {
                 let row = format!("{table}/{name}").replace(", ", "/");
                 if !options.has_row(&row) {
                     continue;
@@ -55,7 +32,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                     Some(fresh) => {
                         results.figures.extend(fresh.measure("decode", &row, options)?);
                     }
-                    None => measure(&table, name, shape, options, &mut results),
+                    None => measure(&table, &name, shape, options, &mut results),
                 }
             }
             if fresh.is_some() && results.figures.iter().any(|it| it.table == table) {
@@ -63,12 +40,13 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    if fresh.is_none() {
+    let Some(fresh) = fresh else {
         print!("{}", results.lines());
         return Ok(());
-    }
+    };
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
     println!("`*`: hands out text without having checked it, and so is not called the best.");
+    fresh.print_unordered();
     results.save("decode", options)?;
     Ok(())
 }

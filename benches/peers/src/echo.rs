@@ -1,8 +1,10 @@
 //! `echo`: servers over loopback, what they cost the machine.
 
 use std::error::Error;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::copies::Copies;
 use crate::load::{Generator, Goal, Load};
 use crate::options::Options;
 use crate::process::{Process, Trace};
@@ -52,6 +54,7 @@ struct Run {
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
+    let copies = Copies::new(options.quick)?;
     for (column, load) in LOADS {
         if !options.has_row(&format!("echo/{column}")) {
             continue;
@@ -60,9 +63,9 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             serve::names().filter(|&name| name != BARE && options.has_peer(name)).collect();
         let mut runs: Vec<Vec<Run>> = servers.iter().map(|_| Vec::new()).collect();
         // One after the other, and over again: what the machine does beside this hits all.
-        for _ in 0..options.repetitions() {
+        for program in copies.files().iter().cycle().take(options.repetitions()) {
             for (&server, runs) in servers.iter().zip(&mut runs) {
-                let run = measure(server, load, options.quick);
+                let run = measure(server, program, load, options.quick);
                 runs.push(run.map_err(|error| format!("{server}: {error}"))?);
             }
         }
@@ -94,13 +97,14 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     println!("Connections x messages under way on each x payload. `~`: half of the runs are more");
     println!("than 10 % off. System calls are counted in runs of their own, under strace.");
+    copies.print_unordered();
     uwebsockets::print_left_out();
     results.save("echo", options)?;
     Ok(())
 }
 
-fn measure(server: &str, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
-    let process = Process::start(server)?;
+fn measure(server: &str, program: &Path, load: Load, quick: bool) -> Result<Run, Box<dyn Error>> {
+    let process = Process::start_of(server, program)?;
     process.keep_apart()?;
     let mut generator = Generator::open(process.port, load)?;
     let (warm, time) = if quick { (50, 150) } else { (200, 800) };

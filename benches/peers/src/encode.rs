@@ -11,18 +11,10 @@ use crate::payload::Content;
 use crate::peers::{self, Encoder, Peer};
 use crate::race::{Contender, float, race};
 use crate::results::{Better, Figure, Results};
+use crate::shape::Column;
 use crate::wire::{BINARY, Role, parse_frame};
 
-const COLUMNS: [(&str, usize); 8] = [
-    ("0 B", 0),
-    ("16 B", 16),
-    ("125 B", 125),
-    ("126 B", 126),
-    ("1 KiB", 1024),
-    ("16 KiB", 16 * 1024),
-    ("64 KiB", 64 * 1024),
-    ("1 MiB", 1024 * 1024),
-];
+const COLUMNS: [&str; 8] = ["0", "16", "125", "126", "1k", "16k", "64k", "1M"];
 
 /// About what goes between two flushes, in bytes and in messages.
 const BATCH_BYTES: usize = 16 * 1024;
@@ -31,16 +23,20 @@ const BATCH_MESSAGES: usize = 64;
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
     let fresh = Fresh::new(options)?;
+    let columns = options.columns(&COLUMNS)?;
+    if columns.iter().any(|it| !it.is_whole()) {
+        return Err("sent whole, and not read: a shape is a size here".into());
+    }
     for role in [Role::Server, Role::Client] {
         let table = format!("encode, {}", role.name());
-        for (column, size) in COLUMNS {
+        for Column { name: column, size, .. } in columns.clone() {
             let row = format!("{table}/{column}").replace(", ", "/");
             if !options.has_row(&row) {
                 continue;
             }
             match &fresh {
                 Some(fresh) => results.figures.extend(fresh.measure("encode", &row, options)?),
-                None => measure(&table, column, role, size, options, &mut results),
+                None => measure(&table, &column, role, size, options, &mut results),
             }
         }
         if fresh.is_some() && results.figures.iter().any(|it| it.table == table) {
@@ -48,15 +44,16 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             println!("{}", results.table(&writes(&table), Better::Less, &[]));
         }
     }
-    if fresh.is_none() {
+    let Some(fresh) = fresh else {
         print!("{}", results.lines());
         return Ok(());
-    }
+    };
     println!("ns of CPU per message; `~`: half of the samples are more than 10 % off;");
     println!(
         "`*`: makes a write for each message although more are to follow, which costs nothing"
     );
     println!("here and a system call over a socket, and so is not called the best.");
+    fresh.print_unordered();
     results.save("encode", options)?;
     Ok(())
 }

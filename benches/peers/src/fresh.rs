@@ -1,26 +1,18 @@
-//! Rows in processes of their own, and in copies of the program.
-//!
-//! What a process has done before decides where its heap puts buffers, and the system where in
-//! memory the program lies: the latter alone made one file take 1.2 of the time of another that has
-//! the same bytes. Such luck is the same in all rounds of a process, so a figure is the median over
-//! several.
+//! Rows in processes of their own: what a process has done before decides where its heap puts
+//! buffers, which made 1 MiB take up to twice as long for some peers and not for others.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::io;
 use std::process::Command;
-use std::{fs, io};
 
+use crate::copies::Copies;
 use crate::options::Options;
 use crate::race::median;
 use crate::results::{Figure, Results};
 
-/// How many copies there are.
-const COPIES: usize = 5;
-
-/// Copies of this program, as long as this is kept.
+/// Who starts them.
 pub struct Fresh {
-    folder: PathBuf,
-    copies: Vec<PathBuf>,
+    copies: Copies,
 }
 
 impl Fresh {
@@ -29,16 +21,7 @@ impl Fresh {
         if options.row.is_some() {
             return Ok(None);
         }
-        let program = std::env::current_exe()?;
-        let folder = std::env::temp_dir().join(format!("peers-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        let mut fresh = Self { folder, copies: Vec::new() };
-        for copy in 0..if options.quick { 1 } else { COPIES } {
-            let path = fresh.folder.join(copy.to_string());
-            fs::copy(&program, &path)?;
-            fresh.copies.push(path);
-        }
-        Ok(Some(fresh))
+        Ok(Some(Self { copies: Copies::new(options.quick)? }))
     }
 
     /// The medians of a row.
@@ -49,7 +32,7 @@ impl Fresh {
         options: &Options,
     ) -> Result<Vec<Figure>, Box<dyn Error>> {
         let mut runs = Vec::new();
-        for program in &self.copies {
+        for program in self.copies.files() {
             let output = Command::new(program)
                 .args([bench, "--row", row])
                 .args(options.for_row())
@@ -70,10 +53,9 @@ impl Fresh {
         };
         Ok(first.into_iter().enumerate().map(of_all).collect())
     }
-}
 
-impl Drop for Fresh {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+    /// See [`Copies::print_unordered`].
+    pub fn print_unordered(&self) {
+        self.copies.print_unordered();
     }
 }

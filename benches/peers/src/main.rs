@@ -2,6 +2,7 @@
 
 mod clock;
 mod community;
+mod copies;
 mod decode;
 mod deflate;
 mod echo;
@@ -19,6 +20,7 @@ mod process;
 mod race;
 mod results;
 mod serve;
+mod shape;
 mod svg;
 mod wire;
 
@@ -29,6 +31,7 @@ use options::Options;
 
 const USAGE: &str = "usage: peers BENCH [--rows A,B] [--row A] [--peers A,B] [--rounds N] [--quick]
 benches: decode encode echo idle community deflate
+decode, encode: [--shapes A,B] in place of their columns, in bytes: SIZE[/FRAGMENT][@READ]
 plot: pictures of what they have measured";
 
 fn main() -> Result<(), Box<dyn Error>> {

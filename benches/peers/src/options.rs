@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::race::Pace;
+use crate::shape::Column;
 
 /// What every bench understands.
 #[derive(Debug, Default)]
@@ -11,12 +12,15 @@ pub struct Options {
     peers: Vec<String>,
     rounds: Option<usize>,
     pub quick: bool,
+    /// What is to be measured in place of the columns of a bench.
+    pub shapes: Vec<String>,
     /// The one row that is to be measured, in this process.
     pub row: Option<String>,
 }
 
 impl Options {
-    /// Reads `--rows A,B`, `--row A`, `--peers A,B`, `--rounds N` and `--quick`.
+    /// Reads `--rows A,B`, `--row A`, `--peers A,B`, `--rounds N`, `--shapes A,B` and
+    /// `--quick`.
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self::default();
         let mut arguments = arguments.iter();
@@ -29,6 +33,7 @@ impl Options {
                 "--rounds" => {
                     options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?);
                 }
+                "--shapes" => options.shapes = list(value()?),
                 "--quick" => options.quick = true,
                 _ => return Err(format!("unknown option {name}")),
             }
@@ -53,7 +58,8 @@ impl Options {
 
     /// Whether nothing was left out.
     pub fn is_everything(&self) -> bool {
-        self.rows.is_empty() && self.row.is_none() && self.peers.is_empty()
+        let all = [&self.rows, &self.peers, &self.shapes];
+        all.into_iter().all(Vec::is_empty) && self.row.is_none()
     }
 
     /// What a process that measures one row has to be told besides its name.
@@ -62,6 +68,9 @@ impl Options {
         if !self.peers.is_empty() {
             arguments.extend(["--peers".to_owned(), self.peers.join(",")]);
         }
+        if !self.shapes.is_empty() {
+            arguments.extend(["--shapes".to_owned(), self.shapes.join(",")]);
+        }
         if let Some(rounds) = self.rounds {
             arguments.extend(["--rounds".to_owned(), rounds.to_string()]);
         }
@@ -69,6 +78,15 @@ impl Options {
             arguments.push("--quick".to_owned());
         }
         arguments
+    }
+
+    /// The columns of a table: what was asked for, or else its own.
+    pub fn columns(&self, own: &[&str]) -> Result<Vec<Column>, String> {
+        if self.shapes.is_empty() {
+            own.iter().map(|it| Column::parse(it)).collect()
+        } else {
+            self.shapes.iter().map(|it| Column::parse(it)).collect()
+        }
     }
 
     /// Rounds and their length in the benches that run in memory.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -19,9 +19,15 @@ pub struct Process {
 }
 
 impl Process {
+    /// A server of this program.
     pub fn start(server: &str) -> Result<Self, Box<dyn Error>> {
-        let mut child =
-            serve::command(server)?.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        Self::start_of(server, &std::env::current_exe()?)
+    }
+
+    /// A server of a copy of it.
+    pub fn start_of(server: &str, program: &Path) -> Result<Self, Box<dyn Error>> {
+        let mut command = serve::command(server, program);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().ok_or("no output")?;
         BufReader::new(output).read_line(&mut line)?;

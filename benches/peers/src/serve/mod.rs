@@ -11,6 +11,7 @@ pub mod uwebsockets;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 
 use crate::peers;
@@ -33,14 +34,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     all().map(|server| server.name).chain(uwebsockets::PROGRAM.map(|_| uwebsockets::NAME))
 }
 
-/// Starts one of them.
-pub fn command(name: &str) -> io::Result<Command> {
+/// Starts one of them, out of this program or of a copy.
+pub fn command(name: &str, program: &Path) -> Command {
     if let (uwebsockets::NAME, Some(program)) = (name, uwebsockets::PROGRAM) {
-        return Ok(Command::new(program));
+        return Command::new(program);
     }
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = Command::new(program);
     command.args(["serve", name]);
-    Ok(command)
+    command
 }
 
 fn all() -> impl Iterator<Item = &'static Server> {
