@@ -197,6 +197,8 @@ mod error;
 pub mod frame;
 #[cfg(feature = "alloc")]
 pub mod handshake;
+#[cfg(feature = "alloc")]
+mod hint;
 mod input;
 mod message;
 #[cfg(doc)]

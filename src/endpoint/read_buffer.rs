@@ -10,6 +10,7 @@ use core::ops::Range;
 use super::{to_u32, to_usize};
 use crate::copy::{self, copy};
 use crate::frame::Header;
+use crate::hint::rarely;
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
 /// small reads cost next to nothing then, and it is lent from where it lies.
@@ -19,17 +20,15 @@ pub(super) struct ReadBuffer {
     pub(super) bytes: Vec<u8>,
     /// The bytes that have been read and not decoded.
     pub(super) unread: Range<usize>,
-    /// Whether what is read goes to another place: straight into a large message.
-    pub(super) bypassed: bool,
-    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
-    /// their end.
-    grown: bool,
+    /// Why a read may not go to all that is free in it: [`GROWN`], [`BYPASSED`]; 0 nearly always.
+    limits: u8,
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
     /// as much is likely to come again.
     expects: u8,
-    /// Of the frame that waits: [`PAYLOAD`] if what comes behind what a poll has seen of it is that,
-    /// [`NEWS`] if more has been seen than was taken note of.
-    waits: u8,
+    /// Of the frame that waits, whether what comes behind what a poll has seen of it is payload.
+    brings_payload: bool,
+    /// Whether more has been seen of it than was taken note of.
+    news: bool,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
     pub(super) awaited_end: u32,
@@ -50,7 +49,35 @@ impl ReadBuffer {
         copy::append(&mut self.bytes, bytes);
         self.unread.end = self.bytes.len();
         // There is no room behind them: a frame that waits for more has to have it made.
-        self.grown = self.awaits();
+        self.set(GROWN, self.awaits());
+    }
+
+    /// Whether what is read goes to another place: straight into a large message.
+    #[inline]
+    pub(super) fn is_bypassed(&self) -> bool {
+        self.limits & BYPASSED != 0
+    }
+
+    /// Has what is read go there, of which nothing has been seen.
+    pub(super) fn bypass(&mut self) {
+        self.set(BYPASSED, true);
+        self.seen_end = 0;
+    }
+
+    #[inline]
+    fn is_grown(&self) -> bool {
+        self.limits & GROWN != 0
+    }
+
+    #[inline]
+    fn set(&mut self, limit: u8, holds: bool) {
+        self.limits = self.limits & !limit | if holds { limit } else { 0 };
+    }
+
+    /// Whether a read may not go to all that is free.
+    #[inline]
+    pub(super) fn is_limited(&self) -> bool {
+        self.limits != 0
     }
 
     #[inline]
@@ -79,12 +106,13 @@ impl ReadBuffer {
     /// That room.
     #[inline]
     pub(super) fn rest(&mut self) -> &mut [u8] {
-        if !self.grown {
-            // It is known here that there is some.
-            return &mut self.bytes[self.unread.end..];
+        if self.is_grown() {
+            rarely();
+            let end = self.grown_end();
+            return &mut self.bytes[self.unread.end..end];
         }
-        let end = self.read_end();
-        &mut self.bytes[self.unread.end..end]
+        // It is known here that there is some.
+        &mut self.bytes[self.unread.end..]
     }
 
     /// Whether all of the buffer can be read to, and nothing long has come.
@@ -95,7 +123,7 @@ impl ReadBuffer {
             && self.unread.end <= read_size
             && self.bytes.len() >= read_size
             && self.expects == 0
-            && !(self.grown || self.bypassed || self.awaits())
+            && !(self.is_limited() || self.awaits())
     }
 
     /// All of the buffer, to read to it anew.
@@ -108,7 +136,8 @@ impl ReadBuffer {
     /// The room to read into.
     #[inline]
     pub(super) fn room(&mut self) -> &mut [u8] {
-        let behind_large = mem::take(&mut self.bypassed);
+        let behind_large = self.is_bypassed();
+        self.set(BYPASSED, false);
         if self.awaits() {
             if self.unread.end == self.bytes.len() {
                 self.grow();
@@ -150,10 +179,10 @@ impl ReadBuffer {
         let size = self.expected().max(to_usize(self.read_size));
         if self.bytes.len() < size {
             self.bytes.resize(size, 0);
-            self.grown = true;
+            self.set(GROWN, true);
         }
-        self.grown &= self.bytes.len() > to_usize(self.read_size);
-        self.grown |= self.expects == PEEK;
+        let longer = self.is_grown() && self.bytes.len() > to_usize(self.read_size);
+        self.set(GROWN, longer || self.expects == PEEK);
     }
 
     /// How much to make room for when nothing waits: what is read at once, or what came last if
@@ -176,7 +205,11 @@ impl ReadBuffer {
     /// Where the room to read into ends.
     #[inline]
     fn read_end(&self) -> usize {
-        if self.grown { self.grown_end() } else { self.bytes.len() }
+        if self.is_grown() {
+            rarely();
+            return self.grown_end();
+        }
+        self.bytes.len()
     }
 
     #[inline(never)]
@@ -205,11 +238,11 @@ impl ReadBuffer {
             self.unread = 0..self.unread.len();
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
-        self.bypassed = false;
         self.awaited_end = awaited_end;
-        self.grown |= to_usize(awaited_end) > self.bytes.len();
+        let grown = self.is_grown() || to_usize(awaited_end) > self.bytes.len();
+        self.limits = if grown { GROWN } else { 0 };
         self.seen_end = to_u32(self.unread.end);
-        self.waits = if payload.is_empty() { 0 } else { PAYLOAD };
+        (self.brings_payload, self.news) = (!payload.is_empty(), false);
         true
     }
 
@@ -223,7 +256,7 @@ impl ReadBuffer {
     pub(super) fn discard(&mut self) {
         self.unread.start = self.unread.end;
         self.await_nothing();
-        self.bypassed = false;
+        self.set(BYPASSED, false);
     }
 
     /// A poll sees what has come of the frame that waits.
@@ -232,7 +265,7 @@ impl ReadBuffer {
         let end = to_u32(self.unread.end);
         if end > self.seen_end {
             self.seen_end = end;
-            self.waits |= NEWS;
+            self.news = true;
         }
     }
 
@@ -240,10 +273,7 @@ impl ReadBuffer {
     /// whether that is payload.
     #[inline]
     pub(super) fn news(&mut self) -> Option<bool> {
-        (self.waits & NEWS != 0).then(|| {
-            self.waits &= !NEWS;
-            self.waits & PAYLOAD != 0
-        })
+        mem::take(&mut self.news).then_some(self.brings_payload)
     }
 
     /// The beginning of a frame that has been awaited and not been decoded yet, as far as a poll
@@ -280,7 +310,7 @@ impl ReadBuffer {
     pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
         if self.bytes.is_empty() {
             debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
-            self.grown = grown && bytes.len() > to_usize(self.read_size);
+            self.set(GROWN, grown && bytes.len() > to_usize(self.read_size));
             self.bytes = bytes;
         } else {
             self.supply_longer(bytes, grown);
@@ -298,7 +328,9 @@ impl ReadBuffer {
             copy(&mut bytes[..count], self.unread());
         }
         self.exchange(bytes);
-        self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
+        if grown && self.bytes.len() > to_usize(self.read_size) {
+            self.set(GROWN, true);
+        }
     }
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that
@@ -328,7 +360,7 @@ impl ReadBuffer {
             self.awaited_end -= to_u32(start);
             self.seen_end -= to_u32(start);
         }
-        self.grown = to_usize(self.awaited_end) > bytes.len();
+        self.set(GROWN, to_usize(self.awaited_end) > bytes.len());
         mem::replace(&mut self.bytes, bytes)
     }
 }
@@ -337,9 +369,12 @@ impl ReadBuffer {
 /// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
 
-/// See [`ReadBuffer::waits`].
-const PAYLOAD: u8 = 1;
-const NEWS: u8 = 2;
+/// It is, or will be, longer than what is read at once, for frames that wait in it for their end. A
+/// bit of [`ReadBuffer::limits`].
+const GROWN: u8 = 1;
+
+/// What is read goes to another place: straight into a large message. Another bit.
+const BYPASSED: u8 = 2;
 
 /// The most that is expected, in KiB.
 const MOST: u8 = 64;

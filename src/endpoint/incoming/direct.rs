@@ -14,7 +14,7 @@ impl Incoming {
     #[inline(never)]
     pub(super) fn read_buf_behind(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // It waits for more, and nothing was pushed behind it.
-        if self.read.bypassed && self.direct < self.room && self.read.unread.is_empty() {
+        if self.read.is_bypassed() && self.direct < self.room && self.read.unread.is_empty() {
             return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
         }
         self.any_read_buf(outgoing)
@@ -42,7 +42,7 @@ impl Incoming {
 
     /// How much of what was read into the assembler's room a poll has seen.
     pub(super) fn seen_direct(&self) -> u32 {
-        if self.read.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
+        if self.read.is_bypassed() { self.read.seen_end.min(self.direct) } else { 0 }
     }
 
     /// The short way for the first `count` bytes that were read into the assembler's room: payload

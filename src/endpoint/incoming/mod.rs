@@ -16,6 +16,7 @@ use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::{Connection, Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
+use crate::hint::rarely;
 use crate::input::Input;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::InvalidUtf8;
@@ -85,6 +86,7 @@ impl Incoming {
         if self.read.awaits_in_place() {
             return self.read.rest();
         }
+        rarely();
         self.read_buf_anew(outgoing)
     }
 
@@ -110,7 +112,7 @@ impl Incoming {
             let remaining = outgoing.connection.data_remaining();
             // A large frame that has brought some of itself is read straight into the message.
             if remaining >= assembler::LARGE_U64 {
-                (self.read.bypassed, self.read.seen_end) = (true, 0);
+                self.read.bypass();
                 let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
                 self.room = to_u32(match outgoing.connection.role() {
                     Role::Server => room.len().min(DIRECT),
@@ -131,11 +133,14 @@ impl Incoming {
 
     #[inline]
     pub(crate) fn advance_read(&mut self, count: usize) {
-        if self.read.bypassed {
-            self.direct += to_u32(count).min(self.room - self.direct);
-        } else {
-            self.read.advance(count);
+        if self.read.is_limited() {
+            rarely();
+            if self.read.is_bypassed() {
+                self.direct += to_u32(count).min(self.room - self.direct);
+                return;
+            }
         }
+        self.read.advance(count);
     }
 
     /// Ends the life of the message that was found.
@@ -183,6 +188,7 @@ impl Incoming {
         outgoing: &mut Outgoing,
     ) -> Option<(Kind, Range<usize>)> {
         if let Found::Assembled = self.found {
+            rarely();
             self.forget_assembled();
         }
         // While bytes wait in the assembler's room a frame is under way.
