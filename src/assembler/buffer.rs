@@ -83,6 +83,15 @@ impl Buffer {
         }
     }
 
+    /// The bytes, of one whose room has been lent: that is none for ASCII.
+    #[inline]
+    pub(crate) fn room_bytes(&mut self) -> &mut [u8] {
+        match self {
+            Self::Bytes(bytes) => bytes,
+            Self::Ascii(_) => &mut [],
+        }
+    }
+
     /// Makes it one for ASCII text. Forgets what is in it.
     pub(crate) fn make_ascii(&mut self) {
         match self {

@@ -434,7 +434,7 @@ impl Assembler {
 
     /// What of [`room`](Self::room), which had `end` bytes, is behind the first `start`.
     pub(crate) fn room_behind(&mut self, start: usize, end: usize) -> &mut [u8] {
-        &mut self.buffer.bytes()[self.end + start..self.end + end]
+        &mut self.buffer.room_bytes()[self.end + start..self.end + end]
     }
 
     /// Up to `count` bytes that were written into [`room`](Self::room).

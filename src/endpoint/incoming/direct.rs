@@ -11,7 +11,7 @@ use crate::input::Input;
 
 impl Incoming {
     /// As [`read_buf`](Self::read_buf), where something was read into the assembler's room.
-    #[inline(never)]
+    #[inline]
     pub(super) fn read_buf_behind(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // It waits for more, and nothing was pushed behind it.
         if self.read.is_bypassed() && self.direct < self.room && self.read.unread.is_empty() {

@@ -93,16 +93,16 @@ impl Incoming {
     /// As [`read_buf`](Self::read_buf), where no frame waits that has room for more of it.
     #[inline(never)]
     fn read_buf_anew(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        if self.direct > 0 {
+            return self.read_buf_behind(outgoing);
+        }
         // As nearly always: nothing is under way, and nothing long has come.
         let is_assembled = matches!(self.found, Found::Assembled);
         if self.read.is_plain() && !self.assembler.has_buffer() && !is_assembled {
             self.found = Found::Nothing;
             return self.read.all();
         }
-        match self.direct {
-            0 => self.any_read_buf(outgoing),
-            _ => self.read_buf_behind(outgoing),
-        }
+        self.any_read_buf(outgoing)
     }
 
     #[inline(never)]
