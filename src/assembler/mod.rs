@@ -432,9 +432,9 @@ impl Assembler {
         &mut bytes[self.end..end]
     }
 
-    /// What of [`room`](Self::room), which had `end` bytes, is behind the first `start`.
-    pub(crate) fn room_behind(&mut self, start: usize, end: usize) -> &mut [u8] {
-        &mut self.buffer.room_bytes()[self.end + start..self.end + end]
+    /// What of [`room`](Self::room) is behind the first `start` bytes, `count` of it.
+    pub(crate) fn room_behind(&mut self, start: usize, count: usize) -> &mut [u8] {
+        &mut self.buffer.room_bytes()[self.end + start..][..count]
     }
 
     /// Up to `count` bytes that were written into [`room`](Self::room).

@@ -10,7 +10,6 @@ use core::ops::Range;
 use super::{to_u32, to_usize};
 use crate::copy::{self, copy};
 use crate::frame::Header;
-use crate::hint::rarely;
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
 /// small reads cost next to nothing then, and it is lent from where it lies.
@@ -20,8 +19,9 @@ pub(super) struct ReadBuffer {
     pub(super) bytes: Vec<u8>,
     /// The bytes that have been read and not decoded.
     pub(super) unread: Range<usize>,
-    /// Why a read may not go to all that is free in it: [`GROWN`], [`BYPASSED`]; 0 nearly always.
-    limits: u8,
+    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
+    /// their end.
+    grown: bool,
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
     /// as much is likely to come again.
     expects: u8,
@@ -34,6 +34,11 @@ pub(super) struct ReadBuffer {
     pub(super) awaited_end: u32,
     /// How far a poll has seen it; of what is read to another place, how much.
     pub(super) seen_end: u32,
+    /// How much is free of the room that was lent last, here or in another place; 0 if it may not be
+    /// read to any more.
+    pub(super) free: u32,
+    /// How long the message is that was taken last, the bytes before the unread ones.
+    pub(super) taken: u32,
     /// How much is read at once.
     read_size: u32,
 }
@@ -49,35 +54,7 @@ impl ReadBuffer {
         copy::append(&mut self.bytes, bytes);
         self.unread.end = self.bytes.len();
         // There is no room behind them: a frame that waits for more has to have it made.
-        self.set(GROWN, self.awaits());
-    }
-
-    /// Whether what is read goes to another place: straight into a large message.
-    #[inline]
-    pub(super) fn is_bypassed(&self) -> bool {
-        self.limits & BYPASSED != 0
-    }
-
-    /// Has what is read go there, of which nothing has been seen.
-    pub(super) fn bypass(&mut self) {
-        self.set(BYPASSED, true);
-        self.seen_end = 0;
-    }
-
-    #[inline]
-    fn is_grown(&self) -> bool {
-        self.limits & GROWN != 0
-    }
-
-    #[inline]
-    fn set(&mut self, limit: u8, holds: bool) {
-        self.limits = self.limits & !limit | if holds { limit } else { 0 };
-    }
-
-    /// Whether a read may not go to all that is free.
-    #[inline]
-    pub(super) fn is_limited(&self) -> bool {
-        self.limits != 0
+        self.grown = self.awaits();
     }
 
     #[inline]
@@ -85,10 +62,10 @@ impl ReadBuffer {
         &self.bytes[self.unread.clone()]
     }
 
-    /// The last `len` bytes before the unread ones.
+    /// The message that was taken last.
     #[inline]
-    pub(super) fn last_taken(&self, len: usize) -> &[u8] {
-        &self.bytes[self.unread.start - len..self.unread.start]
+    pub(super) fn last_taken(&self) -> &[u8] {
+        &self.bytes[self.unread.start - to_usize(self.taken)..self.unread.start]
     }
 
     /// Whether a frame waits for its end.
@@ -97,22 +74,16 @@ impl ReadBuffer {
         self.unread.end < to_usize(self.awaited_end)
     }
 
-    /// As [`awaits`](Self::awaits), and there is room for more of it.
+    /// As [`awaits`](Self::awaits), and there is room for more of it in what was lent last.
     #[inline]
     pub(super) fn awaits_in_place(&self) -> bool {
-        self.awaits() && self.unread.end < self.bytes.len()
+        self.free > 0 && self.awaits()
     }
 
     /// That room.
     #[inline]
     pub(super) fn rest(&mut self) -> &mut [u8] {
-        if self.is_grown() {
-            rarely();
-            let end = self.grown_end();
-            return &mut self.bytes[self.unread.end..end];
-        }
-        // It is known here that there is some.
-        &mut self.bytes[self.unread.end..]
+        &mut self.bytes[self.unread.end..][..to_usize(self.free)]
     }
 
     /// Whether all of the buffer can be read to, and nothing long has come.
@@ -123,21 +94,20 @@ impl ReadBuffer {
             && self.unread.end <= read_size
             && self.bytes.len() >= read_size
             && self.expects == 0
-            && !(self.is_limited() || self.awaits())
+            && !(self.grown || self.awaits())
     }
 
     /// All of the buffer, to read to it anew.
     #[inline]
     pub(super) fn all(&mut self) -> &mut [u8] {
         self.unread = 0..0;
-        &mut self.bytes
+        self.free = to_u32(self.bytes.len());
+        self.rest()
     }
 
-    /// The room to read into.
+    /// The room to read into; `behind_large` if what was read last went to another place.
     #[inline]
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        let behind_large = self.is_bypassed();
-        self.set(BYPASSED, false);
+    pub(super) fn room(&mut self, behind_large: bool) -> &mut [u8] {
         if self.awaits() {
             if self.unread.end == self.bytes.len() {
                 self.grow();
@@ -149,8 +119,8 @@ impl ReadBuffer {
             }
             self.resize();
         }
-        let end = self.read_end();
-        &mut self.bytes[self.unread.end..end]
+        self.free = to_u32(self.read_end() - self.unread.end);
+        self.rest()
     }
 
     /// Begins anew at the front of a buffer that was read empty.
@@ -179,10 +149,10 @@ impl ReadBuffer {
         let size = self.expected().max(to_usize(self.read_size));
         if self.bytes.len() < size {
             self.bytes.resize(size, 0);
-            self.set(GROWN, true);
+            self.grown = true;
         }
-        let longer = self.is_grown() && self.bytes.len() > to_usize(self.read_size);
-        self.set(GROWN, longer || self.expects == PEEK);
+        self.grown &= self.bytes.len() > to_usize(self.read_size);
+        self.grown |= self.expects == PEEK;
     }
 
     /// How much to make room for when nothing waits: what is read at once, or what came last if
@@ -202,18 +172,11 @@ impl ReadBuffer {
         self.bytes.resize(end, 0);
     }
 
-    /// Where the room to read into ends.
-    #[inline]
+    /// Where the room to read into is to end.
     fn read_end(&self) -> usize {
-        if self.is_grown() {
-            rarely();
-            return self.grown_end();
+        if !self.grown {
+            return self.bytes.len();
         }
-        self.bytes.len()
-    }
-
-    #[inline(never)]
-    fn grown_end(&self) -> usize {
         // Not more than the frame that waits: what comes behind it would have to be moved.
         let end = self.expected().max(to_usize(self.awaited_end));
         end.clamp(self.unread.end, self.bytes.len())
@@ -222,7 +185,15 @@ impl ReadBuffer {
     /// Takes note of so many bytes in the room, at most as many as it has place for.
     #[inline]
     pub(super) fn advance(&mut self, count: usize) {
-        self.unread.end += count.min(self.read_end() - self.unread.end);
+        self.unread.end += to_usize(self.occupy(count));
+    }
+
+    /// Takes so many bytes from what is free in the room, or what there is.
+    #[inline]
+    pub(super) fn occupy(&mut self, count: usize) -> u32 {
+        let count = to_u32(count.min(to_usize(self.free)));
+        self.free -= count;
+        count
     }
 
     /// What the frame that begins the unread bytes may be as long as, to wait here, in bytes.
@@ -239,8 +210,8 @@ impl ReadBuffer {
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
-        let grown = self.is_grown() || to_usize(awaited_end) > self.bytes.len();
-        self.limits = if grown { GROWN } else { 0 };
+        self.grown |= to_usize(awaited_end) > self.bytes.len();
+        self.free = if self.grown { 0 } else { to_u32(self.bytes.len() - self.unread.end) };
         self.seen_end = to_u32(self.unread.end);
         (self.brings_payload, self.news) = (!payload.is_empty(), false);
         true
@@ -256,7 +227,7 @@ impl ReadBuffer {
     pub(super) fn discard(&mut self) {
         self.unread.start = self.unread.end;
         self.await_nothing();
-        self.set(BYPASSED, false);
+        self.free = 0;
     }
 
     /// A poll sees what has come of the frame that waits.
@@ -310,7 +281,7 @@ impl ReadBuffer {
     pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
         if self.bytes.is_empty() {
             debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
-            self.set(GROWN, grown && bytes.len() > to_usize(self.read_size));
+            self.grown = grown && bytes.len() > to_usize(self.read_size);
             self.bytes = bytes;
         } else {
             self.supply_longer(bytes, grown);
@@ -328,9 +299,7 @@ impl ReadBuffer {
             copy(&mut bytes[..count], self.unread());
         }
         self.exchange(bytes);
-        if grown && self.bytes.len() > to_usize(self.read_size) {
-            self.set(GROWN, true);
-        }
+        self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
     }
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that
@@ -356,11 +325,12 @@ impl ReadBuffer {
     fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let start = mem::take(&mut self.unread.start);
         self.unread.end -= start;
+        self.free = 0;
         if self.awaited_end > 0 {
             self.awaited_end -= to_u32(start);
             self.seen_end -= to_u32(start);
         }
-        self.set(GROWN, to_usize(self.awaited_end) > bytes.len());
+        self.grown = to_usize(self.awaited_end) > bytes.len();
         mem::replace(&mut self.bytes, bytes)
     }
 }
@@ -368,13 +338,6 @@ impl ReadBuffer {
 /// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
 /// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
-
-/// It is, or will be, longer than what is read at once, for frames that wait in it for their end. A
-/// bit of [`ReadBuffer::limits`].
-const GROWN: u8 = 1;
-
-/// What is read goes to another place: straight into a large message. Another bit.
-const BYPASSED: u8 = 2;
 
 /// The most that is expected, in KiB.
 const MOST: u8 = 64;

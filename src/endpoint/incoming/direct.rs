@@ -14,8 +14,8 @@ impl Incoming {
     #[inline]
     pub(super) fn read_buf_behind(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // It waits for more, and nothing was pushed behind it.
-        if self.read.is_bypassed() && self.direct < self.room && self.read.unread.is_empty() {
-            return self.assembler.room_behind(to_usize(self.direct), to_usize(self.room));
+        if self.bypassed && self.read.free > 0 && self.read.unread.is_empty() {
+            return self.assembler.room_behind(to_usize(self.direct), to_usize(self.read.free));
         }
         self.any_read_buf(outgoing)
     }
@@ -24,13 +24,11 @@ impl Incoming {
     /// small reads cost next to nothing. Takes note of what came.
     #[inline]
     pub(crate) fn waits_direct(&mut self, outgoing: &mut Outgoing) -> bool {
-        let enough = match outgoing.connection.role() {
-            Role::Server => self.room.min(STEP),
-            // There is nothing to unmask.
-            Role::Client => self.room,
-        };
         let waits = self.direct > 0
-            && self.direct < enough
+            && self.bypassed
+            && self.read.free > 0
+            // As client there is nothing to unmask.
+            && (self.direct < STEP || outgoing.connection.role() == Role::Client)
             && self.read.unread.is_empty()
             && outgoing.connection.is_quiet();
         if waits && self.direct > self.read.seen_end {
@@ -42,7 +40,7 @@ impl Incoming {
 
     /// How much of what was read into the assembler's room a poll has seen.
     pub(super) fn seen_direct(&self) -> u32 {
-        if self.read.is_bypassed() { self.read.seen_end.min(self.direct) } else { 0 }
+        if self.bypassed { self.read.seen_end.min(self.direct) } else { 0 }
     }
 
     /// The short way for the first `count` bytes that were read into the assembler's room: payload
@@ -58,17 +56,22 @@ impl Incoming {
             mask::apply(&mut written[payload.clone()], key);
         }
         self.direct -= count;
-        // What is left is used up: the next read asks for another.
-        self.room = self.direct;
+        self.use_up();
         self.read.seen_end = 0;
         Some(self.assembler.commit(payload.len(), last))
+    }
+
+    /// What is left of the assembler's room is used up: the next read asks for another.
+    fn use_up(&mut self) {
+        if self.bypassed {
+            self.read.free = 0;
+        }
     }
 
     /// Decodes what was read into the assembler's room: payload of one frame and nothing else.
     pub(super) fn decode_direct(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let count = to_usize(mem::take(&mut self.direct));
-        // The room that was lent is used up: the next read asks for another.
-        self.room = 0;
+        self.use_up();
         let mut input = Input::new(self.assembler.written(count));
         let mut event = None;
         outgoing.connection.receive_to(&mut input, &mut event)?;

@@ -21,7 +21,11 @@ impl Incoming {
         self.forget();
         self.check(outgoing);
         self.assembler.release();
-        if self.direct > self.seen_direct() { None } else { self.read.release() }
+        if self.direct > self.seen_direct() {
+            return None;
+        }
+        self.withdraw();
+        self.read.release()
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
@@ -68,7 +72,7 @@ impl Incoming {
         }
         if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
             // What was read goes with it: nothing of it will be decoded.
-            (self.direct, self.room) = (0, 0);
+            (self.direct, self.bypassed) = (0, false);
             self.read.discard();
             outgoing.fail(InvalidUtf8);
         }

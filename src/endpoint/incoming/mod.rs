@@ -8,6 +8,7 @@ mod waiting;
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem;
 use core::ops::Range;
 
 use super::read_buffer::ReadBuffer;
@@ -26,12 +27,8 @@ use crate::utf8::InvalidUtf8;
 #[derive(Clone, Copy, Debug)]
 enum Found {
     Nothing,
-    /// In one piece in the read buffer, the last bytes before the unread ones; text is not checked
-    /// yet.
-    InReadBuffer {
-        kind: Kind,
-        len: u32,
-    },
+    /// In one piece in the read buffer, taken last; text is not checked yet.
+    InReadBuffer(Kind),
     /// Put together by the assembler, and checked.
     Assembled,
 }
@@ -41,8 +38,8 @@ pub(crate) struct Incoming {
     assembler: Assembler,
     /// Bytes that were read straight into the assembler's room and not decoded.
     direct: u32,
-    /// How long that room was.
-    room: u32,
+    /// Whether what is read goes there, and not to the read buffer.
+    bypassed: bool,
     found: Found,
 }
 
@@ -52,7 +49,7 @@ impl Incoming {
             read: ReadBuffer::new(read_size),
             assembler,
             direct: 0,
-            room: 0,
+            bypassed: false,
             found: Found::Nothing,
         }
     }
@@ -60,6 +57,14 @@ impl Incoming {
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
         self.read.push(bytes);
+        self.withdraw();
+    }
+
+    /// What was lent of the read buffer may not be read to any more: it may not be there.
+    fn withdraw(&mut self) {
+        if !self.bypassed {
+            self.read.free = 0;
+        }
     }
 
     #[inline]
@@ -98,7 +103,8 @@ impl Incoming {
         }
         // As nearly always: nothing is under way, and nothing long has come.
         let is_assembled = matches!(self.found, Found::Assembled);
-        if self.read.is_plain() && !self.assembler.has_buffer() && !is_assembled {
+        let is_plain = self.read.is_plain() && !self.bypassed;
+        if is_plain && !self.assembler.has_buffer() && !is_assembled {
             self.found = Found::Nothing;
             return self.read.all();
         }
@@ -112,13 +118,14 @@ impl Incoming {
             let remaining = outgoing.connection.data_remaining();
             // A large frame that has brought some of itself is read straight into the message.
             if remaining >= assembler::LARGE_U64 {
-                self.read.bypass();
                 let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
-                self.room = to_u32(match outgoing.connection.role() {
+                let free = to_u32(match outgoing.connection.role() {
                     Role::Server => room.len().min(DIRECT),
                     Role::Client => room.len(),
                 });
-                return &mut room[..to_usize(self.room)];
+                self.bypassed = true;
+                (self.read.free, self.read.seen_end) = (free, 0);
+                return &mut room[..to_usize(free)];
             }
             // Of many fragments more may come than is read at once.
             if collected >= MANY {
@@ -128,19 +135,17 @@ impl Incoming {
         if !self.read.awaits() {
             self.forget();
         }
-        self.read.room()
+        self.read.room(mem::take(&mut self.bypassed))
     }
 
     #[inline]
     pub(crate) fn advance_read(&mut self, count: usize) {
-        if self.read.is_limited() {
+        if self.bypassed {
             rarely();
-            if self.read.is_bypassed() {
-                self.direct += to_u32(count).min(self.room - self.direct);
-                return;
-            }
+            self.direct += self.read.occupy(count);
+        } else {
+            self.read.advance(count);
         }
-        self.read.advance(count);
     }
 
     /// Ends the life of the message that was found.
@@ -194,7 +199,8 @@ impl Incoming {
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.read.bytes[self.read.unread.clone()];
         let Whole { kind, key, payload } = outgoing.connection.receive_whole::<MASKED>(unread)?;
-        self.found = Found::InReadBuffer { kind, len: to_u32(payload.len()) };
+        self.found = Found::InReadBuffer(kind);
+        self.read.taken = to_u32(payload.len());
         let start = self.read.unread.start;
         self.read.unread.start += payload.end;
         self.read.awaited_end = 0;
@@ -335,7 +341,8 @@ impl Incoming {
                 let len = u32::try_from(piece.payload.len());
                 if let (Ok(len), true) = (len, self.assembler.is_whole(&piece)) {
                     // The payload is the last thing that was taken out of the input.
-                    return Ok(Step::Found(Found::InReadBuffer { kind: piece.kind, len }));
+                    self.read.taken = len;
+                    return Ok(Step::Found(Found::InReadBuffer(piece.kind)));
                 }
                 match self.assembler.collect(&piece, is_read_straight(connection)) {
                     Ok(complete) => Ok(Step::collected(complete)),
@@ -351,7 +358,7 @@ impl Incoming {
     pub(crate) fn shared(&self) -> Option<&Shared> {
         match self.found {
             Found::Assembled => self.assembler.shared(),
-            Found::InReadBuffer { .. } | Found::Nothing => None,
+            Found::InReadBuffer(_) | Found::Nothing => None,
         }
     }
 
@@ -359,7 +366,7 @@ impl Incoming {
     #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
-            Found::InReadBuffer { kind, len } => (kind, self.read.last_taken(to_usize(len))),
+            Found::InReadBuffer(kind) => (kind, self.read.last_taken()),
             Found::Assembled => match self.assembler.ascii() {
                 Some(text) => return Ok(Message::Text(text)),
                 None => self.assembler.parts(),

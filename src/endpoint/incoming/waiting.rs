@@ -72,6 +72,7 @@ impl Incoming {
         let Some(Begun { payload, .. }) = begun else { return };
         let head = payload.start;
         if payload.end <= self.read.longest() && self.read.await_rest(payload) {
+            self.bypassed = false;
             self.assembler.begin_ahead();
             outgoing.connection.note_begun(self.read.unread.len() > head);
         }
