@@ -6,6 +6,7 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use websocket_proto::connection::Role;
+use websocket_proto::endpoint::{Config, Received, Status};
 use websocket_proto::{Event, Input, Kind, ProtocolError};
 
 #[test]
@@ -208,6 +209,108 @@ fn model(list: &[(u8, Vec<u8>)]) -> (Vec<Seen>, bool) {
         }
     }
     (seen, false)
+}
+
+/// A message in so many frames of about the same size.
+fn fragments(role: Role, b0: u8, payload: &[u8], count: usize) -> Vec<u8> {
+    let (mut wire, mut rest) = (Vec::new(), payload);
+    for index in 0..count {
+        let (fragment, behind) = rest.split_at(rest.len() / (count - index));
+        let fin = if index + 1 == count { 0x80 } else { 0 };
+        wire.extend(frame(role, fin | if index == 0 { b0 } else { 0 }, fragment));
+        rest = behind;
+    }
+    wire
+}
+
+#[test]
+fn fragments_that_come_at_once_are_one_message_between_others() {
+    // R5.4-4. Small ones are put together in the read buffer, others in a buffer of their own.
+    for role in ROLES {
+        for len in [2, 100, 2047, 2048, 2049, 4095, 4096, 4097] {
+            for count in [2, 3, 15, 16, 17, 40] {
+                let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+                let text = "a€üz".repeat(len / 7);
+                let wire = [
+                    frame(role, 0x82, b"before"),
+                    fragments(role, 0x02, &payload, count),
+                    fragments(role, 0x01, text.as_bytes(), count),
+                    frame(role, 0x82, b"between"),
+                    fragments(role, 0x02, &payload, count),
+                ]
+                .concat();
+                let seen = [
+                    Seen::binary(b"before"),
+                    Seen::binary(&payload),
+                    Seen::text(&text),
+                    Seen::binary(b"between"),
+                    Seen::binary(&payload),
+                ];
+                for step in [7, 1460, usize::MAX] {
+                    let mut run = Run::new(endpoint(role));
+                    run.read(&wire, step);
+                    assert_eq!(run.error, None);
+                    assert!(run.messages == seen, "{role:?}, {len} in {count} by {step}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_came_in_fragments_is_taken_and_sent_back_as_any_other() {
+    for role in ROLES {
+        for len in [0, 5, 1000, 2048, 4096, 5000] {
+            let payload: Vec<u8> = (0..=255).cycle().take(len).collect();
+            let wire = fragments(role, 0x02, &payload, 3);
+            let mut endpoint = endpoint(role);
+            let mut rest = &wire[..];
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            assert_eq!(endpoint.poll(), Ok(Status::Message));
+            // Lending it changes nothing.
+            assert!(endpoint.received().unwrap().message.as_bytes() == payload);
+            assert!(endpoint.take_message().unwrap().as_bytes() == payload);
+            assert!(endpoint.take_message().unwrap().as_bytes().is_empty(), "it was taken");
+
+            let mut rest = &wire[..];
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            let Received { message, mut out } = endpoint.next().unwrap().unwrap();
+            out.feed(message).unwrap();
+            assert!(endpoint.next().unwrap().is_none());
+            assert!(sent_by(role, &queued(&endpoint)) == [(0x82, payload)], "{role:?}, {len}");
+        }
+    }
+}
+
+#[test]
+fn limits_and_text_are_checked_of_fragments_that_come_at_once() {
+    // R5.4-4, R8.1-1, R10.4-1.
+    let mut config = Config::default();
+    config.connection.max_message = 1000;
+    config.connection.frame_allowance = 2;
+    let cases = [
+        (fragments(Role::Server, 0x02, &[7; 1000], 2), None),
+        (
+            fragments(Role::Server, 0x02, &[7; 1001], 2),
+            Some(ProtocolError::MessageTooLong { limit: 1000 }),
+        ),
+        // What a message brings allows it more.
+        (fragments(Role::Server, 0x02, &[7; 160], 10), None),
+        (
+            fragments(Role::Server, 0x02, b"1234", 4),
+            Some(ProtocolError::TooManyFrames { frames: 3 }),
+        ),
+        (fragments(Role::Server, 0x01, b"good, \xff bad", 2), Some(ProtocolError::InvalidUtf8)),
+    ];
+    for (wire, error) in cases {
+        let wire = [&wire[..], &frame(Role::Server, 0x82, b"next")].concat();
+        for step in [1, usize::MAX] {
+            let mut run = Run::new(endpoint_with(Role::Server, &config));
+            run.read(&wire, step);
+            assert_eq!(run.error, error);
+            assert_eq!(run.messages.len(), if error.is_none() { 2 } else { 0 });
+        }
+    }
 }
 
 proptest! {

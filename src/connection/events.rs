@@ -9,6 +9,8 @@ use super::{Connection, Failure, Role};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::ProtocolError;
+#[cfg(feature = "alloc")]
+use crate::frame::Fragments;
 use crate::frame::{Rsv, mask};
 use crate::input::Input;
 
@@ -75,6 +77,18 @@ impl Connection {
         self.timers.note_heard();
         self.timers.note_active();
         Some(whole)
+    }
+
+    /// As [`receive_whole`](Self::receive_whole), of a small message in a few frames that are all there.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn receive_fragments<const MASKED: bool>(
+        &mut self,
+        input: &[u8],
+    ) -> Option<Fragments> {
+        let fragments = self.receiver.peek_fragments::<MASKED>(input, self.whole_below)?;
+        self.timers.note_heard();
+        self.timers.note_active();
+        Some(fragments)
     }
 
     /// As [`receive_whole`](Self::receive_whole), of the first of several frames of a message.

@@ -17,6 +17,8 @@ use core::ops::{Deref, Range};
 
 use super::Config;
 use crate::error::ProtocolError;
+#[cfg(feature = "alloc")]
+use crate::frame::Fragments;
 use crate::frame::mask::MaskKey;
 use crate::frame::{
     Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Plain, Rsv, Rules,
@@ -261,6 +263,19 @@ impl Receiver {
         Some(Whole { kind, key, payload: head..head + len })
     }
 
+    /// The next message, if it is small and comes in a few frames that are all there, and of less
+    /// than `below` bytes. Leaves no trace, as [`peek_whole`](Self::peek_whole).
+    #[cfg(feature = "alloc")]
+    pub(super) fn peek_fragments<const MASKED: bool>(
+        &self,
+        bytes: &[u8],
+        below: u32,
+    ) -> Option<Fragments> {
+        let longest = usize::try_from(below.checked_sub(1)?).unwrap_or(usize::MAX);
+        let small = if MASKED { SMALL } else { SMALL_UNMASKED };
+        Fragments::find::<MASKED>(bytes, longest.min(small), self.frame_allowance.min(FEW))
+    }
+
     /// Where the payload of the next frame will lie, if it is a whole message of which only the
     /// beginning has come, be it a part of its header.
     #[cfg(feature = "alloc")]
@@ -462,3 +477,13 @@ impl Receiver {
         }
     }
 }
+
+/// Up to which size, in bytes, and how many frames it is looked whether all of a message is there:
+/// in vain if it is not. What is masked has to be touched in any case, and costs no more to put
+/// together elsewhere if it is larger.
+#[cfg(feature = "alloc")]
+const SMALL: usize = 2 * 1024;
+#[cfg(feature = "alloc")]
+const SMALL_UNMASKED: usize = 4 * 1024;
+#[cfg(feature = "alloc")]
+const FEW: u32 = 16;

@@ -210,7 +210,8 @@ impl Endpoint {
     /// What [`next`](Self::next) does with everything that is not a whole message in one frame. To
     /// a place of its own: see [`Connection::receive`].
     fn next_any<'m>(&'m mut self, next: &mut Option<Received<'m>>) -> Result<(), ProtocolError> {
-        if self.incoming.poll_any(&mut self.outgoing)? == Status::Message {
+        let Self { incoming, outgoing } = self;
+        if incoming.poll_fragments(outgoing) || incoming.poll_any(outgoing)? == Status::Message {
             *next = Some(self.received()?);
         }
         Ok(())

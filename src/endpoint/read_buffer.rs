@@ -37,7 +37,7 @@ pub(super) struct ReadBuffer {
     /// How much is free of the room that was lent last, here or in another place; 0 if it may not be
     /// read to any more.
     pub(super) free: u32,
-    /// How long the message is that was taken last, the bytes before the unread ones.
+    /// How long the message is that was taken last, before the unread bytes.
     pub(super) taken: u32,
     /// How much is read at once.
     read_size: u32,
@@ -62,10 +62,11 @@ impl ReadBuffer {
         &self.bytes[self.unread.clone()]
     }
 
-    /// The message that was taken last.
+    /// The message that was taken last; `left` is how many bytes of its frames lie behind it.
     #[inline]
-    pub(super) fn last_taken(&self) -> &[u8] {
-        &self.bytes[self.unread.start - to_usize(self.taken)..self.unread.start]
+    pub(super) fn last_taken(&self, left: usize) -> &[u8] {
+        let end = self.unread.start - left;
+        &self.bytes[end - to_usize(self.taken)..end]
     }
 
     /// Whether a frame waits for its end.
@@ -90,11 +91,12 @@ impl ReadBuffer {
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         let read_size = to_usize(self.read_size);
+        debug_assert!(!(self.unread.is_empty() && self.awaits()), "its beginning is unread");
         self.unread.is_empty()
             && self.unread.end <= read_size
             && self.bytes.len() >= read_size
             && self.expects == 0
-            && !(self.grown || self.awaits())
+            && !self.grown
     }
 
     /// All of the buffer, to read to it anew.

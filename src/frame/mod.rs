@@ -5,6 +5,8 @@
 //! [`Connection`](crate::Connection).
 
 mod decoder;
+#[cfg(feature = "alloc")]
+mod fragments;
 mod header;
 pub mod mask;
 mod opcode;
@@ -12,6 +14,8 @@ mod plain;
 
 pub(crate) use decoder::len64;
 pub use decoder::{Decoder, Part};
+#[cfg(feature = "alloc")]
+pub(crate) use fragments::Fragments;
 pub use header::{EncodedHeader, Header, MAX_CONTROL_LEN, Masking, Order, Rsv, Rules};
 pub use opcode::OpCode;
 pub(crate) use plain::Plain;

@@ -10,11 +10,11 @@ use crate::frame::mask;
 use crate::input::Input;
 
 impl Incoming {
-    /// As [`read_buf`](Self::read_buf), where something was read into the assembler's room.
-    #[inline]
+    /// As [`read_buf`](Self::read_buf), where the last read went into the assembler's room.
+    #[inline(never)]
     pub(super) fn read_buf_behind(&mut self, outgoing: &Outgoing) -> &mut [u8] {
         // It waits for more, and nothing was pushed behind it.
-        if self.bypassed && self.read.free > 0 && self.read.unread.is_empty() {
+        if self.direct > 0 && self.read.free > 0 && self.read.unread.is_empty() {
             return self.assembler.room_behind(to_usize(self.direct), to_usize(self.read.free));
         }
         self.any_read_buf(outgoing)

@@ -29,6 +29,12 @@ enum Found {
     Nothing,
     /// In one piece in the read buffer, taken last; text is not checked yet.
     InReadBuffer(Kind),
+    /// Of several frames in the read buffer, put together there in front of so many bytes that are
+    /// left of them; otherwise the same.
+    Joined {
+        kind: Kind,
+        left: u8,
+    },
     /// Put together by the assembler, and checked.
     Assembled,
 }
@@ -98,13 +104,12 @@ impl Incoming {
     /// As [`read_buf`](Self::read_buf), where no frame waits that has room for more of it.
     #[inline(never)]
     fn read_buf_anew(&mut self, outgoing: &Outgoing) -> &mut [u8] {
-        if self.direct > 0 {
+        if self.bypassed {
             return self.read_buf_behind(outgoing);
         }
         // As nearly always: nothing is under way, and nothing long has come.
         let is_assembled = matches!(self.found, Found::Assembled);
-        let is_plain = self.read.is_plain() && !self.bypassed;
-        if is_plain && !self.assembler.has_buffer() && !is_assembled {
+        if self.read.is_plain() && !self.assembler.has_buffer() && !is_assembled {
             self.found = Found::Nothing;
             return self.read.all();
         }
@@ -170,8 +175,32 @@ impl Incoming {
         }
         match self.poll_whole(outgoing) {
             Some(_) => Ok(Status::Message),
+            None if self.poll_fragments(outgoing) => Ok(Status::Message),
             None => self.poll_any(outgoing),
         }
+    }
+
+    /// Finds a small message in a few frames that are all in the read buffer, while nothing else is
+    /// under way. Says whether it did; nothing has happened otherwise.
+    pub(crate) fn poll_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
+        match outgoing.connection.role() {
+            Role::Server => self.poll_fragments_as::<true>(outgoing),
+            Role::Client => self.poll_fragments_as::<false>(outgoing),
+        }
+    }
+
+    fn poll_fragments_as<const MASKED: bool>(&mut self, outgoing: &mut Outgoing) -> bool {
+        let unread = &mut self.read.bytes[self.read.unread.clone()];
+        let found = outgoing.connection.receive_fragments::<MASKED>(unread);
+        let Some(fragments) = found else { return false };
+        // A few headers.
+        let left = u8::try_from(fragments.headers_between()).unwrap_or(u8::MAX);
+        let kind = if fragments.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
+        self.found = Found::Joined { kind, left };
+        self.read.taken = to_u32(fragments.len);
+        self.read.unread.start += fragments.end;
+        fragments.join::<MASKED>(unread);
+        true
     }
 
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
@@ -358,7 +387,7 @@ impl Incoming {
     pub(crate) fn shared(&self) -> Option<&Shared> {
         match self.found {
             Found::Assembled => self.assembler.shared(),
-            Found::InReadBuffer(_) | Found::Nothing => None,
+            Found::InReadBuffer(_) | Found::Joined { .. } | Found::Nothing => None,
         }
     }
 
@@ -366,7 +395,8 @@ impl Incoming {
     #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
         let (kind, payload) = match self.found {
-            Found::InReadBuffer(kind) => (kind, self.read.last_taken()),
+            Found::InReadBuffer(kind) => (kind, self.read.last_taken(0)),
+            Found::Joined { kind, left } => (kind, self.read.last_taken(left.into())),
             Found::Assembled => match self.assembler.ascii() {
                 Some(text) => return Ok(Message::Text(text)),
                 None => self.assembler.parts(),
