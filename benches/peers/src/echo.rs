@@ -8,7 +8,7 @@ use crate::copies::Copies;
 use crate::load::{Generator, Goal, Load};
 use crate::options::Options;
 use crate::process::{Process, Trace};
-use crate::race::{float, median};
+use crate::race::{float, median, order};
 use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
 use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, uwebsockets};
 
@@ -63,10 +63,11 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             serve::names().filter(|&name| name != BARE && options.has_peer(name)).collect();
         let mut runs: Vec<Vec<Run>> = servers.iter().map(|_| Vec::new()).collect();
         // One after the other, and over again: what the machine does beside this hits all.
-        for program in copies.files().iter().cycle().take(options.repetitions()) {
-            for (&server, runs) in servers.iter().zip(&mut runs) {
-                let run = measure(server, program, load, options.quick);
-                runs.push(run.map_err(|error| format!("{server}: {error}"))?);
+        let programs = copies.files().iter().cycle().take(options.repetitions());
+        for (round, program) in programs.enumerate() {
+            for at in order(servers.len(), round) {
+                let run = measure(servers[at], program, load, options.quick);
+                runs[at].push(run.map_err(|error| format!("{}: {error}", servers[at]))?);
             }
         }
         for (&server, runs) in servers.iter().zip(&runs) {
@@ -107,7 +108,8 @@ fn measure(server: &str, program: &Path, load: Load, quick: bool) -> Result<Run,
     let process = Process::start_of(server, program)?;
     process.keep_apart()?;
     let mut generator = Generator::open(process.port, load)?;
-    let (warm, time) = if quick { (50, 150) } else { (200, 800) };
+    // The kernel finds its windows anew for each connection: many short runs rather than few.
+    let (warm, time) = if quick { (50, 150) } else { (100, 350) };
     generator.run(Goal::After(Duration::from_millis(warm)))?;
     let (cpu, start) = (process.cpu()?, Instant::now());
     let messages = float(generator.run(Goal::After(Duration::from_millis(time)))?);

@@ -98,7 +98,7 @@ impl Options {
 
     /// How often a bench over sockets is repeated.
     pub fn repetitions(&self) -> usize {
-        self.rounds.unwrap_or(if self.quick { 1 } else { 5 }).max(1)
+        self.rounds.unwrap_or(if self.quick { 1 } else { 10 }).max(1)
     }
 }
 

@@ -32,13 +32,24 @@ pub fn race(contenders: &mut [Contender<'_>], pace: Pace) -> Vec<Time> {
     let counts: Vec<usize> = contenders.iter_mut().map(|it| calibrate(it, pace.turn)).collect();
     let mut samples = vec![Vec::with_capacity(pace.rounds); contenders.len()];
     for round in 0..pace.rounds {
-        for turn in 0..contenders.len() {
-            // Nobody always follows the same one.
-            let at = (turn + round) % contenders.len();
+        for at in order(contenders.len(), round) {
             samples[at].push(sample(&mut contenders[at].work, counts[at]));
         }
     }
     samples.into_iter().map(summary).collect()
+}
+
+/// The turns of a round, in another order in each: nobody always follows the same one, and has to
+/// do with what that leaves behind.
+pub fn order(count: usize, round: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut state = round;
+    for left in (1..count).rev() {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        order.swap(left, (state >> 33) % (left + 1));
+    }
+    order
 }
 
 fn sample(work: &mut dyn FnMut(usize), count: usize) -> f64 {
@@ -85,4 +96,22 @@ pub fn float(count: usize) -> f64 {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
 fn whole(value: f64) -> usize {
     value as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_has_a_turn_and_not_always_the_same_one_before() {
+        let mut before = std::collections::HashSet::new();
+        for round in 0..21 {
+            let order = order(11, round);
+            let mut sorted = order.clone();
+            sorted.sort_unstable();
+            assert_eq!(sorted, (0..11).collect::<Vec<_>>());
+            before.extend(order.windows(2).filter(|two| two[1] == 1).map(|two| two[0]));
+        }
+        assert!(before.len() > 5, "{before:?}");
+    }
 }
