@@ -960,6 +960,30 @@ fn of_many_fragments_more_is_read_at_once() {
 }
 
 #[test]
+fn of_frames_as_long_as_the_one_that_waits_whole_ones_are_read() {
+    // What comes of another would have to be moved in the buffer.
+    let size = Config::default().read_buffer;
+    for (role, len) in ROLES.into_iter().flat_map(|role| [100, 6_000, 12_000].map(|it| (role, it)))
+    {
+        let frame = frame(role, 0x82, &pattern(len));
+        let wire = frame.repeat(200_000 / frame.len());
+        let mut run = Run::new(endpoint(role));
+        let (mut rest, mut rooms) = (&wire[..], Vec::new());
+        while !rest.is_empty() {
+            rooms.push(run.endpoint.read_buf().len());
+            read_some(&mut run.endpoint, &mut rest, usize::MAX);
+            run.poll();
+        }
+        assert!(run.messages.len() * frame.len() == wire.len(), "{role:?}, {len}");
+        assert!(run.messages.iter().all(|it| *it == Seen::binary(&pattern(len))));
+        // A full read leaves a part, the next one none.
+        for two in rooms.chunks_exact(2) {
+            assert_eq!((two[0], (two[0] + two[1]) % frame.len()), (size, 0), "{role:?}, {len}");
+        }
+    }
+}
+
+#[test]
 fn limits_hold_for_short_fragments_too() {
     let mut config = Config::default();
     (config.connection.max_frame, config.connection.max_message) = (100, 1000);

@@ -176,12 +176,13 @@ impl ReadBuffer {
 
     /// Where the room to read into is to end.
     fn read_end(&self) -> usize {
-        if !self.grown {
-            return self.bytes.len();
-        }
-        // Not more than the frame that waits: what comes behind it would have to be moved.
-        let end = self.expected().max(to_usize(self.awaited_end));
-        end.clamp(self.unread.end, self.bytes.len())
+        let (awaited_end, len) = (to_usize(self.awaited_end), self.bytes.len());
+        let end = if self.grown { self.expected().max(awaited_end).min(len) } else { len };
+        // Where frames end that are as long as the one that waits: what comes of another has to be
+        // moved.
+        let frame = awaited_end.saturating_sub(self.unread.start);
+        let part = end.saturating_sub(awaited_end).checked_rem(frame).unwrap_or(0);
+        (end - part).max(self.unread.end)
     }
 
     /// Takes note of so many bytes in the room, at most as many as it has place for.
@@ -213,7 +214,8 @@ impl ReadBuffer {
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
         self.grown |= to_usize(awaited_end) > self.bytes.len();
-        self.free = if self.grown { 0 } else { to_u32(self.bytes.len() - self.unread.end) };
+        let fits = to_usize(awaited_end) <= self.bytes.len();
+        self.free = if fits { to_u32(self.read_end() - self.unread.end) } else { 0 };
         self.seen_end = to_u32(self.unread.end);
         (self.brings_payload, self.news) = (!payload.is_empty(), false);
         true
