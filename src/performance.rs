@@ -6,7 +6,8 @@
 //! |---|---|---|
 //! | `next`, a message in one frame of at most 64 KiB | none: lent from where it was read | none into a warm buffer |
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
-//! | `next`, fragments | one, into the buffer of the message | as above |
+//! | `next`, up to 16 fragments of at most 2 KiB in all (4 KiB as client) that are all there | of all but the first, in the read buffer | none |
+//! | `next`, other fragments | one, into the buffer of the message | as above |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
@@ -22,22 +23,26 @@
 //!
 //! Nearly every frame on the wire is a whole message that breaks no rule. `frame::plain` knows the
 //! bytes of such frames and nothing else; [`Endpoint::next`](crate::Endpoint::next) looks for one
-//! first, unmasks it where it lies and lends it. Fragments are put together in one loop in the same
-//! manner, which took 64 KiB in fragments of 128 bytes 0.28 of the time, and unmasked while they are
-//! copied: 1 MiB in fragments of 4 KiB takes 0.7 of the time of two passes. Everything else (control
-//! frames, reserved bits, a header in pieces, a reply that is due) takes the general path, which
-//! knows the rules; a test holds the ways against each other over every beginning of a frame.
+//! first, unmasks it where it lies and lends it. A small message in a few fragments that are all
+//! there is moved together over the headers between them and lent from there too, so that it needs
+//! no state of a message under way and no buffer: 100 bytes in two fragments take 0.55 of the time
+//! as client and 0.7 as server, 1 KiB in two 0.75 and 0.95 (`benches/peers`, decode with `--shapes
+//! 100/50,1k/512`). Other fragments are put together in one loop, which took 64 KiB in fragments of
+//! 128 bytes 0.28 of the time, and unmasked while they are copied: 1 MiB in fragments of 4 KiB
+//! takes 0.7 of the time of two passes. Everything else (control frames, reserved bits, a header in
+//! pieces, a reply that is due) takes the general path, which knows the rules; a test holds the
+//! ways against each other over every beginning of a frame.
 //!
 //! Whether the short way is open is one comparison with the limit for the length of the message,
 //! which the connection sets to 0 while something is under way or due. Every change of its state
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 88/102/172/387 now, as client
-//! 59/61/76/212. (Where the code comes to lie in a program makes as much as a third of difference to
-//! a client's small messages on a Zen 4, with the same instructions: compare counts, or several
-//! builds.) While copying in still counted as one for each byte, it was 276/397/572/1685 as
-//! server before the short way.
+//! server (`cargo bench --bench count`, under callgrind): 88/102/171/386 now, as client
+//! 58/61/76/211. (Where the code comes to lie in a program makes as much as a third of difference
+//! to a client's small messages on a Zen 4, with the same instructions: compare counts, or what
+//! `benches/peers` links, the same functions in several orders.) While copying in still counted as
+//! one for each byte, it was 276/397/572/1685 as server before the short way.
 //!
 //! - What a call gives, and what it is given by value, goes through memory if it is larger than two
 //!   registers: stored in halves, loaded whole, which the processor cannot forward from store to
@@ -47,8 +52,8 @@
 //!   what they find to a place of their own: in one place with theirs, what the short ways find
 //!   would go through memory as well. Errors have no size there, or are known values. As a call,
 //!   what is done for a small message took up to six times as long with `Connection` and an
-//!   `Assembler`, up to three times through `Endpoint`. It is some 1,300 bytes of code where a message is
-//!   received, and 700 where one is sent.
+//!   `Assembler`, up to three times through `Endpoint`. It is some 1,300 bytes of code where a
+//!   message is received, and 700 where one is sent.
 //! - Each role has code of its own: what a client receives is not masked, and code for both saves
 //!   registers for masking where there is none.
 //! - Where the next frame begins is stored before this one is unmasked: it is what the next call
@@ -68,8 +73,8 @@
 //!   it appends one block of fixed size and writes the last bytes as another that overlaps it.
 //!   (Both in a place apart, and appended from there, took twice the time: stored in halves again.)
 //!   Each size of block is a function of its own, found by a table, which looks whether there is
-//!   room for the most that it can need and otherwise asks for more and begins anew: so none of them
-//!   calls anything, and none saves registers. 16, 125 and 200 bytes take 0.9 of the time.
+//!   room for the most that it can need and otherwise asks for more and begins anew: so none of
+//!   them calls anything, and none saves registers. 16, 125 and 200 bytes take 0.9 of the time.
 //! - Headers are put together in a register and appended as 8 bytes, of which what is too much is
 //!   cut off again.
 //! - One comparison opens the short way to send as well: of what is queued with a limit that is 0
@@ -86,9 +91,13 @@
 //!   times as long on some processors where source and destination lie a few bytes apart within
 //!   their pages.
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is two
-//!   comparisons then, and so is asking for room. 1 KiB in reads of 7 bytes takes 0.83 of the time,
-//!   64 KiB in reads of 1,460 0.9. That something has come is noted when somebody asks for a
-//!   deadline, and not at each read: 0.88 of the instructions once more.
+//!   comparisons then, and so is asking for room: how much of the room lent last is free is known,
+//!   wherever it is. 1 KiB in reads of 7 bytes took 0.83 of the time so, 64 KiB in reads of 1,460
+//!   0.9 and another 0.88. That something has come is noted when somebody asks for a deadline, and
+//!   not at each read: 0.88 of the instructions once more.
+//! - What such a loop seldom does is laid out of its way, or the compiler jumps over it each time.
+//!   Branches that are taken count for more than instructions there: 1 KiB in reads of 7 bytes
+//!   takes 0.92 of the time with 0.98 to 1.03 of the instructions.
 //! - What `next` asks first, whether a frame waits, is asked by itself. Together with what else has
 //!   to hold then it was ten instructions more for every message.
 //!
@@ -97,20 +106,21 @@
 //! A read takes 16.5 KiB: unmasking and checking are twice as fast in the first-level cache as in
 //! the second. A message in one frame waits in the read buffer until it is whole, so that many
 //! small reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when
-//! it is full, so that memory follows what has come and never what a header announces. When so much
-//! has come, the next read has room for as much: over a socket that is a system call less for each
-//! message. A longer frame is read straight into its message, which grows in the same way, from 64
-//! KiB on by half; a server does so in steps of 128 KiB and unmasks each while it is in the
-//! second-level cache. (Steps of 32 KiB, in the first, are no faster in memory, and the calls that
-//! they take more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a frame 5
-//! KiB are read at first: another one may follow, and what comes with its header has to be copied.
-//! What is read straight into a message goes to a multiple of 64 bytes in its buffer, so the
-//! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
-//! MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until 8 KiB
-//! have come.
-//! Once 128 KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB
-//! are read at once. All buffers together are at most twice what has come, with 4 KiB and one read
-//! more.
+//! it is full, so that memory follows what has come and never what a header announces. While a
+//! frame waits, the room that is lent ends where whole frames end that are as long: what comes of
+//! another would have to be moved to the front of the buffer, with each read, which frames of
+//! 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time for. When more has come than is
+//! read at once, the next read has room for as much: over a socket that is a system call less for each message. A
+//! longer frame is read straight into its message, which grows in the same way, from 64 KiB on by
+//! half; a server does so in steps of 128 KiB and unmasks each while it is in the second-level
+//! cache. (Steps of 32 KiB, in the first, are no faster in memory, and the calls that they take
+//! more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a frame 5 KiB are read
+//! at first: another one may follow, and what comes with its header has to be copied. What is read
+//! straight into a message goes to a multiple of 64 bytes in its buffer, so the message begins up
+//! to 63 bytes behind the front: reads to odd places, copies as they are, make 1 MiB take up to 1.2
+//! times as long. Small reads of a large frame wait too, as server until 8 KiB have come. Once 128
+//! KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB are read
+//! at once. All buffers together are at most twice what has come, with 4 KiB and one read more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
@@ -180,18 +190,18 @@
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
 //!   several pieces: the copy into it costs more than the check of ASCII does.
-//! - Reading large frames of ASCII to the read buffer, and copying, unmasking and checking them from
-//!   there in one pass, instead of reading them to their place: 0.98 of the time as server, 1.2 as
-//!   client. It is the writing to memory outside of the cache that counts.
+//! - Reading large frames of ASCII to the read buffer, and copying, unmasking and checking them
+//!   from there in one pass, instead of reading them to their place: 0.98 of the time as server,
+//!   1.2 as client. It is the writing to memory outside of the cache that counts.
 //! - Letting longer frames than 64 KiB wait in the read buffer: what is spared of copying is lost
 //!   to the second-level cache. (As server 48 KiB were the limit, found on a processor with so much
 //!   first-level cache. On one with 32 KiB that took 64 KiB 1.1 of the time, in small reads 1.5.)
 //! - Sending what is smaller than 4 KiB from where it lies: in memory it is faster from some 100 B
 //!   on, but a vectored write to a socket takes 0.2 us longer than a plain one, as long as 4 KiB
 //!   take to be copied.
-//! - Sending a message of 16 KiB that came in one frame back from the read buffer, by reference count
-//!   as larger ones: over a socket it was slower than the copy, which is in the first-level cache,
-//!   in four of five pairs of runs.
+//! - Sending a message of 16 KiB that came in one frame back from the read buffer, by reference
+//!   count as larger ones: over a socket it was slower than the copy, which is in the first-level
+//!   cache, in four of five pairs of runs.
 //! - Keeping the header of `send_through` in a value beside the queue, to be written piece by
 //!   piece: it is moved, in pieces again, and takes more instructions than the queue.
 //! - Room for masked copies made by zeros that are overwritten: up to 1.7 of the time.
@@ -214,8 +224,13 @@
 //!   the time it took. The generator of `rand` has 12 rounds too; the best known attack is on 7.
 //!   RFC 6455 §10.3 forbids those that are not cryptographic, and there is little left for them to
 //!   save.
-//! - Noting what comes of a frame where a deadline is asked for, without that each poll sees it: four
-//!   instructions less for each small read, but what no poll had seen counted as well.
+//! - Finding larger messages in fragments that are all there before they are put together: no less
+//!   time from 4 KiB on as server, from 16 KiB on as client, and for nothing if not all is there.
+//! - Reading 1 KiB behind a large message instead of 5: 0.96 of the time for 100,000 B as long as
+//!   the buffer of the last one is there; but the adapters give that back in between, and then more
+//!   has to be copied.
+//! - Noting what comes of a frame where a deadline is asked for, without that each poll sees it:
+//!   four instructions less for each small read, but what no poll had seen counted as well.
 //!
 //! # Beside other crates
 //!
