@@ -11,7 +11,7 @@ use crate::memory::{Capture, Memory};
 use crate::options::Options;
 use crate::payload::{Content, Seen};
 use crate::peers::{self, Peer, Shape};
-use crate::race::{median, nanos};
+use crate::race::{medians, nanos, order};
 use crate::results::{Better, Figure, Results};
 use crate::wire::{Role, TEXT, parse_frame};
 
@@ -23,21 +23,23 @@ const PHASES: [&str; 4] = ["send", "echo", "receive", "total"];
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let peers: Vec<&Peer> =
         peers::ALL.into_iter().filter(|peer| options.has_peer(peer.name)).collect();
-    let mut runs = vec![Vec::new(); peers.len()];
+    let mut phases = [const { Vec::new() }; PHASES.len()];
     let rounds = options.pace().rounds;
     for round in 0..=rounds {
-        for (peer, runs) in peers.iter().zip(&mut runs) {
-            let phases = once(peer, round == 0);
+        let mut times = [(); PHASES.len()].map(|()| vec![0.0; peers.len()]);
+        for at in order(peers.len(), round) {
             // The first one is checked, and warms up.
-            if round > 0 {
-                runs.push(phases);
+            for (times, time) in times.iter_mut().zip(once(peers[at], round == 0)) {
+                times[at] = time;
             }
+        }
+        if round > 0 {
+            phases.iter_mut().zip(times).for_each(|(phase, times)| phase.push(times));
         }
     }
     let mut results = Results::default();
-    for (peer, runs) in peers.iter().zip(&runs) {
-        for (at, column) in PHASES.into_iter().enumerate() {
-            let (value, noisy) = median(runs.iter().map(|phases| phases[at]).collect());
+    for (column, rounds) in PHASES.into_iter().zip(&phases) {
+        for (peer, (value, noisy)) in peers.iter().zip(medians(rounds)) {
             let (table, column, peer) = (TABLE.to_owned(), column.to_owned(), peer.name.to_owned());
             results.push(Figure { table, column, peer, value, noisy, unequal: false });
         }

@@ -6,7 +6,7 @@ use crate::fresh::Fresh;
 use crate::memory::Memory;
 use crate::options::Options;
 use crate::payload::{Content, Seen, Stream};
-use crate::peers::{self, Peer, Shape};
+use crate::peers::{self, Shape};
 use crate::race::{Contender, race};
 use crate::results::{Better, Figure, Results};
 use crate::shape::Column;
@@ -54,8 +54,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 fn measure(table: &str, column: &str, shape: Shape, options: &Options, results: &mut Results) {
     let Shape { role, content, size, fragment, read } = shape;
     let stream = Stream::new(role.peer(), content, size, fragment);
-    let peers: Vec<&Peer> =
-        peers::ALL.into_iter().filter(|peer| options.has_peer(peer.name)).collect();
+    let peers = options.peers();
     let mut contenders = Vec::new();
     for peer in &peers {
         let source = Memory::reading(stream.bytes.clone(), read);

@@ -8,7 +8,7 @@ use crate::copies::Copies;
 use crate::load::{Generator, Goal, Load};
 use crate::options::Options;
 use crate::process::{Process, Trace};
-use crate::race::{float, median, order};
+use crate::race::{float, medians, order};
 use crate::results::{Better, Figure, OURS, Ratio, Results, is_peer};
 use crate::serve::{self, BARE, FLOOR_EPOLL, FLOOR_TOKIO, OURS_EPOLL, uwebsockets};
 
@@ -47,6 +47,7 @@ const RATIOS: [Ratio; 6] = [
 ];
 
 /// One run of one server.
+#[derive(Clone, Copy, Default)]
 struct Run {
     cpu: f64,
     rate: f64,
@@ -61,18 +62,21 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         let servers: Vec<&str> =
             serve::names().filter(|&name| name != BARE && options.has_peer(name)).collect();
-        let mut runs: Vec<Vec<Run>> = servers.iter().map(|_| Vec::new()).collect();
+        let (mut cpu, mut rate) = (Vec::new(), Vec::new());
         // One after the other, and over again: what the machine does beside this hits all.
         let programs = copies.files().iter().cycle().take(options.repetitions());
         for (round, program) in programs.enumerate() {
+            let mut runs = vec![Run::default(); servers.len()];
             for at in order(servers.len(), round) {
                 let run = measure(servers[at], program, load, options.quick);
-                runs[at].push(run.map_err(|error| format!("{}: {error}", servers[at]))?);
+                runs[at] = run.map_err(|error| format!("{}: {error}", servers[at]))?;
             }
+            cpu.push(runs.iter().map(|run| run.cpu).collect());
+            rate.push(runs.iter().map(|run| run.rate).collect());
         }
-        for (&server, runs) in servers.iter().zip(&runs) {
-            let mut push = |table: &str, values: Vec<f64>| {
-                let (value, noisy) = median(values);
+        let (cpu, rate) = (medians(&cpu), medians(&rate));
+        for (at, &server) in servers.iter().enumerate() {
+            let mut push = |table: &str, (value, noisy)| {
                 results.push(Figure {
                     table: table.to_owned(),
                     column: column.to_owned(),
@@ -82,10 +86,10 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                     unequal: false,
                 });
             };
-            push(CPU, runs.iter().map(|run| run.cpu).collect());
-            push(RATE, runs.iter().map(|run| run.rate).collect());
+            push(CPU, cpu[at]);
+            push(RATE, rate[at]);
             if let Some(calls) = count_calls(server, load)? {
-                push(CALLS, vec![calls]);
+                push(CALLS, (calls, false));
             }
         }
     }

@@ -68,8 +68,7 @@ fn measure(
 ) {
     let payload = Bytes::from(Content::Binary.payload(size, 0));
     let batch = (BATCH_BYTES / size.max(1)).clamp(1, BATCH_MESSAGES);
-    let peers: Vec<&Peer> =
-        peers::ALL.into_iter().filter(|peer| options.has_peer(peer.name)).collect();
+    let peers = options.peers();
     let (mut contenders, mut written) = (Vec::new(), Vec::new());
     for peer in &peers {
         written.push(check(peer, role, &payload, batch));

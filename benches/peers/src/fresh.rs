@@ -1,13 +1,16 @@
 //! Rows in processes of their own: what a process has done before decides where its heap puts
-//! buffers, which made 1 MiB take up to twice as long for some peers and not for others.
+//! buffers, which made 1 MiB take up to twice as long for some peers and not for others. In each of
+//! them peers make their buffers in another order.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io;
 use std::process::Command;
 
 use crate::copies::Copies;
 use crate::options::Options;
-use crate::race::median;
+use crate::peers;
+use crate::race::medians;
 use crate::results::{Figure, Results};
 
 /// Who starts them.
@@ -32,26 +35,38 @@ impl Fresh {
         options: &Options,
     ) -> Result<Vec<Figure>, Box<dyn Error>> {
         let mut runs = Vec::new();
-        for program in self.copies.files() {
+        for (process, program) in self.copies.files().iter().enumerate() {
             let output = Command::new(program)
-                .args([bench, "--row", row])
+                .args([bench, "--row", row, "--process", &process.to_string()])
                 .args(options.for_row())
                 .stderr(std::process::Stdio::inherit())
                 .output()?;
             if !output.status.success() {
                 return Err(format!("{row}: {}", output.status).into());
             }
-            runs.push(Results::parse(&String::from_utf8(output.stdout)?).figures);
+            let mut figures = Results::parse(&String::from_utf8(output.stdout)?).figures;
+            // In one order again, for all processes.
+            let place = |figure: &Figure| peers::ALL.iter().position(|it| it.name == figure.peer);
+            figures.sort_by_key(place);
+            runs.push(figures);
         }
         let Some(first) = runs.first().cloned() else { return Ok(Vec::new()) };
         if first.is_empty() || runs.iter().any(|run| run.len() != first.len()) {
             return Err(format!("{row}: not the same figures from each process").into());
         }
-        let of_all = |(at, figure): (usize, Figure)| {
-            let (value, noisy) = median(runs.iter().map(|run| run[at].value).collect());
-            Figure { value, noisy: figure.noisy || noisy, ..figure }
-        };
-        Ok(first.into_iter().enumerate().map(of_all).collect())
+        // Tables have units of their own.
+        let mut figures = first;
+        for table in figures.iter().map(|it| it.table.clone()).collect::<BTreeSet<_>>() {
+            let (places, of_table): (Vec<_>, Vec<_>) =
+                figures.iter_mut().enumerate().filter(|(_, it)| it.table == table).unzip();
+            let values = |run: &Vec<Figure>| places.iter().map(|&at| run[at].value).collect();
+            let rounds: Vec<Vec<f64>> = runs.iter().map(values).collect();
+            for (figure, (value, noisy)) in of_table.into_iter().zip(medians(&rounds)) {
+                figure.value = value;
+                figure.noisy |= noisy;
+            }
+        }
+        Ok(figures)
     }
 
     /// See [`Copies::print_unordered`].

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::race::Pace;
+use crate::peers::{self, Peer};
+use crate::race::{Pace, order};
 use crate::shape::Column;
 
 /// What every bench understands.
@@ -16,6 +17,8 @@ pub struct Options {
     pub shapes: Vec<String>,
     /// The one row that is to be measured, in this process.
     pub row: Option<String>,
+    /// Which of the processes for that row this is.
+    process: usize,
 }
 
 impl Options {
@@ -32,6 +35,9 @@ impl Options {
                 "--peers" => options.peers = list(value()?),
                 "--rounds" => {
                     options.rounds = Some(value()?.parse().map_err(|_| "--rounds needs a number")?);
+                }
+                "--process" => {
+                    options.process = value()?.parse().map_err(|_| "--process needs a number")?;
                 }
                 "--shapes" => options.shapes = list(value()?),
                 "--quick" => options.quick = true,
@@ -54,6 +60,13 @@ impl Options {
     /// Whether a peer is asked for.
     pub fn has_peer(&self, name: &str) -> bool {
         self.peers.is_empty() || self.peers.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Those that were asked for, in the order in which they are to make their buffers: another one
+    /// in each process for a row.
+    pub fn peers(&self) -> Vec<&'static Peer> {
+        let order = order(peers::ALL.len(), self.process);
+        order.into_iter().map(|at| peers::ALL[at]).filter(|it| self.has_peer(it.name)).collect()
     }
 
     /// Whether nothing was left out.

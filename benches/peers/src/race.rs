@@ -30,13 +30,15 @@ pub struct Time {
 /// Gives each contender its turn in every round; medians over the rounds.
 pub fn race(contenders: &mut [Contender<'_>], pace: Pace) -> Vec<Time> {
     let counts: Vec<usize> = contenders.iter_mut().map(|it| calibrate(it, pace.turn)).collect();
-    let mut samples = vec![Vec::with_capacity(pace.rounds); contenders.len()];
-    for round in 0..pace.rounds {
+    let round = |round| {
+        let mut samples = vec![0.0; contenders.len()];
         for at in order(contenders.len(), round) {
-            samples[at].push(sample(&mut contenders[at].work, counts[at]));
+            samples[at] = sample(&mut contenders[at].work, counts[at]);
         }
-    }
-    samples.into_iter().map(summary).collect()
+        samples
+    };
+    let rounds: Vec<_> = (0..pace.rounds).map(round).collect();
+    medians(&rounds).into_iter().map(|(nanos, noisy)| Time { nanos, noisy }).collect()
 }
 
 /// The turns of a round, in another order in each: nobody always follows the same one, and has to
@@ -72,9 +74,23 @@ fn calibrate(contender: &mut Contender<'_>, turn: Duration) -> usize {
     }
 }
 
-fn summary(samples: Vec<f64>) -> Time {
-    let (nanos, noisy) = median(samples);
-    Time { nanos, noisy }
+/// The median of each contender over rounds in which all had a turn.
+///
+/// Of multiples of what a round took on the whole, and so of ratios: a machine that changes its pace
+/// for a while, as these do by half, would else decide for whom the median is of which pace.
+pub fn medians(rounds: &[Vec<f64>]) -> Vec<(f64, bool)> {
+    let pace = |round: &Vec<f64>| {
+        let sum: f64 = round.iter().map(|value| value.max(f64::MIN_POSITIVE).ln()).sum();
+        (sum / float(round.len())).exp()
+    };
+    let paces: Vec<f64> = rounds.iter().map(pace).collect();
+    let (usual, _) = median(paces.clone());
+    let of = |at: usize| {
+        let multiples = rounds.iter().zip(&paces).map(|(round, pace)| round[at] / pace);
+        let (multiple, noisy) = median(multiples.collect());
+        (multiple * usual, noisy)
+    };
+    (0..rounds.first().map_or(0, Vec::len)).map(of).collect()
 }
 
 /// The median, and whether half of the values are more than 10 % off.
@@ -101,6 +117,13 @@ fn whole(value: f64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn medians_keep_ratios_when_the_pace_changes() {
+        let rounds = [[2.0, 6.0], [1.0, 3.0], [2.1, 6.0], [1.0, 3.1], [4.0, 3.0]].map(Vec::from);
+        let [(first, _), (second, _)] = medians(&rounds)[..] else { panic!("two") };
+        assert!((second / first - 3.0).abs() < 0.1, "{first} {second}");
+    }
 
     #[test]
     fn everybody_has_a_turn_and_not_always_the_same_one_before() {
