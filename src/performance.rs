@@ -6,8 +6,8 @@
 //! |---|---|---|
 //! | `next`, a message in one frame of at most 64 KiB | none: lent from where it was read | none into a warm buffer |
 //! | `next`, a larger frame | the part that came with its header, at most one read buffer; the rest is read into place | the buffer of the message, kept while such messages come |
-//! | `next`, up to 16 fragments of at most 2 KiB in all (4 KiB as client) that are all there | of all but the first, in the read buffer | none |
-//! | `next`, other fragments | one, into the buffer of the message | as above |
+//! | `next`, fragments | one, into the buffer of the message | as above |
+//! | `next`, up to 16 fragments of at most 2 KiB in all (4 KiB as client) that are all there | one of all but the first, in the read buffer | none |
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
@@ -108,19 +108,20 @@
 //! small reads cost little; the buffer grows for that, up to 64 KiB and a header, by doubling when
 //! it is full, so that memory follows what has come and never what a header announces. While a
 //! frame waits, the room that is lent ends where whole frames end that are as long: what comes of
-//! another would have to be moved to the front of the buffer, with each read, which frames of
-//! 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time for. When more has come than is
-//! read at once, the next read has room for as much: over a socket that is a system call less for each message. A
-//! longer frame is read straight into its message, which grows in the same way, from 64 KiB on by
-//! half; a server does so in steps of 128 KiB and unmasks each while it is in the second-level
-//! cache. (Steps of 32 KiB, in the first, are no faster in memory, and the calls that they take
-//! more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a frame 5 KiB are read
-//! at first: another one may follow, and what comes with its header has to be copied. What is read
-//! straight into a message goes to a multiple of 64 bytes in its buffer, so the message begins up
-//! to 63 bytes behind the front: reads to odd places, copies as they are, make 1 MiB take up to 1.2
-//! times as long. Small reads of a large frame wait too, as server until 8 KiB have come. Once 128
-//! KiB of a message in smaller frames have come, and as long as so much is there, 64 KiB are read
-//! at once. All buffers together are at most twice what has come, with 4 KiB and one read more.
+//! another would have to be moved to the front of the buffer. Where that was done with each read,
+//! frames of 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time. When more has come
+//! than is read at once, the next read has room for as much: over a socket that is a system call
+//! less for each message. A longer frame is read straight into its message, which grows in the same
+//! way, from 64 KiB on by half; a server does so in steps of 128 KiB and unmasks each while it is
+//! in the second-level cache. (Steps of 32 KiB, in the first, are no faster in memory, and the
+//! calls that they take more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a
+//! frame 5 KiB are read at first: another one may follow, and what comes with its header has to be
+//! copied. What is read straight into a message goes to a multiple of 64 bytes in its buffer, so
+//! the message begins up to 63 bytes behind the front: reads to odd places, copies as they are,
+//! make 1 MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until
+//! 8 KiB have come. Once 128 KiB of a message in smaller frames have come, and as long as so much
+//! is there, 64 KiB are read at once. All buffers together are at most twice what has come, with 4
+//! KiB and one read more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.

@@ -213,8 +213,8 @@ impl ReadBuffer {
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
-        self.grown |= to_usize(awaited_end) > self.bytes.len();
         let fits = to_usize(awaited_end) <= self.bytes.len();
+        self.grown |= !fits;
         self.free = if fits { to_u32(self.read_end() - self.unread.end) } else { 0 };
         self.seen_end = to_u32(self.unread.end);
         (self.brings_payload, self.news) = (!payload.is_empty(), false);

@@ -17,7 +17,7 @@ pub struct Copies {
     folder: PathBuf,
     files: Vec<PathBuf>,
     /// Whether each has its own order.
-    pub ordered: bool,
+    ordered: bool,
 }
 
 impl Copies {

@@ -22,8 +22,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads `--rows A,B`, `--row A`, `--peers A,B`, `--rounds N`, `--shapes A,B` and
-    /// `--quick`.
+    /// Reads `--rows A,B`, `--row A`, `--peers A,B`, `--rounds N`, `--shapes A,B` and `--quick`; and
+    /// `--process N`, which a bench gives to those that measure a row for it.
     pub fn parse(arguments: &[String]) -> Result<Self, String> {
         let mut options = Self::default();
         let mut arguments = arguments.iter();
