@@ -87,9 +87,11 @@
 //!   so, other short text up to 1.04. (From 64 bytes on `simdutf8` is faster. With the
 //!   standard library behind it in the same call, other short text took 1.2 of the time; counts of
 //!   instructions do not show why.)
-//! - Payloads are copied in pieces of 2 KiB: what the C library has for longer copies takes 26
-//!   times as long on some processors where source and destination lie a few bytes apart within
-//!   their pages.
+//! - Payloads are copied in pieces of 2 KiB where source and destination lie a few bytes apart within
+//!   their pages: what the C library has for longer copies takes 26 times as long there on some
+//!   processors. Anywhere else it is used: it does not read first what it writes over, which takes a
+//!   client 0.9 of the time for 1 MiB in fragments of 4 KiB where not all fits in the second-level
+//!   cache (Emerald Rapids). ASCII that is not masked is checked and then copied so: 0.8.
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is two
 //!   comparisons then, and so is asking for room: how much of the room lent last is free is known,
 //!   wherever it is. 1 KiB in reads of 7 bytes took 0.83 of the time so, 64 KiB in reads of 1,460
@@ -120,8 +122,11 @@
 //! the message begins up to 63 bytes behind the front: reads to odd places, copies as they are,
 //! make 1 MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until
 //! 8 KiB have come. Once 128 KiB of a message in smaller frames have come, and as long as so much
-//! is there, 64 KiB are read at once. All buffers together are at most twice what has come, with 4
-//! KiB and one read more.
+//! is there, 64 KiB are read at once. (That is for sockets: 1 MiB in fragments of 4 KiB takes 0.7
+//! of the time there. In memory reads of 16 KiB took 0.8, where all but fits in the second-level
+//! cache.) Reads of a message in fragments end where fragments end that are as long as the last
+//! one: 256 KiB in fragments of 4 KiB take 0.85 of the time. All buffers together are at most
+//! twice what has come, with 4 KiB and one read more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.

@@ -229,7 +229,7 @@ impl Assembler {
     fn append_ascii(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
         if let Buffer::Ascii(text) = &mut self.buffer {
             reserve(text, payload.len());
-            if mask::append_ascii(text, payload, key.unwrap_or(MaskKey::new([0; 4]))) {
+            if mask::append_ascii(text, payload, key) {
                 return self.commit(payload.len(), last);
             }
         }

@@ -37,7 +37,8 @@ pub(super) struct ReadBuffer {
     /// How much is free of the room that was lent last, here or in another place; 0 if it may not be
     /// read to any more.
     pub(super) free: u32,
-    /// How long the message is that was taken last, before the unread bytes.
+    /// How long the message is that was taken last, before the unread bytes, or the frame, if it was
+    /// a fragment.
     pub(super) taken: u32,
     /// How much is read at once.
     read_size: u32,
@@ -107,9 +108,9 @@ impl ReadBuffer {
         self.rest()
     }
 
-    /// The room to read into; `behind_large` if what was read last went to another place.
+    /// Makes room to read into; `behind_large` if what was read last went to another place.
     #[inline]
-    pub(super) fn room(&mut self, behind_large: bool) -> &mut [u8] {
+    pub(super) fn make_room(&mut self, behind_large: bool) {
         if self.awaits() {
             if self.unread.end == self.bytes.len() {
                 self.grow();
@@ -122,7 +123,19 @@ impl ReadBuffer {
             self.resize();
         }
         self.free = to_u32(self.read_end() - self.unread.end);
-        self.rest()
+    }
+
+    /// Has that room end where fragments end that are as long as the one that was taken last, if
+    /// some find place in it: those that lie there completely take less work. Of the one under way
+    /// `remaining` bytes are to come.
+    pub(super) fn end_with_fragments(&mut self, remaining: u64) {
+        let (free, fragment) = (self.free, self.taken);
+        let Some(behind) = u32::try_from(remaining).ok().and_then(|it| free.checked_sub(it)) else {
+            return;
+        };
+        if self.unread.is_empty() && (1..=behind / FEW).contains(&fragment) {
+            self.free -= behind % fragment;
+        }
     }
 
     /// Begins anew at the front of a buffer that was read empty.
@@ -136,10 +149,11 @@ impl ReadBuffer {
         }
     }
 
-    /// Has the most be read at once, if last time there was as much as is read at once, and it is
-    /// used up.
+    /// Has the most be read at once, if last time there was as much as there was room for, about as
+    /// much as is read at once, and it is used up.
     pub(super) fn expect_more(&mut self) {
-        if self.unread.is_empty() && self.unread.end >= to_usize(self.read_size) {
+        let was_full = self.free == 0 && self.unread.end >= to_usize(self.read_size) / 2;
+        if self.unread.is_empty() && was_full {
             self.unread = 0..0;
             self.expects = MOST;
         }
@@ -353,3 +367,7 @@ const WELL_USED: usize = 16;
 /// How much is read behind a large message, in KiB: another one may follow, and what comes with its
 /// header has to be copied. Enough for the rest of that to be read to its place.
 const PEEK: u8 = 5;
+
+/// How many fragments have to find place in a read for it to end with one: it may be shorter by one
+/// of them.
+const FEW: u32 = 3;

@@ -140,7 +140,11 @@ impl Incoming {
         if !self.read.awaits() {
             self.forget();
         }
-        self.read.room(mem::take(&mut self.bypassed))
+        self.read.make_room(mem::take(&mut self.bypassed));
+        if collected > 0 {
+            self.read.end_with_fragments(outgoing.connection.data_remaining());
+        }
+        self.read.rest()
     }
 
     #[inline]
@@ -315,6 +319,7 @@ impl Incoming {
         let unread = &self.read.bytes[self.read.unread.clone()];
         if let Some(Whole { kind, key, payload }) = outgoing.connection.receive_first(unread) {
             self.read.unread.start += payload.end;
+            self.read.taken = to_u32(payload.end);
             self.assembler.begin(kind, payload.len(), false);
             self.assembler.append(&unread[payload], key, false);
         }
@@ -328,6 +333,7 @@ impl Incoming {
                 }
             };
             self.read.unread.start += payload.end;
+            self.read.taken = to_u32(payload.end);
             if self.assembler.append(&unread[payload], key, last) {
                 return true;
             }

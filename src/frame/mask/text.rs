@@ -2,9 +2,10 @@
 
 use alloc::vec::Vec;
 
-use ascii::AsciiChar;
+use ascii::{AsciiChar, AsciiStr};
 
 use super::MaskKey;
+use crate::copy;
 
 /// Text is given up as not ASCII after so many bytes at most.
 const PIECE: usize = 4096;
@@ -20,10 +21,14 @@ const HIGH: u64 = 0x8080_8080_8080_8080;
 /// Appends `data` to `out`, unmasked on the way, if that makes it ASCII. Otherwise says so, and
 /// `out` is what it was.
 #[inline(never)]
-pub(crate) fn append_ascii(out: &mut Vec<AsciiChar>, data: &[u8], key: MaskKey) -> bool {
+pub(crate) fn append_ascii(out: &mut Vec<AsciiChar>, data: &[u8], key: Option<MaskKey>) -> bool {
+    let Some(mut key) = key else {
+        let Ok(text) = AsciiStr::from_ascii(data) else { return false };
+        copy::append(out, text.as_slice());
+        return true;
+    };
     let len = out.len();
     out.reserve(data.len());
-    let mut key = key;
     for piece in data.chunks(PIECE) {
         let bits = match piece.len() {
             BLOCK.. => append_piece(out, piece, key),
@@ -112,7 +117,7 @@ mod tests {
         let mut masked = source.to_vec();
         super::super::apply(&mut masked, key);
         let mut out = alloc::vec![AsciiChar::x; before];
-        let is_ascii = append_ascii(&mut out, &masked, key);
+        let is_ascii = append_ascii(&mut out, &masked, Some(key));
         assert_eq!(is_ascii, source.is_ascii(), "{} bytes behind {before}", source.len());
         let kept = if is_ascii { source } else { &[] };
         assert!(out[..before].iter().all(|&it| it == AsciiChar::x));
