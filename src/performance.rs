@@ -11,6 +11,7 @@
 //! | `feed`, `send` | one, into the output; a client masks while it copies | none into a warm queue |
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
+//! | `send`, `send_through`, client, longer than 512 KiB | one, masked, in steps of 512 KiB | the step; if the transport does not take all, the rest |
 //! | `feed` of the message that was put together of pieces, or a part of it, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
@@ -155,7 +156,10 @@
 //! more than counting a reference. A large payload that the caller keeps is written from where it
 //! lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters),
 //! which takes 81 instructions instead of 299 to queue it by reference: where nothing waits, its
-//! header is not even queued. A large message that a server sends back as it is leaves from the
+//! header is not even queued. A client masks more than 512 KiB in steps of as much, each written
+//! while it is in the second-level cache: 1 MiB takes 0.4 of the time, over a socket 0.92, 4 MiB
+//! 0.45 and 0.8, and need not be there twice. (In steps of 128 KiB a socket takes 1.15 times as long
+//! for 256 KiB and 1 MiB: each write wakes up the receiver.) A large message that a server sends back as it is leaves from the
 //! buffer that it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy.
 //! Output in one piece, which is nearly all of it, goes out by a plain write. A deadline that is
 //! put off by what happens leaves the timer of tokio where it is: the task wakes up once for

@@ -345,6 +345,28 @@ fn large_message_is_sent_from_where_it_lies() {
     }
 }
 
+#[test]
+fn large_message_of_a_client_is_sent_in_steps() {
+    let big = vec![7; 1_200_000];
+    let all = [masked(TEXT, b"a"), masked(BINARY, &big), masked(TEXT, b"b")].concat();
+    // A stream that would block in between: the rest stays queued, and is written later.
+    for at in [0, 1, 2, 3, 5, 8, 99] {
+        let mock = Mock::new([]);
+        mock.lock().step = 200_000;
+        mock.lock().faults = vec![(at, Fault::Error(ErrorKind::WouldBlock))];
+        let mut ws = WebSocket::new(mock.clone(), io::client(&Config::default())).expect("set up");
+        ws.feed("a").expect("open");
+        let sent = ws.send(&big);
+        if at < 99 {
+            would_block(sent);
+        } else {
+            sent.expect("open");
+        }
+        ws.send("b").expect("open");
+        assert!(mock.written() == all, "{at}");
+    }
+}
+
 // --- faults of the stream ---
 
 #[test]

@@ -1116,6 +1116,49 @@ fn a_message_is_written_from_where_it_lies() {
 }
 
 #[test]
+fn a_large_message_of_a_client_is_masked_and_written_in_steps() {
+    const STEP: usize = 512 * 1024;
+    let mut config = Config::default();
+    config.high_watermark = 1 << 24;
+    for len in [STEP - 14, STEP - 13, STEP, STEP + 1, 2 * STEP + 12_345] {
+        let payload = pattern(len);
+        for behind in [false, true] {
+            // How much is taken each time, and how often.
+            for (step, times) in [(usize::MAX, 99), (99_999, 99), (99_999, 3), (STEP, 1), (0, 0)] {
+                let client = || endpoint_with(Role::Client, &config);
+                let (mut through, mut queues) = (client(), client());
+                for endpoint in [&mut through, &mut queues].into_iter().filter(|_| behind) {
+                    endpoint.send("before").unwrap();
+                    endpoint.send_owned(pattern(5000)).unwrap();
+                }
+                queues.send(&payload).unwrap();
+                let (mut written, mut calls, mut most) = (Vec::new(), 0, 0);
+                let sent = through.send_through(&payload, |chunks| {
+                    let all = chunks.concat();
+                    most = most.max(all.len());
+                    calls += 1;
+                    if calls > times {
+                        return 0;
+                    }
+                    written.extend_from_slice(&all[..step.min(all.len())]);
+                    step
+                });
+                assert_eq!(sent, Ok(()));
+                // From one byte more on it goes in steps.
+                assert!(most <= STEP + 6000 && (len <= STEP || most <= STEP), "{len}: {most}");
+                let left = queues.queued() - written.len();
+                assert!(through.queued() == left && (times < 99 || left == 0), "{len} {step}");
+                through.send("after").unwrap();
+                queues.send("after").unwrap();
+                written.extend(queued(&through));
+                let expected = sent_by(Role::Client, &queued(&queues));
+                assert!(sent_by(Role::Client, &written) == expected, "{len} {step} {times}");
+            }
+        }
+    }
+}
+
+#[test]
 fn what_was_not_shown_does_not_count_as_written() {
     let mut server = endpoint(Role::Server);
     // More pieces than are shown at once.

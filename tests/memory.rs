@@ -669,6 +669,20 @@ fn the_room_of_large_output_goes_back() {
 }
 
 #[test]
+fn a_large_message_of_a_client_takes_no_room_for_all_of_it() {
+    let mut endpoint = endpoint(Role::Client);
+    let payload = vec![7; 8 << 20];
+    reset();
+    let takes = |chunks: &[&[u8]]| chunks.iter().map(|chunk| chunk.len()).sum();
+    endpoint.send_through(&payload, takes).unwrap();
+    assert!(counts().peak <= 513 * KIB && counts().allocations <= 2, "{:?}", counts());
+    assert_eq!((endpoint.queued(), counts().live), (0, 0));
+    // What is not taken is queued, once.
+    endpoint.send_through(&payload, |_| 0).unwrap();
+    assert!(counts().peak <= (8 << 20) + 2 * 513 * KIB, "{:?}", counts());
+}
+
+#[test]
 fn queueing_what_is_given_away_allocates_nothing_into_a_warm_queue() {
     let mut endpoint = endpoint(Role::Server);
     let payload = Bytes::from(vec![7; 16 << 10]);

@@ -439,6 +439,36 @@ async fn large_message_is_sent_from_where_it_lies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn large_message_of_a_client_is_sent_in_steps() {
+    let big = vec![7; 1_200_000];
+    let all = [masked(TEXT, b"a"), masked(BINARY, &big), masked(TEXT, b"b")].concat();
+    for (step, room) in [(usize::MAX, usize::MAX), (99_999, usize::MAX), (usize::MAX, 700_000)] {
+        for split in [false, true] {
+            let mock = Mock::new([]);
+            (mock.lock().step, mock.lock().room) = (step, room);
+            let mut ws = WebSocket::new(mock.clone(), io::client(&Config::default()));
+            let task = Task::new();
+            // Both are dropped where the transport takes nothing more: what is left is queued.
+            if split {
+                let (_receiver, sender) = ws.split();
+                ends(sender.feed("a")).await.expect("open");
+                let sent = task.poll(&mut Box::pin(sender.send(&big)));
+                assert_eq!(sent.is_ready(), room == usize::MAX);
+                mock.allow(1 << 21);
+                ends(sender.send("b")).await.expect("open");
+            } else {
+                ends(ws.feed("a")).await.expect("open");
+                let sent = task.poll(&mut Box::pin(ws.send(&big)));
+                assert_eq!(sent.is_ready(), room == usize::MAX);
+                mock.allow(1 << 21);
+                ends(ws.send("b")).await.expect("open");
+            }
+            assert!(mock.written() == all, "{step}, {room}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_message_over_a_transport_that_fails_is_torn_off_for_good() {
     let big = vec![7; 10_000];
     for kind in [ErrorKind::BrokenPipe, ErrorKind::WriteZero] {

@@ -137,14 +137,15 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of
-    /// 4 KiB or more, without compression, is written from where it lies.
+    /// 4 KiB or more, without compression, is written from where it lies; a client masks what is
+    /// longer than 512 KiB in steps of as much, and writes each before the next.
     ///
     /// # Errors
     ///
     /// As those two. What the stream did not take is queued.
     pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
-        if !self.outgoing.sends_in_place(&message) {
+        if !self.outgoing.sends_through(&message, true) {
             self.feed(message)?;
             return self.flush();
         }

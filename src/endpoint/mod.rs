@@ -273,7 +273,9 @@ impl Endpoint {
     /// which the caller keeps. What is left then is copied into the queue, so the message is
     /// sent whole in any case.
     ///
-    /// As client, and compressed, it is queued as by [`send`](Self::send), and written from there.
+    /// A client masks it in a copy and writes that; from 512 KiB on in steps of as much, so that no
+    /// more than that is copied if all of it is taken. What is compressed is queued as by
+    /// [`send`](Self::send), and written from there.
     ///
     /// # Errors
     ///

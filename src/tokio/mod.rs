@@ -148,7 +148,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of
     /// 4 KiB or more, without compression, over a transport with vectored writes, is written
     /// from where it lies: only what the transport does not take at once is copied into the
-    /// queue.
+    /// queue. A client masks what is longer than 512 KiB in steps of as much, and writes each
+    /// before the next.
     ///
     /// If the future is dropped while it flushes, the message stays queued.
     ///

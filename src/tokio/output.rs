@@ -47,7 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Sends a message, for which there is room: a large one is written from where it lies, as far
     /// as the transport takes it, and the rest is queued. The output is to be flushed.
     fn send_now(&mut self, cx: &mut Context<'_>, message: Outbound<'_>) -> Result<(), Error> {
-        if !(self.outgoing.sends_in_place(&message) && self.io.is_write_vectored()) {
+        if !self.outgoing.sends_through(&message, self.io.is_write_vectored()) {
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;
