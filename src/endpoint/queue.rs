@@ -10,9 +10,10 @@ use bytes::{Buf, Bytes};
 
 #[cfg(feature = "std")]
 use crate::copy;
+use crate::frame::Header;
 
-/// The largest buffer that is kept for the next frames, in bytes.
-const KEEP: usize = 64 * 1024;
+/// The largest buffer that is kept for the next frames, in bytes: 64 KiB and a header.
+const KEEP: usize = 64 * 1024 + Header::MAX_LEN;
 
 /// How much a buffer has room for at first, in bytes: what common allocators have at hand. From
 /// nothing it would grow five times for sixteen small messages.

@@ -180,7 +180,9 @@ mod wide {
 
     /// The largest vector, and a line of the cache.
     const BLOCK: usize = 64;
-    /// What is appended at once: a `Vec` asks for its room each time. It fits in the registers.
+    /// What is read before it is written, so that the second-level cache is not asked for the one
+    /// and the other in turns. It fits in the registers. Twice as much is appended at once, because
+    /// a `Vec` asks for its room each time.
     const GROUP: usize = 4 * BLOCK;
 
     /// Asked for once: the answer is put together of a dozen flags.
@@ -241,8 +243,12 @@ mod wide {
             *to = masked(simd, first, keys(simd, key));
         }
         let same = keys(simd, key.advanced(start));
-        let blocks = to[start..].as_chunks_mut().0;
-        for (to, from) in blocks.iter_mut().zip(from[start..].as_chunks().0) {
+        let (groups, blocks) = to[start..].as_chunks_mut::<GROUP>();
+        let (masked_groups, masked_blocks) = from[start..].as_chunks();
+        for (to, from) in groups.iter_mut().zip(masked_groups) {
+            *to = masked_group(simd, from, same);
+        }
+        for (to, from) in blocks.as_chunks_mut().0.iter_mut().zip(masked_blocks.as_chunks().0) {
             *to = masked(simd, from, same);
         }
         if let Some(to) = to.last_chunk_mut() {
@@ -259,13 +265,13 @@ mod wide {
         out.extend_from_slice(&masked(simd, first, keys(simd, key)));
         out.truncate(out.len() - BLOCK + start);
         let same = keys(simd, key.advanced(start));
-        let (groups, rest) = data[start..].as_chunks::<GROUP>();
+        let (groups, rest) = data[start..].as_chunks::<{ 2 * GROUP }>();
         for group in groups {
-            let mut group = *group;
-            for block in group.as_chunks_mut().0 {
-                *block = masked(simd, block, same);
-            }
-            out.extend_from_slice(&group);
+            out.extend_from_slice(&masked_group(simd, group, same));
+        }
+        let (groups, rest) = rest.as_chunks::<GROUP>();
+        for group in groups {
+            out.extend_from_slice(&masked_group(simd, group, same));
         }
         let (blocks, rest) = rest.as_chunks();
         for block in blocks {
@@ -284,6 +290,15 @@ mod wide {
             *four = key.to_bytes();
         }
         u8x64::from_slice(simd, &keys)
+    }
+
+    #[inline(always)]
+    fn masked_group<S: Simd, const N: usize>(simd: S, group: &[u8; N], keys: u8x64<S>) -> [u8; N] {
+        let mut group = *group;
+        for block in group.as_chunks_mut().0 {
+            *block = masked(simd, block, keys);
+        }
+        group
     }
 
     #[inline(always)]
