@@ -90,11 +90,12 @@
 //!   so, other short text up to 1.04. (From 64 bytes on `simdutf8` is faster. With the
 //!   standard library behind it in the same call, other short text took 1.2 of the time; counts of
 //!   instructions do not show why.)
-//! - Payloads are copied in pieces of 2 KiB where source and destination lie a few bytes apart within
-//!   their pages: what the C library has for longer copies takes 26 times as long there on some
-//!   processors. Anywhere else it is used: it does not read first what it writes over, which takes a
-//!   client 0.9 of the time for 1 MiB in fragments of 4 KiB where not all fits in the second-level
-//!   cache (Emerald Rapids). ASCII that is not masked is checked and then copied so: 0.8.
+//! - Payloads are copied in pieces of 2 KiB where source and destination lie a few bytes apart
+//!   within their pages: what the C library has for longer copies takes 26 times as long there on
+//!   some processors. Anywhere else it is used: it does not read first what it writes over, which
+//!   takes a client 0.9 of the time for 1 MiB in fragments of 4 KiB where not all fits in the
+//!   second-level cache (Emerald Rapids). ASCII that is not masked is checked and then copied so:
+//!   0.8.
 //! - A read that only adds to a frame which waits for its end costs no call: `next` is two
 //!   comparisons then, and so is asking for room: how much of the room lent last is free is known,
 //!   wherever it is. 1 KiB in reads of 7 bytes took 0.83 of the time so, 64 KiB in reads of 1,460
@@ -121,15 +122,19 @@
 //! in the second-level cache. (Steps of 32 KiB, in the first, are no faster in memory, and the
 //! calls that they take more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a
 //! frame 5 KiB are read at first: another one may follow, and what comes with its header has to be
-//! copied. What is read straight into a message goes to a multiple of 64 bytes in its buffer, so
-//! the message begins up to 63 bytes behind the front: reads to odd places, copies as they are,
-//! make 1 MiB take up to 1.2 times as long. Small reads of a large frame wait too, as server until
-//! 8 KiB have come. Once 128 KiB of a message in smaller frames have come, and as long as so much
-//! is there, 64 KiB are read at once. (That is for sockets: 1 MiB in fragments of 4 KiB takes 0.7
-//! of the time there. In memory reads of 16 KiB took 0.8, where all but fits in the second-level
-//! cache.) Reads of a message in fragments end where fragments end that are as long as the last
-//! one: 256 KiB in fragments of 4 KiB take 0.85 of the time. All buffers together are at most
-//! twice what has come, with 4 KiB and one read more.
+//! copied. What is read straight into a message goes to a multiple of 64 bytes in memory, so the
+//! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
+//! MiB take up to 1.2 times as long. The message begins at such a place too if what was read with
+//! its header is a multiple as well, as it is behind another one; and so does one that comes in the
+//! read buffer, if it is long and as long as the one before. ASCII is checked in two thirds of the
+//! time then: as client, 20,000 B take 0.75 to 0.95 of the time, 40,000 B 0.9, 64 KiB 0.92, 100,000
+//! B and more 0.87 (Emerald Rapids; as server, where unmasking goes by lines anyhow, 0.98). Small
+//! reads of a large frame wait too, as server until 8 KiB have come. Once 128 KiB of a message in
+//! smaller frames have come, and as long as so much is there, 64 KiB are read at once. (That is for
+//! sockets: 1 MiB in fragments of 4 KiB takes 0.7 of the time there. In memory reads of 16 KiB took
+//! 0.8, where all but fits in the second-level cache.) Reads of a message in fragments end where
+//! fragments end that are as long as the last one: 256 KiB in fragments of 4 KiB take 0.85 of the
+//! time. All buffers together are at most twice what has come, with 4 KiB and one read more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
@@ -160,16 +165,16 @@
 //! which takes 81 instructions instead of 299 to queue it by reference: where nothing waits, its
 //! header is not even queued. A client masks more than 512 KiB in steps of as much, each written
 //! while it is in the second-level cache: 1 MiB takes 0.4 of the time, over a socket 0.92, 4 MiB
-//! 0.45 and 0.8, and need not be there twice. (In steps of 128 KiB a socket takes 1.15 times as long
-//! for 256 KiB and 1 MiB: each write wakes up the receiver.) A large message that a server sends back as it is leaves from the
-//! buffer that it was put together in: an echo of 1 MiB takes 0.78 of the time with the copy.
-//! Output in one piece, which is nearly all of it, goes out by a plain write. A deadline that is
-//! put off by what happens leaves the timer of tokio where it is: the task wakes up once for
-//! nothing instead of setting it at each message, and where there can be no deadline the clock is
-//! not asked. A round that finds nothing to decode or to write asks for neither: with one message
-//! it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo bench --bench round`). A reply
-//! is never left lying while the task waits for the peer; who uses `feed` and then waits for
-//! something else flushes first.
+//! 0.45 and 0.8, and need not be there twice. (In steps of 128 KiB a socket takes 1.15 times as
+//! long for 256 KiB and 1 MiB: each write wakes up the receiver.) A large message that a server
+//! sends back as it is leaves from the buffer that it was put together in: an echo of 1 MiB takes
+//! 0.78 of the time with the copy. Output in one piece, which is nearly all of it, goes out by a
+//! plain write. A deadline that is put off by what happens leaves the timer of tokio where it is:
+//! the task wakes up once for nothing instead of setting it at each message, and where there can be
+//! no deadline the clock is not asked. A round that finds nothing to decode or to write asks for
+//! neither: with one message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo
+//! bench --bench round`). A reply is never left lying while the task waits for the peer; who uses
+//! `feed` and then waits for something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
 //! counts more than its time in memory tells: a round of one message takes 1,215 instructions with

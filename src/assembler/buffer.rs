@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
+#[cfg(feature = "std")]
+use core::ops::Range;
 use core::{fmt, mem};
 
 use ascii::{AsciiChar, AsciiStr, AsciiString};
@@ -118,13 +120,19 @@ impl Buffer {
     }
 
     /// Goes on in another buffer, if there is more room in that; gives back the one that is not
-    /// used. The first `len` bytes are in use.
+    /// used. Where the message is, and where it is to be; whether that is where bytes are now.
     #[cfg(feature = "std")]
-    pub(crate) fn exchange(&mut self, mut other: Vec<u8>, len: usize) -> Vec<u8> {
+    pub(crate) fn exchange(
+        &mut self,
+        mut other: Vec<u8>,
+        message: Range<usize>,
+        start: usize,
+    ) -> (Vec<u8>, bool) {
         match self {
-            Self::Bytes(bytes) if other.len() > bytes.len() => {
-                copy(&mut other[..len], &bytes[..len]);
+            Self::Bytes(bytes) if other.len() > bytes.len().max(start + message.len()) => {
+                copy(&mut other[start..start + message.len()], &bytes[message]);
                 mem::swap(bytes, &mut other);
+                return (other, true);
             }
             Self::Ascii(text) if other.capacity() > text.capacity() => {
                 let mut longer = characters(other);
@@ -133,7 +141,7 @@ impl Buffer {
             }
             Self::Bytes(_) | Self::Ascii(_) => {}
         }
-        other
+        (other, false)
     }
 }
 

@@ -4,6 +4,8 @@
 use alloc::vec::Vec;
 use core::mem;
 
+#[cfg(feature = "std")]
+use super::aligned;
 use super::{Assembler, Buffer};
 
 impl Assembler {
@@ -47,7 +49,14 @@ impl Assembler {
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
     #[cfg(feature = "std")]
     pub(crate) fn exchange(&mut self, other: Vec<u8>) -> Vec<u8> {
-        self.buffer.exchange(other, self.end)
+        let start = aligned(&other, self.len());
+        let message = self.start()..self.end;
+        let (other, is_in_it) = self.buffer.exchange(other, message, start);
+        if is_in_it {
+            self.end = start + self.len();
+            self.start = u8::try_from(start).unwrap_or_default();
+        }
+        other
     }
 
     /// Takes the buffer unless a message is in it.

@@ -25,10 +25,10 @@ pub(super) struct ReadBuffer {
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
     /// as much is likely to come again.
     expects: u8,
-    /// Of the frame that waits, whether what comes behind what a poll has seen of it is payload.
-    brings_payload: bool,
-    /// Whether more has been seen of it than was taken note of.
-    news: bool,
+    /// Where the room began that was lent when nothing was unread, if not at the front.
+    front: u8,
+    /// Of the frame that waits, [`NEWS`] and [`PAYLOAD`], as far as they are so.
+    news: u8,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
     pub(super) awaited_end: u32,
@@ -108,9 +108,10 @@ impl ReadBuffer {
         self.rest()
     }
 
-    /// Makes room to read into; `behind_large` if what was read last went to another place.
+    /// Makes room to read into; `behind_large` if what was read last went to another place, `masked`
+    /// if frames are.
     #[inline]
-    pub(super) fn make_room(&mut self, behind_large: bool) {
+    pub(super) fn make_room(&mut self, behind_large: bool, masked: bool) {
         if self.awaits() {
             if self.unread.end == self.bytes.len() {
                 self.grow();
@@ -121,8 +122,35 @@ impl ReadBuffer {
                 self.expects = PEEK;
             }
             self.resize();
+            if self.expects > 0 {
+                return self.line_up(masked);
+            }
         }
         self.free = to_u32(self.read_end() - self.unread.end);
+    }
+
+    /// Makes room for long frames. The payload of the first will begin at a line of the cache, and
+    /// no part of another is read, if they are as long as the last one. Behind a large message what
+    /// comes of a payload is lines.
+    fn line_up(&mut self, masked: bool) {
+        let end = self.read_end();
+        if self.expects == PEEK {
+            let head = Header::len_before(usize::MAX, masked);
+            self.free = to_u32((end + head).min(self.bytes.len()));
+            return;
+        }
+        let len = to_usize(self.taken);
+        let head = Header::len_before(len, masked);
+        let front = self.front(head);
+        let (room, frame) = (end - front, head + len);
+        self.begin_at(front);
+        self.free = to_u32(if room > frame { room - room % frame } else { room });
+    }
+
+    /// Where in the buffer a header of `head` bytes begins, so that the payload behind it does so at
+    /// a line of the cache: ASCII in the second-level cache is checked in two thirds of the time.
+    fn front(&self, head: usize) -> usize {
+        (self.bytes.as_ptr().addr() + head).wrapping_neg() % LINE
     }
 
     /// Has that room end where fragments end that are as long as the one that was taken last, if
@@ -138,15 +166,21 @@ impl ReadBuffer {
         }
     }
 
-    /// Begins anew at the front of a buffer that was read empty.
+    /// Begins anew at the front of a buffer that was read empty, or not read to.
     #[inline]
     fn rewind(&mut self) {
-        if self.unread.end > 0 {
+        if self.unread.end > usize::from(self.front) {
             let more = self.unread.end > to_usize(self.read_size);
             let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
             self.expects = u8::try_from(came).unwrap_or(u8::MAX);
-            self.unread = 0..0;
         }
+        self.begin_at(0);
+    }
+
+    /// Has the next byte go there; nothing is unread.
+    fn begin_at(&mut self, front: usize) {
+        self.unread = front..front;
+        self.front = u8::try_from(front).unwrap_or_default();
     }
 
     /// Has the most be read at once, if last time there was as much as there was room for, about as
@@ -154,7 +188,7 @@ impl ReadBuffer {
     pub(super) fn expect_more(&mut self) {
         let was_full = self.free == 0 && self.unread.end >= to_usize(self.read_size) / 2;
         if self.unread.is_empty() && was_full {
-            self.unread = 0..0;
+            self.begin_at(0);
             self.expects = MOST;
         }
     }
@@ -175,7 +209,10 @@ impl ReadBuffer {
     /// that was more.
     fn expected(&self) -> usize {
         let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
-        if self.expects == PEEK { came.min(read_size) } else { read_size.max(came.min(IN_PLACE)) }
+        if self.expects == PEEK {
+            return came.min(read_size);
+        }
+        read_size.max(came.min(IN_PLACE) + LINE)
     }
 
     /// Makes room for more of the frame that waits: as much as has come, so that memory follows
@@ -222,8 +259,11 @@ impl ReadBuffer {
     /// will be. Whether it can.
     pub(super) fn await_rest(&mut self, payload: Range<usize>) -> bool {
         if self.unread.start + payload.end > self.bytes.len() {
-            copy::move_down(&mut self.bytes, self.unread.clone(), 0);
-            self.unread = 0..self.unread.len();
+            let front = self.front(payload.start);
+            let fits = front + payload.end <= self.bytes.len() && front <= self.unread.start;
+            let front = if fits { front } else { 0 };
+            copy::move_down(&mut self.bytes, self.unread.clone(), front);
+            self.unread = front..front + self.unread.len();
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
@@ -231,7 +271,7 @@ impl ReadBuffer {
         self.grown |= !fits;
         self.free = if fits { to_u32(self.read_end() - self.unread.end) } else { 0 };
         self.seen_end = to_u32(self.unread.end);
-        (self.brings_payload, self.news) = (!payload.is_empty(), false);
+        self.news = if payload.is_empty() { 0 } else { PAYLOAD };
         true
     }
 
@@ -254,7 +294,7 @@ impl ReadBuffer {
         let end = to_u32(self.unread.end);
         if end > self.seen_end {
             self.seen_end = end;
-            self.news = true;
+            self.news |= NEWS;
         }
     }
 
@@ -262,7 +302,11 @@ impl ReadBuffer {
     /// whether that is payload.
     #[inline]
     pub(super) fn news(&mut self) -> Option<bool> {
-        mem::take(&mut self.news).then_some(self.brings_payload)
+        if self.news & NEWS == 0 {
+            return None;
+        }
+        self.news &= !NEWS;
+        Some(self.news & PAYLOAD != 0)
     }
 
     /// The beginning of a frame that has been awaited and not been decoded yet, as far as a poll
@@ -343,7 +387,7 @@ impl ReadBuffer {
     fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         let start = mem::take(&mut self.unread.start);
         self.unread.end -= start;
-        self.free = 0;
+        (self.front, self.free) = (0, 0);
         if self.awaited_end > 0 {
             self.awaited_end -= to_u32(start);
             self.seen_end -= to_u32(start);
@@ -356,6 +400,15 @@ impl ReadBuffer {
 /// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
 /// is unmasked while it comes, each piece while it is in the cache.
 const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+
+/// More has been seen than was taken note of.
+const NEWS: u8 = 1;
+
+/// What comes behind what a poll has seen is payload.
+const PAYLOAD: u8 = 2;
+
+/// How long a line of the cache is, in bytes.
+const LINE: usize = 64;
 
 /// The most that is expected, in KiB.
 const MOST: u8 = 64;

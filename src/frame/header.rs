@@ -118,6 +118,17 @@ impl Header {
     /// The longest header: 2 bytes, 8 of extended length, 4 of masking key.
     pub const MAX_LEN: usize = 14;
 
+    /// How long the header of a frame is, in bytes, with a payload of `len` bytes.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn len_before(len: usize, masked: bool) -> usize {
+        let unmasked = match len {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        if masked { unmasked + 4 } else { unmasked }
+    }
+
     /// Parses the header at the start of `bytes`, whoever sent it.
     ///
     /// Gives the header and its own length in bytes, or `None` while it is incomplete. Each rule

@@ -140,7 +140,8 @@ impl Incoming {
         if !self.read.awaits() {
             self.forget();
         }
-        self.read.make_room(mem::take(&mut self.bypassed));
+        let masked = outgoing.connection.role() == Role::Server;
+        self.read.make_room(mem::take(&mut self.bypassed), masked);
         if collected > 0 {
             self.read.end_with_fragments(outgoing.connection.data_remaining());
         }
