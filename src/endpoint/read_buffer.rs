@@ -157,13 +157,17 @@ impl ReadBuffer {
     /// some find place in it: those that lie there completely take less work. Of the one under way
     /// `remaining` bytes are to come.
     pub(super) fn end_with_fragments(&mut self, remaining: u64) {
-        let (free, fragment) = (self.free, self.taken);
-        let Some(behind) = u32::try_from(remaining).ok().and_then(|it| free.checked_sub(it)) else {
+        if !self.unread.is_empty() {
             return;
-        };
-        if self.unread.is_empty() && (1..=behind / FEW).contains(&fragment) {
-            self.free -= behind % fragment;
         }
+        let (room, fragment) = (to_u32(self.read_end() - self.unread.end), self.taken);
+        let behind =
+            u32::try_from(remaining).ok().and_then(|remaining| room.checked_sub(remaining));
+        let part = match behind {
+            Some(behind) if (1..=behind / FEW).contains(&fragment) => behind % fragment,
+            _ => 0,
+        };
+        self.free = room - part;
     }
 
     /// Begins anew at the front of a buffer that was read empty, or not read to.
