@@ -206,7 +206,9 @@
 //!   to 1.3; 256 to 511 bytes as two blocks too: 1.2.
 //! - Masking by a loop over 16 bytes that the compiler unrolls: more instructions than the blocks.
 //! - Keeping the text that is put together as `String`, to spare the second check of a message in
-//!   several pieces: the copy into it costs more than the check of ASCII does.
+//!   several pieces: the copy into it costs more than the check of ASCII does. Fragments that are
+//!   unmasked where they are, checked, and appended to one: 1.15 of the time as server, ASCII or
+//!   not; as client no less than with characters of `ascii`, and the same for multi-byte text.
 //! - Reading large frames of ASCII to the read buffer, and copying, unmasking and checking them
 //!   from there in one pass, instead of reading them to their place: 0.98 of the time as server,
 //!   1.2 as client. It is the writing to memory outside of the cache that counts.
@@ -246,6 +248,8 @@
 //! - Reading 1 KiB behind a large message instead of 5: 0.96 of the time for 100,000 B as long as
 //!   the buffer of the last one is there; but the adapters give that back in between, and then more
 //!   has to be copied.
+//! - Masking and writing a client's large message in steps of 64 to 256 KiB: 0.35 of the time in
+//!   memory, and up to 1.15 over a socket. Copying it and masking the copy, 16 KiB at a time: 0.8.
 //! - Noting what comes of a frame where a deadline is asked for, without that each poll sees it:
 //!   four instructions less for each small read, but what no poll had seen counted as well.
 //!
