@@ -439,6 +439,22 @@ async fn large_message_is_sent_from_where_it_lies() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn long_payloads_begin_at_lines_of_the_cache() {
+    // In the read buffer, and in a buffer that is lent by the thread.
+    for len in [20_000, 65_536, 200_000] {
+        let wire = masked(BINARY, &vec![7; len]).repeat(8);
+        let mut ws = over(&Mock::ending(&wire));
+        let mut places = Vec::new();
+        while let Ok(Some(received)) = ends(ws.next()).await {
+            assert_eq!(received.message.as_bytes().len(), len);
+            places.push(received.message.as_bytes().as_ptr().addr() % 64);
+        }
+        // How long they are is not known at first, and buffers grow.
+        assert_eq!((places.len(), &places[4..]), (8, &[0; 4][..]), "{len}: {places:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn large_message_of_a_client_is_sent_in_steps() {
     let big = vec![7; 1_200_000];
     let all = [masked(TEXT, b"a"), masked(BINARY, &big), masked(TEXT, b"b")].concat();
