@@ -115,26 +115,29 @@
 //! it is full, so that memory follows what has come and never what a header announces. While a
 //! frame waits, the room that is lent ends where whole frames end that are as long: what comes of
 //! another would have to be moved to the front of the buffer. Where that was done with each read,
-//! frames of 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time. When more has come
-//! than is read at once, the next read has room for as much: over a socket that is a system call
-//! less for each message. A longer frame is read straight into its message, which grows in the same
-//! way, from 64 KiB on by half; a server does so in steps of 128 KiB and unmasks each while it is
-//! in the second-level cache. (Steps of 32 KiB, in the first, are no faster in memory, and the
-//! calls that they take more make an echo of 1 MiB over a socket 1.15 times as long.) Behind such a
-//! frame 5 KiB are read at first: another one may follow, and what comes with its header has to be
-//! copied. What is read straight into a message goes to a multiple of 64 bytes in memory, so the
-//! message begins up to 63 bytes behind the front: reads to odd places, copies as they are, make 1
-//! MiB take up to 1.2 times as long. The message begins at such a place too if what was read with
-//! its header is a multiple as well, as it is behind another one; and so does one that comes in the
-//! read buffer, if it is long and as long as the one before. ASCII is checked in two thirds of the
-//! time then: as client, 20,000 B take 0.75 to 0.95 of the time, 40,000 B 0.9, 64 KiB 0.92, 100,000
-//! B and more 0.87 (Emerald Rapids; as server, where unmasking goes by lines anyhow, 0.98). Small
-//! reads of a large frame wait too, as server until 8 KiB have come. Once 128 KiB of a message in
-//! smaller frames have come, and as long as so much is there, 64 KiB are read at once. (That is for
-//! sockets: 1 MiB in fragments of 4 KiB takes 0.7 of the time there. In memory reads of 16 KiB took
-//! 0.8, where all but fits in the second-level cache.) Reads of a message in fragments end where
-//! fragments end that are as long as the last one: 256 KiB in fragments of 4 KiB take 0.85 of the
-//! time. All buffers together are at most twice what has come, with 4 KiB and one read more.
+//! frames of 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time. Behind a message of
+//! 2 KiB or more each read ends so, and begins such that the payload does at a line of the cache:
+//! 6,000, 9,000 and 12,000 B take 0.9, 0.85 and 0.8 of the time once more, ASCII of 16 KiB 0.85 as
+//! client. When more has come than is read at once, the next read has room for as much: over a
+//! socket that is a system call less for each message. A longer frame is read straight into its
+//! message, which grows in the same way, from 64 KiB on by half; a server does so in steps of 128
+//! KiB and unmasks each while it is in the second-level cache. (Steps of 32 KiB, in the first, are
+//! no faster in memory, and the calls that they take more make an echo of 1 MiB over a socket 1.15
+//! times as long.) Behind such a frame 5 KiB are read at first: another one may follow, and what
+//! comes with its header has to be copied. What is read straight into a message goes to a multiple
+//! of 64 bytes in memory, so the message begins up to 63 bytes behind the front: reads to odd
+//! places, copies as they are, make 1 MiB take up to 1.2 times as long. The message begins at such
+//! a place too if what was read with its header is a multiple as well, as it is behind another one;
+//! and so does one that comes in the read buffer, if it is long and as long as the one before.
+//! ASCII is checked in two thirds of the time then: as client, 20,000 B take 0.75 to 0.95 of the
+//! time, 40,000 B 0.9, 64 KiB 0.92, 100,000 B and more 0.87 (Emerald Rapids; as server, where
+//! unmasking goes by lines anyhow, 0.98). Small reads of a large frame wait too, as server until 8
+//! KiB have come. Once 128 KiB of a message in smaller frames have come, and as long as so much is
+//! there, 64 KiB are read at once. (That is for sockets: 1 MiB in fragments of 4 KiB takes 0.7 of
+//! the time there. In memory reads of 16 KiB took 0.8, where all but fits in the second-level
+//! cache.) Reads of a message in fragments end where fragments end that are as long as the last
+//! one: 256 KiB in fragments of 4 KiB take 0.85 of the time. All buffers together are at most twice
+//! what has come, with 4 KiB and one read more.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.

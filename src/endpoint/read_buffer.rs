@@ -88,7 +88,7 @@ impl ReadBuffer {
         &mut self.bytes[self.unread.end..][..to_usize(self.free)]
     }
 
-    /// Whether all of the buffer can be read to, and nothing long has come.
+    /// Whether all of the buffer can be read to, and nothing long has come last.
     #[inline]
     pub(super) fn is_plain(&self) -> bool {
         let read_size = to_usize(self.read_size);
@@ -97,6 +97,7 @@ impl ReadBuffer {
             && self.unread.end <= read_size
             && self.bytes.len() >= read_size
             && self.expects == 0
+            && self.taken < LONG
             && !self.grown
     }
 
@@ -122,7 +123,7 @@ impl ReadBuffer {
                 self.expects = PEEK;
             }
             self.resize();
-            if self.expects > 0 {
+            if self.expects > 0 || self.taken >= LONG {
                 return self.line_up(masked);
             }
         }
@@ -141,8 +142,9 @@ impl ReadBuffer {
         }
         let len = to_usize(self.taken);
         let head = Header::len_before(len, masked);
-        let front = self.front(head);
-        let (room, frame) = (end - front, head + len);
+        let (front, frame) = (self.front(head), head + len);
+        let front = if front + frame > end { 0 } else { front };
+        let room = end - front;
         self.begin_at(front);
         self.free = to_u32(if room > frame { room - room % frame } else { room });
     }
@@ -410,6 +412,9 @@ const NEWS: u8 = 1;
 
 /// What comes behind what a poll has seen is payload.
 const PAYLOAD: u8 = 2;
+
+/// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
+const LONG: u32 = 2 * 1024;
 
 /// How long a line of the cache is, in bytes.
 const LINE: usize = 64;
