@@ -1049,6 +1049,66 @@ fn long_payloads_begin_at_lines_of_the_cache() {
 }
 
 #[test]
+fn messages_of_any_length_come_out_of_reads_of_any_size() {
+    // Around every bound at which they, or what is read, take another way.
+    let lens = [
+        0, 1, 60, 125, 126, 1_000, 2_047, 2_048, 2_049, 5_100, 5_120, 8_440, 9_000, 16_380, 16_384,
+        16_888, 16_900, 20_000, 33_000, 65_000, 65_535, 65_536, 65_600, 65_700, 70_000, 150_000,
+    ];
+    let steps = [1, 7, 63, 64, 1_000, 1_460, 5_000, 16_384, usize::MAX, usize::MAX];
+    for role in ROLES {
+        for seed in 0..60u64 {
+            let mut state = seed;
+            let mut random = |below: usize| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(seed * 2 + 1);
+                usize::try_from(state >> 33).unwrap() % below
+            };
+            let mut config = Config::default();
+            config.read_buffer = [16_896, 16_896, 1, 100, 3_000, 70_000][random(6)];
+            let (mut wire, mut expected) = (Vec::new(), Vec::new());
+            while wire.len() < 300_000 {
+                let len = lens[random(lens.len())];
+                for _ in 0..=random(4) {
+                    let payload = pattern(len);
+                    let fragments = if random(4) == 0 { 1 + random(5) } else { 1 };
+                    let pieces: Vec<_> = payload.chunks(len.div_ceil(fragments).max(1)).collect();
+                    for (at, piece) in pieces.iter().enumerate() {
+                        let first = if at == 0 { 0x02 } else { 0x00 };
+                        let fin = if at + 1 == pieces.len() { 0x80 } else { 0x00 };
+                        wire.extend(frame(role, first | fin, piece));
+                    }
+                    if pieces.is_empty() {
+                        wire.extend(frame(role, 0x82, b""));
+                    }
+                    expected.push(Seen::binary(&payload));
+                }
+            }
+            let mut run = Run::new(endpoint_with(role, &config));
+            let step = steps[random(steps.len())].max(config.read_buffer / 100);
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                for _ in 0..=random(2) {
+                    // Asked for once more, and read to without a poll in between.
+                    let room = run.endpoint.read_buf().len();
+                    assert_eq!(run.endpoint.read_buf().len(), room, "{role:?}, {seed}");
+                    read_some(&mut run.endpoint, &mut rest, step);
+                }
+                run.poll();
+                assert!(!run.endpoint.read_buf().is_empty(), "room after every poll");
+                if random(5) == 0
+                    && let Some(buffer) = run.endpoint.release()
+                    && random(2) == 0
+                {
+                    run.endpoint.supply(buffer);
+                }
+            }
+            assert_eq!(run.error, None);
+            assert!(run.messages == expected, "{role:?}, {seed}");
+        }
+    }
+}
+
+#[test]
 fn fragments_of_any_length_go_with_reads_that_end_with_others() {
     // What is read follows the length of the last one, and must not wait for it.
     let lens = [3, 4_000, 4_001, 130, 0, 125, 126, 2_000, 16_000, 40, 70_000, 1];
