@@ -20,8 +20,8 @@ const POOL: usize = 8;
 /// How many buffers for large messages a thread keeps.
 const ROOMS: usize = 2;
 
-/// How large they may be, in bytes.
-const MAX_ROOM: usize = 4 * 1024 * 1024;
+/// How large they may be, in bytes: for 4 MiB, and what aligns them.
+const MAX_ROOM: usize = 4 * 1024 * 1024 + 128;
 
 /// How much of the head of a handshake is read at once, in bytes.
 const HEAD: usize = 4 * 1024;
