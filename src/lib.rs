@@ -200,6 +200,8 @@ pub mod handshake;
 #[cfg(feature = "alloc")]
 mod hint;
 mod input;
+#[cfg(feature = "alloc")]
+mod line;
 mod message;
 #[cfg(doc)]
 pub mod performance;

@@ -261,3 +261,7 @@
 //! `benches/peers/run` measures decoding, encoding, compression, echo servers and idle connections
 //! beside eight other crates in one run, compares every output first, and draws the plots in the
 //! README.
+//!
+//! What is said of time here without a command was measured once, with the code before the change in
+//! turns: decoding and encoding by `benches/peers` with `--shapes`, or by a loop over an
+//! [`Endpoint`](crate::Endpoint) or a socket that is not in the project.

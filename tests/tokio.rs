@@ -402,6 +402,24 @@ async fn message_that_is_given_away_is_flushed() {
     }
 }
 
+/// Sends a message between two small ones, and drops that where the transport takes nothing more:
+/// what is left is queued. Whether it takes all at once is `ready`.
+async fn send_between(mut ws: WebSocket<Mock>, mock: &Mock, big: &[u8], split: bool, ready: bool) {
+    let task = Task::new();
+    if split {
+        let (_receiver, sender) = ws.split();
+        ends(sender.feed("a")).await.expect("open");
+        assert_eq!(task.poll(&mut Box::pin(sender.send(big))).is_ready(), ready);
+        mock.allow(1 << 21);
+        ends(sender.send("b")).await.expect("open");
+    } else {
+        ends(ws.feed("a")).await.expect("open");
+        assert_eq!(task.poll(&mut Box::pin(ws.send(big))).is_ready(), ready);
+        mock.allow(1 << 21);
+        ends(ws.send("b")).await.expect("open");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn large_message_is_sent_from_where_it_lies() {
     for big in [vec![7; 4096], vec![7; 100_000]] {
@@ -410,23 +428,7 @@ async fn large_message_is_sent_from_where_it_lies() {
         for ((step, room), split) in steps.into_iter().flat_map(|it| [(it, false), (it, true)]) {
             let mock = Mock::new([]);
             (mock.lock().step, mock.lock().room) = (step, room);
-            let mut ws = over(&mock);
-            let task = Task::new();
-            // Both are dropped where the transport takes nothing more: what is left is queued.
-            if split {
-                let (_receiver, sender) = ws.split();
-                ends(sender.feed("a")).await.expect("open");
-                let sent = task.poll(&mut Box::pin(sender.send(&big)));
-                assert_eq!(sent.is_ready(), room == usize::MAX);
-                mock.allow(1 << 20);
-                ends(sender.send("b")).await.expect("open");
-            } else {
-                ends(ws.feed("a")).await.expect("open");
-                let sent = task.poll(&mut Box::pin(ws.send(&big)));
-                assert_eq!(sent.is_ready(), room == usize::MAX);
-                mock.allow(1 << 20);
-                ends(ws.send("b")).await.expect("open");
-            }
+            send_between(over(&mock), &mock, &big, split, room == usize::MAX).await;
             assert!(mock.written() == all, "{step}, {room}");
         }
         // In one write, together with what was queued.
@@ -462,23 +464,8 @@ async fn large_message_of_a_client_is_sent_in_steps() {
         for split in [false, true] {
             let mock = Mock::new([]);
             (mock.lock().step, mock.lock().room) = (step, room);
-            let mut ws = WebSocket::new(mock.clone(), io::client(&Config::default()));
-            let task = Task::new();
-            // Both are dropped where the transport takes nothing more: what is left is queued.
-            if split {
-                let (_receiver, sender) = ws.split();
-                ends(sender.feed("a")).await.expect("open");
-                let sent = task.poll(&mut Box::pin(sender.send(&big)));
-                assert_eq!(sent.is_ready(), room == usize::MAX);
-                mock.allow(1 << 21);
-                ends(sender.send("b")).await.expect("open");
-            } else {
-                ends(ws.feed("a")).await.expect("open");
-                let sent = task.poll(&mut Box::pin(ws.send(&big)));
-                assert_eq!(sent.is_ready(), room == usize::MAX);
-                mock.allow(1 << 21);
-                ends(ws.send("b")).await.expect("open");
-            }
+            let ws = WebSocket::new(mock.clone(), io::client(&Config::default()));
+            send_between(ws, &mock, &big, split, room == usize::MAX).await;
             assert!(mock.written() == all, "{step}, {room}");
         }
     }

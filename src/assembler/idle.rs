@@ -4,9 +4,9 @@
 use alloc::vec::Vec;
 use core::mem;
 
-#[cfg(feature = "std")]
-use super::aligned;
 use super::{Assembler, Buffer};
+#[cfg(feature = "std")]
+use crate::line;
 
 impl Assembler {
     /// Gives a large buffer back that the messages since the last call had no use for. To be called
@@ -49,7 +49,7 @@ impl Assembler {
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
     #[cfg(feature = "std")]
     pub(crate) fn exchange(&mut self, other: Vec<u8>) -> Vec<u8> {
-        let start = aligned(&other, self.len());
+        let start = line::start(&other, self.len());
         let message = self.start()..self.end;
         let (other, is_in_it) = self.buffer.exchange(other, message, start);
         if is_in_it {

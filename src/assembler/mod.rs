@@ -23,6 +23,7 @@ use crate::error::ProtocolError;
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::frame::mask::{self, MaskKey};
+use crate::line::{self, LINE};
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{InvalidUtf8, Validator};
 
@@ -185,12 +186,11 @@ impl Assembler {
         }
     }
 
-    /// Has what is read behind the first piece of a large message go to a multiple of [`ALIGN`] in
-    /// memory: copies to odd places take longer. So does the check of a text that begins at one,
-    /// which it does not if the piece is as long as lines of the cache.
+    /// Has what is read behind the first piece of a large message go to a line of the cache. The
+    /// message begins at one too, if the piece is as long as lines are.
     fn align(&mut self, first: usize) {
         if first >= LARGE {
-            self.end = aligned(self.buffer.bytes(), first);
+            self.end = line::start(self.buffer.bytes(), first);
             self.start = u8::try_from(self.end).unwrap_or_default();
         }
     }
@@ -426,7 +426,7 @@ impl Assembler {
         // Grown only once the room has been used, so that it grows in steps and does not creep.
         if bytes.len() - self.end < remaining.min(LARGE) {
             // The next one may begin a line of the cache later.
-            let end = self.end + remaining.min(more(self.end).max(LARGE)) + ALIGN;
+            let end = self.end + remaining.min(more(self.end).max(LARGE)) + LINE;
             bytes.reserve_exact(end.saturating_sub(bytes.len()));
             bytes.resize(end, 0);
         }
@@ -491,13 +491,4 @@ fn reserve<T>(buffer: &mut Vec<T>, count: usize) {
 /// How much a buffer that is full of `len` bytes grows by.
 fn more(len: usize) -> usize {
     if len < DOUBLED { len } else { len / 2 }
-}
-
-/// How reads into a large message are aligned in memory, in bytes: as cache lines are.
-const ALIGN: usize = 64;
-
-/// Where a message begins in its buffer, so that what is read behind its first `len` bytes is
-/// aligned.
-fn aligned(buffer: &[u8], len: usize) -> usize {
-    buffer.as_ptr().addr().wrapping_add(len).wrapping_neg() % ALIGN
 }
