@@ -411,3 +411,53 @@ proptest! {
         prop_assert_eq!(pushed(&pieces).is_ok(), valid);
     }
 }
+
+/// Every sample at the end of ASCII that makes it as long as `len`, and at its front.
+fn short_texts(len: usize) -> impl Iterator<Item = Vec<u8>> {
+    let samples = SAMPLES.iter().filter(move |sample| sample.len() <= len);
+    samples.flat_map(move |&sample| {
+        let rest = vec![b'a'; len - sample.len()];
+        [[&rest[..], sample].concat(), [sample, &rest[..]].concat()]
+    })
+}
+
+#[test]
+fn short_text_is_judged_as_std_judges_it_wherever_it_lies() {
+    // R5.6-1: checked among what is in the buffer beside it, which must come out as it was.
+    let lens = (0..=66).filter(|len| len % 8 < 2 || *len > 61);
+    for (role, len) in lens.flat_map(|len| ROLES.map(|role| (role, len))) {
+        let other = vec![0xa5; len];
+        let before = frame(role, 0x82, &other);
+        let behind = frames(role, &[(0x81, "nächste".as_bytes()), (0x82, &other)]);
+        for text in short_texts(len) {
+            let valid = std::str::from_utf8(&text);
+            let (first, second) = text.split_at(len / 3);
+            for message in [
+                frame(role, 0x81, &text),
+                frames(role, &[(0x01, first), (0x80, second)]),
+                frames(role, &[(0x01, first), (0x89, b"?"), (0x80, second)]),
+            ] {
+                for (has_before, has_behind) in
+                    [(false, false), (false, true), (true, true), (true, false)]
+                {
+                    let before = if has_before { &before[..] } else { &[] };
+                    let behind = if has_behind { &behind[..] } else { &[] };
+                    let mut run = Run::new(endpoint(role));
+                    run.read(&[before, &message, behind].concat(), usize::MAX);
+                    let mut expected = Vec::new();
+                    if has_before {
+                        expected.push(Seen::Binary(other.clone()));
+                    }
+                    if let Ok(text) = valid {
+                        expected.push(Seen::text(text));
+                        if has_behind {
+                            expected.extend([Seen::text("nächste"), Seen::Binary(other.clone())]);
+                        }
+                    }
+                    assert_eq!(run.error.is_some(), valid.is_err(), "{role:?} {text:x?}");
+                    assert_eq!(run.messages, expected, "{role:?} {text:x?}");
+                }
+            }
+        }
+    }
+}

@@ -7,7 +7,6 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
-#[cfg(feature = "std")]
 use core::ops::Range;
 use core::{fmt, mem};
 
@@ -15,6 +14,8 @@ use ascii::{AsciiChar, AsciiStr, AsciiString};
 
 #[cfg(feature = "std")]
 use crate::copy::{self, copy};
+use crate::message::{Kind, Message};
+use crate::utf8::{self, InvalidUtf8};
 
 pub(crate) enum Buffer {
     /// Initialised bytes; what is behind the message is room for more of it.
@@ -108,6 +109,33 @@ impl Buffer {
         match self {
             Self::Bytes(_) => None,
             Self::Ascii(text) => Some(<&AsciiStr>::from(text.as_slice()).as_str()),
+        }
+    }
+
+    /// Lends the message that is there; text is checked, unless all that is there is known to be
+    /// ASCII.
+    pub(crate) fn message(
+        &self,
+        kind: Kind,
+        place: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        match self.text() {
+            Some(text) => Ok(Message::Text(text)),
+            None => Message::checked(kind, &self[place]),
+        }
+    }
+
+    /// As [`message`](Self::message), where nothing else is needed of the buffer.
+    pub(crate) fn only_message(
+        &mut self,
+        kind: Kind,
+        place: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        match (kind, self) {
+            (Kind::Text, Self::Bytes(bytes)) => {
+                utf8::validate_in(bytes, place, true).map(Message::Text)
+            }
+            (_, other) => other.message(kind, place),
         }
     }
 

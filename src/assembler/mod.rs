@@ -132,7 +132,7 @@ impl Assembler {
         connection: &mut Connection,
     ) -> Result<Option<Message<'_>>, ProtocolError> {
         let result = self.collect(&piece, false).and_then(|complete| match complete {
-            true => Ok(Some(self.message()?)),
+            true => Ok(Some(self.lend()?.0)),
             false => Ok(self.check().map(|()| None)?),
         });
         result.map_err(|error| connection.fail(error))
@@ -344,11 +344,6 @@ impl Assembler {
         }
     }
 
-    /// The buffer that the message is in, if it was shared.
-    pub(crate) fn shared(&self) -> Option<&Shared> {
-        self.shared.as_ref().filter(|_| self.state == State::Shared)
-    }
-
     /// Takes the shared buffer back, unless it is still being sent.
     fn reclaim(&mut self) {
         if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
@@ -361,28 +356,16 @@ impl Assembler {
         }
     }
 
-    /// The text of the message that the last piece completed, if it is known to be ASCII.
-    pub(crate) fn ascii(&self) -> Option<&str> {
-        self.lent().text()
-    }
-
-    /// The kind and the payload of the message, if the last piece completed it.
-    pub(crate) fn parts(&self) -> (Kind, &[u8]) {
-        (self.kind.unwrap_or(Kind::Binary), &self.lent()[self.start()..self.end])
-    }
-
-    /// The message, if the last piece completed it.
-    fn message(&self) -> Result<Message<'_>, InvalidUtf8> {
-        if let Some(text) = self.ascii() {
-            return Ok(Message::Text(text));
+    /// Lends the message that the last piece completed, and its buffer, if it was shared.
+    pub(crate) fn lend(&mut self) -> Result<(Message<'_>, Option<&Shared>), InvalidUtf8> {
+        let kind = self.kind.unwrap_or(Kind::Binary);
+        let place = self.start()..self.end;
+        match &self.shared {
+            Some(shared) if self.state == State::Shared => {
+                Ok((shared.message(kind, place)?, Some(shared)))
+            }
+            _ => Ok((self.buffer.only_message(kind, place)?, None)),
         }
-        let (kind, payload) = self.parts();
-        Message::checked(kind, payload)
-    }
-
-    /// Where a complete message is.
-    fn lent(&self) -> &Buffer {
-        self.shared().map_or(&self.buffer, |shared| &**shared)
     }
 
     /// Takes the complete message without a copy of a large one.
@@ -403,7 +386,7 @@ impl Assembler {
         };
         let owned = match taken {
             Some(owned) => owned,
-            None => self.message()?.into_owned(),
+            None => self.lend()?.0.into_owned(),
         };
         self.clear();
         Ok(owned)

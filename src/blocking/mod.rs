@@ -107,9 +107,8 @@ impl<S: Transport> WebSocket<S> {
         }
         let Reader { stream, incoming } = reader;
         match incoming.lend() {
-            Ok(message) => {
-                let out = Out::new(outgoing, incoming.shared());
-                Ok(Some(Received { message, out }))
+            Ok((message, shared)) => {
+                Ok(Some(Received { message, out: Out::new(outgoing, shared) }))
             }
             Err(error) => Err(stream.fail(outgoing, error)),
         }

@@ -154,7 +154,7 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
         }
         let Reader { stream, incoming } = reader;
         match incoming.lend() {
-            Ok(message) => Ok(Some(message)),
+            Ok((message, _)) => Ok(Some(message)),
             Err(error) => Err(stream.fail(shared, error)),
         }
     }

@@ -171,7 +171,7 @@ impl Endpoint {
     pub fn received(&mut self) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
         match incoming.lend() {
-            Ok(message) => Ok(Received { message, out: Out::new(outgoing, incoming.shared()) }),
+            Ok((message, shared)) => Ok(Received { message, out: Out::new(outgoing, shared) }),
             Err(error) => Err(outgoing.fail(error)),
         }
     }

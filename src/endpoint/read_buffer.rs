@@ -11,6 +11,8 @@ use super::{to_u32, to_usize};
 use crate::copy::{self, copy};
 use crate::frame::Header;
 use crate::line::{self, LINE};
+use crate::message::{Kind, Message};
+use crate::utf8::{self, InvalidUtf8};
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
 /// small reads cost next to nothing then, and it is lent from where it lies.
@@ -64,11 +66,26 @@ impl ReadBuffer {
         &self.bytes[self.unread.clone()]
     }
 
-    /// The message that was taken last; `left` is how many bytes of its frames lie behind it.
+    /// Where the message is that was taken last; `left` is how many bytes of its frames lie behind
+    /// it.
     #[inline]
-    pub(super) fn last_taken(&self, left: usize) -> &[u8] {
+    pub(super) fn last_taken(&self, left: usize) -> Range<usize> {
         let end = self.unread.start - left;
-        &self.bytes[end - to_usize(self.taken)..end]
+        end - to_usize(self.taken)..end
+    }
+
+    /// Lends a message that has been taken. Nothing before it is needed any more.
+    #[inline(always)] // What a call gives goes through memory.
+    pub(super) fn lend(
+        &mut self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        let last = self.unread.is_empty();
+        match kind {
+            Kind::Text => utf8::validate_in(&mut self.bytes, payload, last).map(Message::Text),
+            Kind::Binary => Ok(Message::Binary(&self.bytes[payload])),
+        }
     }
 
     /// Whether a frame waits for its end.

@@ -110,8 +110,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             return Ok(None);
         }
         match self.incoming.lend() {
-            Ok(message) => {
-                let out = Out::new(&mut self.half.outgoing, self.incoming.shared());
+            Ok((message, shared)) => {
+                let out = Out::new(&mut self.half.outgoing, shared);
                 Ok(Some(Received { message, out }))
             }
             Err(error) => Err(self.half.fail(error).await),

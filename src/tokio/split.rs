@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
             return Ok(None);
         }
         match incoming.lend() {
-            Ok(message) => Ok(Some(message)),
+            Ok((message, _)) => Ok(Some(message)),
             Err(error) => Err(shared.fail(error).await),
         }
     }

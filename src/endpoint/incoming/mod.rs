@@ -389,38 +389,28 @@ impl Incoming {
         }
     }
 
-    /// The buffer of that message, if it can be sent back from there.
-    #[inline]
-    pub(crate) fn shared(&self) -> Option<&Shared> {
-        match self.found {
-            Found::Assembled => self.assembler.shared(),
-            Found::InReadBuffer(_) | Found::Joined { .. } | Found::Nothing => None,
-        }
-    }
-
-    /// Lends the message that [`poll`](Self::poll) found; an empty one if there is none.
+    /// Lends the message that [`poll`](Self::poll) found, and its buffer, if it can be sent back
+    /// from there; an empty one if there is none.
     #[inline(always)] // What a call gives goes through memory.
-    pub(crate) fn lend(&self) -> Result<Message<'_>, InvalidUtf8> {
-        let (kind, payload) = match self.found {
-            Found::InReadBuffer(kind) => (kind, self.read.last_taken(0)),
-            Found::Joined { kind, left } => (kind, self.read.last_taken(left.into())),
-            Found::Assembled => match self.assembler.ascii() {
-                Some(text) => return Ok(Message::Text(text)),
-                None => self.assembler.parts(),
-            },
-            Found::Nothing => (Kind::Binary, &[][..]),
+    pub(crate) fn lend(&mut self) -> Result<(Message<'_>, Option<&Shared>), InvalidUtf8> {
+        let (kind, left) = match self.found {
+            Found::InReadBuffer(kind) => (kind, 0),
+            Found::Joined { kind, left } => (kind, usize::from(left)),
+            Found::Assembled => return self.assembler.lend(),
+            Found::Nothing => return Ok((Message::Binary(&[]), None)),
         };
-        Message::checked(kind, payload)
+        let payload = self.read.last_taken(left);
+        Ok((self.read.lend(kind, payload)?, None))
     }
 
     /// Lends what [`poll_whole`](Self::poll_whole) has found.
     #[inline(always)]
     pub(crate) fn lend_whole(
-        &self,
+        &mut self,
         kind: Kind,
         payload: Range<usize>,
     ) -> Result<Message<'_>, InvalidUtf8> {
-        Message::checked(kind, &self.read.bytes[payload])
+        self.read.lend(kind, payload)
     }
 
     /// Gives the message that [`lend`](Self::lend) would lend; a large one is not copied.
@@ -429,7 +419,7 @@ impl Incoming {
         if let Found::Assembled = self.found {
             return self.take_assembled();
         }
-        let owned = self.lend()?.make_owned();
+        let owned = self.lend()?.0.make_owned();
         self.found = Found::Nothing;
         Ok(owned)
     }

@@ -1,8 +1,12 @@
 //! UTF-8 validation of text that arrives in pieces (RFC 6455 §5.6, §8.1).
 
-use core::fmt;
+mod short;
 
-use ascii::AsciiStr;
+use core::fmt;
+#[cfg(feature = "alloc")]
+use core::ops::Range;
+
+use self::short::BLOCK;
 
 /// Bytes that are not UTF-8, or text that ends inside a character (RFC 6455 §8.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,59 +31,30 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     if bytes.is_empty() {
         return Ok("");
     }
-    if bytes.len() < SHORT
-        && let Some(text) = short_ascii(bytes)
+    if bytes.len() < BLOCK
+        && let Some(text) = short::ascii(bytes)
     {
         return Ok(text);
     }
     simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
-/// What is shorter, `simdutf8` leaves to the standard library, which looks at each byte of what is
-/// not aligned.
-const SHORT: usize = 64;
-
-/// Short text, if it is ASCII as most of it is. A call, so that its callers stay short.
-#[inline(never)]
-fn short_ascii(bytes: &[u8]) -> Option<&str> {
-    // `AsciiStr` takes its time to say where the other characters begin.
-    if !is_ascii(bytes) {
-        return None;
+/// As [`validate`], of text in a buffer of which nothing else is needed that lies before it, nor,
+/// if it is the `last` there, behind it: short text is checked faster so.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn validate_in(
+    buffer: &mut [u8],
+    text: Range<usize>,
+    last: bool,
+) -> Result<&str, InvalidUtf8> {
+    if text.is_empty() {
+        return Ok("");
     }
-    AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
-}
-
-/// Whether text that is shorter than [`SHORT`] is ASCII: by its first and its last bytes, which
-/// overlap.
-#[inline]
-fn is_ascii(bytes: &[u8]) -> bool {
-    let bits = if let Some([first, last]) = ends::<32>(bytes) {
-        words(first) | words(last)
-    } else if let Some([first, last]) = ends::<16>(bytes) {
-        words(first) | words(last)
-    } else if let Some([first, last]) = ends::<8>(bytes) {
-        words(first) | words(last)
-    } else if let Some([first, last]) = ends::<4>(bytes) {
-        u64::from(u32::from_ne_bytes(*first) | u32::from_ne_bytes(*last))
-    } else if let [first, .., last] = bytes {
-        u64::from(first | bytes[1] | last)
-    } else {
-        bytes.first().map_or(0, |&byte| u64::from(byte))
-    };
-    bits & 0x8080_8080_8080_8080 == 0
-}
-
-/// The first and the last bytes, if there are so many.
-#[inline]
-fn ends<const N: usize>(bytes: &[u8]) -> Option<[&[u8; N]; 2]> {
-    Some([bytes.first_chunk()?, bytes.last_chunk()?])
-}
-
-/// All bits that are set in words of 8 bytes.
-#[inline]
-fn words<const N: usize>(bytes: &[u8; N]) -> u64 {
-    let (words, _) = bytes.as_chunks();
-    words.iter().fold(0, |bits, &word| bits | u64::from_ne_bytes(word))
+    if text.len() < BLOCK {
+        return short::validate_in(buffer, text, last);
+    }
+    simdutf8::basic::from_utf8(&buffer[text]).map_err(|_| InvalidUtf8)
 }
 
 /// Checks text piece by piece; a character may be split over pieces at any byte.
@@ -126,6 +101,9 @@ impl Validator {
                 // Four bytes are a character or an error, so `have` stays within `pending`.
                 Err(_) => self.pending.copy_from_slice(&character[..3]),
             }
+        }
+        if bytes.len() < BLOCK && short::is_valid(bytes) {
+            return Ok(());
         }
         let Err(error) = simdutf8::compat::from_utf8(bytes) else { return Ok(()) };
         if error.error_len().is_some() {
