@@ -140,7 +140,10 @@ impl Client {
         }
         loop {
             let written = self.write(server)?;
-            if !self.read(server)? {
+            let more = self.read(server)?;
+            // What was read before may have been answered although the socket has nothing more; and
+            // nothing says again that the socket takes something.
+            if !more && !(written && self.has_output()) {
                 return Ok(());
             }
             if !written && self.is_congested() {
@@ -160,6 +163,13 @@ impl Client {
             // A failure is in the endpoint, with its Close frame.
             Stage::Open(endpoint) => drop(endpoint.handle_timeout(server.start.elapsed())),
             Stage::Refusing { .. } => {}
+        }
+    }
+
+    fn has_output(&self) -> bool {
+        match &self.stage {
+            Stage::Open(endpoint) => endpoint.queued() > 0,
+            Stage::Opening { .. } | Stage::Refusing { .. } => !self.answer.is_empty(),
         }
     }
 

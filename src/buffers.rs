@@ -56,6 +56,7 @@ pub(crate) fn lend_to_read(incoming: &mut Incoming, outgoing: &mut Outgoing) {
 }
 
 fn lend_incoming(incoming: &mut Incoming, outgoing: &mut Outgoing) {
+    incoming.forget();
     with_buffers(|buffers| {
         if incoming.wants_room(outgoing)
             && let Some(room) = buffers.rooms.pop()

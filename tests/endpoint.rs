@@ -1427,3 +1427,68 @@ fn input_that_is_pushed_behind_a_begun_large_frame_comes_before_what_is_read_lat
         assert!(run.messages == [Seen::binary(&payload)], "{role:?}");
     }
 }
+
+#[test]
+fn taking_an_endpoint_apart_while_a_message_is_lent_gives_what_is_behind_it() {
+    for role in ROLES {
+        // In the read buffer, in the assembler's, and shared with the queue.
+        let fragments = frames(role, &[(0x02, &[7; 5_000]), (0x80, b"end")]);
+        for message in [frame(role, 0x81, b"hi"), fragments, frame(role, 0x82, &[7; 100_000])] {
+            let behind = frame(role, 0x81, b"behind");
+            let wire = [&message[..], &behind].concat();
+            let (mut endpoint, mut rest) = (endpoint(role), &wire[..]);
+            loop {
+                read_some(&mut endpoint, &mut rest, usize::MAX);
+                if endpoint.poll().unwrap() == Status::Message {
+                    break;
+                }
+            }
+            let (_, unread, _) = endpoint.into_parts();
+            assert_eq!([&unread[..], rest].concat(), behind, "{role:?}");
+        }
+    }
+}
+
+#[test]
+fn a_buffer_that_is_lent_does_not_replace_a_message() {
+    for role in ROLES {
+        let fragments = frames(role, &[(0x01, b"hel"), (0x80, b"lo")]);
+        for message in [frame(role, 0x81, b"hello"), fragments] {
+            let mut endpoint = endpoint(role);
+            endpoint.push_input(&message);
+            assert_eq!(endpoint.poll().unwrap(), Status::Message);
+            endpoint.supply(vec![0; 16_896]);
+            assert_eq!(endpoint.received().unwrap().message.as_text(), Some("hello"));
+            assert_eq!(endpoint.poll().unwrap(), Status::NeedRead);
+            endpoint.supply(vec![0; 16_896]);
+            assert_eq!(endpoint.read_buf().len(), 16_896);
+        }
+    }
+}
+
+#[test]
+fn what_is_queued_outlives_the_end_of_what_the_peer_sends() {
+    // R5.5.1-8: a peer that shuts its sending side down behind its Close waits for the answer.
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        endpoint.poll_timeout(Duration::from_secs(1));
+        endpoint.send("bye").unwrap();
+        put(&mut endpoint, &frame(role, 0x88, &[3, 232]));
+        assert_eq!(endpoint.poll().unwrap(), Status::Closed);
+        endpoint.receive_eof().unwrap();
+        // Woken for something else.
+        endpoint.handle_timeout(Duration::from_secs(2)).unwrap();
+        let sent = parse(&drain(&mut endpoint));
+        assert_eq!(sent.iter().map(|frame| frame.b0).collect::<Vec<_>>(), [0x81, 0x88], "{role:?}");
+
+        // But not the write timeout.
+        let mut endpoint = endpoint_with(role, &Config::default());
+        endpoint.send("bye").unwrap();
+        put(&mut endpoint, &frame(role, 0x88, &[3, 232]));
+        assert_eq!(endpoint.poll().unwrap(), Status::Closed);
+        endpoint.receive_eof().unwrap();
+        let deadline = endpoint.poll_timeout(Duration::from_secs(1)).unwrap();
+        endpoint.handle_timeout(deadline).unwrap_err();
+        assert_eq!(endpoint.queued(), 0);
+    }
+}

@@ -547,7 +547,10 @@ fn large_texts_in_fragments_share_one_buffer_and_are_taken_over_without_a_copy()
 fn a_large_message_and_a_part_of_it_are_sent_back_without_a_copy() {
     // A client masks what it sends, and so copies it.
     for role in ROLES {
-        let (mut endpoint, mut written) = (endpoint(role), Vec::with_capacity(3 << 20));
+        let mut config = endpoint::Config::default();
+        config.high_watermark = 1 << 20;
+        let (mut endpoint, mut written) =
+            (endpoint_with(role, &config), Vec::with_capacity(3 << 20));
         let wire = frame(role, 0x82, &vec![7; 1 << 20]);
         let mut round = || {
             let mut rest = &wire[..];
@@ -555,13 +558,13 @@ fn a_large_message_and_a_part_of_it_are_sent_back_without_a_copy() {
             while !rest.is_empty() {
                 read_some(&mut endpoint, &mut rest, usize::MAX);
                 while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
-                    out.feed(&message.as_bytes()[9..99_999]).unwrap();
+                    out.feed(&message.as_bytes()[9..900_009]).unwrap();
                     out.feed(message).unwrap();
                 }
                 endpoint.chunks().for_each(|chunk| written.extend_from_slice(chunk));
                 endpoint.advance_write(endpoint.queued());
             }
-            let lens = [1 << 20, 99_990].map(|len| endpoint_frame_len(role, len));
+            let lens = [1 << 20, 900_000].map(|len| endpoint_frame_len(role, len));
             assert_eq!(written.len(), lens.iter().sum());
         };
         round();
@@ -570,6 +573,26 @@ fn a_large_message_and_a_part_of_it_are_sent_back_without_a_copy() {
         // Nor is there a new buffer: what was written is the next one.
         assert_eq!(counts().requested < 2_000, role == Role::Server, "{:?}", counts());
     }
+}
+
+#[test]
+fn a_small_part_of_a_large_message_does_not_keep_all_of_it() {
+    // The queue counts what is to be written, and so has to hold no more than about that.
+    let (mut endpoint, role) = (endpoint(Role::Server), Role::Server);
+    let wire = frame(role, 0x82, &vec![7; 1 << 20]);
+    reset();
+    while !endpoint.is_full() {
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                out.feed(&message.as_bytes()[..4_096]).unwrap();
+            }
+        }
+    }
+    endpoint.read_buf();
+    endpoint.release();
+    assert!(counts().live < 3 * signed(endpoint.queued()), "{:?}", counts());
 }
 
 fn endpoint_frame_len(role: Role, payload: usize) -> usize {

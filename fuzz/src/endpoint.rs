@@ -255,6 +255,8 @@ impl Pair<'_> {
         if count > 0 {
             self.endpoint.advance_write(count);
             self.model.advance(count);
+            // What found no room before.
+            let _ = self.model.transmit();
         }
     }
 
@@ -568,8 +570,9 @@ impl Model {
             // What follows is not modelled: a connection cannot be told of it from outside.
             return Err(TimeoutError::Write);
         }
+        let was_over = self.connection.is_over();
         let result = self.connection.handle_timeout(now);
-        self.abandoned |= self.connection.is_over();
+        self.abandoned |= self.connection.is_over() && !was_over;
         self.discard();
         result
     }

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Assembler, Buffer};
+use super::{Assembler, Buffer, State};
 #[cfg(feature = "std")]
 use crate::line;
 
@@ -69,9 +69,12 @@ impl Assembler {
         mem::take(self.buffer.bytes())
     }
 
-    /// Gives the buffer back unless a message is in it.
+    /// Frees the buffer of messages in several pieces, unless one is under way, and what
+    /// decompression does not have to remember. For who waits: the next such message makes another.
+    ///
+    /// Ends the life of the message that was lent, so call it when there is nothing more to read.
     #[inline]
-    pub(crate) fn release(&mut self) {
+    pub fn release(&mut self) {
         if self.has_buffer() {
             self.release_buffer();
         }
@@ -82,6 +85,9 @@ impl Assembler {
     }
 
     fn release_buffer(&mut self) {
+        if self.state != State::UnderWay {
+            self.clear();
+        }
         if self.end == 0 {
             self.drop_buffer();
         }

@@ -51,7 +51,7 @@ pub use transport::{Plain, Transport};
 /// [`Transport`] so. Over a [`Plain`] stream a deadline is noticed only when a read returns.
 ///
 /// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says to
-/// call again, and nothing is lost.
+/// call again, and nothing is lost. A deadline is noticed by the next call then.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     reader: Reader<S>,
@@ -79,9 +79,10 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Protocol`], [`Error::Timeout`], [`Error::Unclean`] or [`Error::Io`], and again on
-    /// each later call. The Close frame that belongs to the first has been written by then, and
-    /// the stream is shut down.
+    /// [`Error::Protocol`], [`Error::Timeout`] or [`Error::Unclean`], and again on each later call.
+    /// The Close frame that belongs to the first has been written by then, and the stream is shut
+    /// down. [`Error::Io`], and [`Error::Unclean`] on later calls; but after `WouldBlock` the
+    /// connection goes on.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     #[inline(always)] // What a call gives goes through memory.
     pub fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
@@ -159,6 +160,7 @@ impl<S: Transport> WebSocket<S> {
                 0
             })
         })?;
+        outgoing.note_unflushed();
         match result {
             Ok(()) => {}
             Err(Error::Timeout(error)) => return Err(outgoing.give_up(error).into()),

@@ -38,21 +38,35 @@ impl<S: Transport> Side<S> for Sending {
 
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
-        while self.queued() > 0 {
-            match stream.write_once(self.chunks(), self.write_timeout()) {
-                Ok(count) => self.advance(count),
+        loop {
+            let timeout = self.write_timeout();
+            let done = if self.queued() > 0 {
+                let written = stream.write_once(self.chunks(), timeout);
+                written.map(|count| {
+                    self.advance(count);
+                    self.note_unflushed();
+                })
+            } else if self.is_unflushed() {
+                stream.flush_once(timeout).map(|flushed| {
+                    if flushed {
+                        self.note_flushed();
+                    }
+                })
+            } else {
+                return Ok(());
+            };
+            match done {
+                Ok(()) => {}
                 Err(Error::Timeout(error)) => return Err(self.give_up(error).into()),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    // A stream that does not block keeps no time itself.
+                    if is_wait(&error) {
+                        self.handle_write_timeout(stream.start.elapsed())?;
+                    }
+                    return Err(error);
+                }
             }
         }
-        while stream.unflushed {
-            match stream.io.flush() {
-                Ok(()) => stream.unflushed = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
     }
 }
 
@@ -61,12 +75,10 @@ impl<S: Transport> Side<S> for Sending {
 pub(super) struct Stream<S> {
     pub(super) io: S,
     /// The point that the protocol's times count from.
-    start: Instant,
+    pub(super) start: Instant,
     /// Whether reads end by themselves when a deadline comes.
     can_wait: bool,
     read_timeout: Option<Duration>,
-    /// Whether something was written that the stream has not been told to flush.
-    unflushed: bool,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
 }
@@ -85,17 +97,34 @@ impl<S: Transport> Stream<S> {
         chunks: impl Iterator<Item = &'c [u8]>,
         timeout: Option<Duration>,
     ) -> Result<usize, Error> {
+        let written = self.timed(timeout, |io| {
+            with_slices(chunks, |slices| match slices {
+                [slice] => io.write(slice),
+                slices => io.write_vectored(slices),
+            })
+        });
+        match written? {
+            Some(0) => Err(io::Error::from(ErrorKind::WriteZero).into()),
+            count => Ok(count.unwrap_or(0)),
+        }
+    }
+
+    /// Flushes the stream; not if it was interrupted. A timeout as of a write.
+    fn flush_once(&mut self, timeout: Option<Duration>) -> Result<bool, Error> {
+        Ok(self.timed(timeout, S::flush)?.is_some())
+    }
+
+    /// Does something that may wait for the peer to take something; `None` if it was interrupted.
+    fn timed<T>(
+        &mut self,
+        timeout: Option<Duration>,
+        act: impl FnOnce(&mut S) -> io::Result<T>,
+    ) -> Result<Option<T>, Error> {
         // Where a write waits for ever nobody asks how long it took.
         let begun = timeout.filter(|_| self.can_wait).map(|_| Instant::now());
-        let written = with_slices(chunks, |slices| match slices {
-            [slice] => self.io.write(slice),
-            slices => self.io.write_vectored(slices),
-        });
-        self.unflushed = true;
-        match written {
-            Ok(0) => Err(io::Error::from(ErrorKind::WriteZero).into()),
-            Ok(count) => Ok(count),
-            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+        match act(&mut self.io) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
             Err(error) if begun.is_some_and(|begun| has_waited(&error, begun, timeout)) => {
                 Err(TimeoutError::Write.into())
             }
@@ -109,8 +138,7 @@ impl<S: Transport> Reader<S> {
         io.set_write_timeout(outgoing.write_timeout())?;
         let can_wait = io.set_read_timeout(None)?;
         let start = Instant::now();
-        let stream =
-            Stream { io, start, can_wait, read_timeout: None, unflushed: false, shut: false };
+        let stream = Stream { io, start, can_wait, read_timeout: None, shut: false };
         Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
@@ -137,8 +165,12 @@ impl<S: Transport> Reader<S> {
                 }
             }
             match side.write(stream) {
-                Err(error) if is_wait(&error) || matches!(error, Error::Send(_)) => {
-                    return Err(error);
+                Err(error @ Error::Send(_)) => return Err(error),
+                // The stream does not block: there may be something to read all the same.
+                Err(error) if is_wait(&error) => {
+                    if congested && !stream.end_of_close(side) {
+                        return Err(error);
+                    }
                 }
                 // The peer may have said why before it stopped reading: read on to the end.
                 Err(_) => side.with(Outgoing::abandon),
@@ -147,7 +179,9 @@ impl<S: Transport> Reader<S> {
             if congested {
                 continue;
             }
-            // The read may wait for long: first see whether what came of a text is UTF-8.
+            // The read may wait for long: first see whether what came of a text is UTF-8. Not where
+            // more of a frame is likely to be there.
+            filled = filled && side.with(|outgoing| incoming.is_within_frame(outgoing));
             if !filled && side.with(|outgoing| !incoming.pause(outgoing)) {
                 continue;
             }
@@ -167,7 +201,7 @@ impl<S: Transport> Reader<S> {
                     incoming.advance_read(count);
                 }
                 // A deadline: what it did comes out of the connection.
-                Ok(None) => {}
+                Ok(None) => filled = false,
                 Err(error) if is_wait(&error) => {
                     side.with(|outgoing| take_buffers(incoming, outgoing));
                     return Err(error);
@@ -201,18 +235,37 @@ impl<S: Transport> Stream<S> {
         let left = deadline.map(|at| at.saturating_sub(now));
         let timeout = left.map_or(D::TICK, |left| Some(D::TICK.map_or(left, |it| it.min(left))));
         let read = match left {
-            Some(Duration::ZERO) if !self.can_wait => None,
-            _ => self.read(buffer, timeout)?,
+            Some(Duration::ZERO) if !self.can_wait => Ok(None),
+            _ => self.read(buffer, timeout),
         };
-        // A peer that goes on sending does not put off the end of a close.
+        let now = self.start.elapsed();
+        let judges = match &read {
+            // A peer that goes on sending does not put off the end of a close.
+            Ok(Some(_)) => side.with(|outgoing| !outgoing.connection.is_open()),
+            Ok(None) => true,
+            Err(error) => is_wait(error),
+        };
+        if judges {
+            // A failure is in the connection, and comes out of it.
+            let _ = side.with(|outgoing| outgoing.handle_timeout(now));
+        }
+        match read {
+            // A stream that does not block, and a deadline that has passed all the same.
+            Err(error) if is_wait(&error) && deadline.is_some_and(|at| at <= now) => Ok(None),
+            read => read,
+        }
+    }
+
+    /// Ends a close that has taken too long; whether it has. To be asked where nothing is read:
+    /// other deadlines could be met by what is not.
+    fn end_of_close<D: Side<S>>(&mut self, side: &mut D) -> bool {
         let now = self.start.elapsed();
         side.with(|outgoing| {
-            if read.is_none() || !outgoing.connection.is_open() {
-                // A failure is in the connection, and comes out of it.
+            if !outgoing.connection.is_open() {
                 let _ = outgoing.handle_timeout(now);
             }
-        });
-        Ok(read)
+            outgoing.connection.is_over()
+        })
     }
 
     /// Reads until there is something (0 is the end), or `timeout` has passed (`None`).
@@ -258,12 +311,19 @@ impl<S: Transport> Stream<S> {
     /// otherwise destroy the Close frame on its way.
     pub(super) fn end(&mut self, side: &mut impl Side<S>) -> Result<(), Error> {
         loop {
-            match side.write(self) {
-                Err(error) if is_wait(&error) => return Err(error),
-                Err(_) => side.with(Outgoing::abandon),
-                Ok(()) => {}
-            }
+            let unwritten = match side.write(self) {
+                // The stream does not block.
+                Err(error) if is_wait(&error) => Some(error),
+                Err(_) => {
+                    side.with(Outgoing::abandon);
+                    None
+                }
+                Ok(()) => None,
+            };
             let over = side.with(|outgoing| outgoing.connection.is_over());
+            if over && let Some(error) = unwritten {
+                return Err(error);
+            }
             let close = side.with(|outgoing| outgoing.should_close_transport());
             if !self.shut && (over || close) {
                 // A stream that is gone already need not be ended.
@@ -294,7 +354,7 @@ pub(super) fn is_wait(error: &Error) -> bool {
 }
 
 /// Whether a stream has waited for its timeout, and not said at once that it would block.
-fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
+pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
     would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
 }
 

@@ -8,8 +8,9 @@ use alloc::sync::Arc;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::time::Instant;
 
-use super::reader::{Reader, Side, Stream, would_block};
+use super::reader::{Reader, Side, Stream, has_waited, is_wait, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{ended, lock};
 use crate::buffers::Sending;
@@ -43,7 +44,7 @@ impl<W: Transport> Shared<W> {
     /// The writing handle, if there is something to write and nobody else does.
     fn try_writer(&self) -> Option<MutexGuard<'_, W>> {
         let outgoing = lock(&self.outgoing);
-        if outgoing.queued() == 0 && !outgoing.connection.wants_transmit() {
+        if !outgoing.has_unwritten() && !outgoing.connection.wants_transmit() {
             return None;
         }
         drop(outgoing);
@@ -56,38 +57,46 @@ impl<W: Transport> Shared<W> {
     }
 
     fn drain(&self, writer: &mut W) -> Result<(), Error> {
-        let mut written = false;
         loop {
-            let chunk = {
+            let (chunk, timeout) = {
                 let mut outgoing = lock(&self.outgoing);
                 outgoing.transmit()?;
-                outgoing.first_chunk()
+                let chunk = outgoing.first_chunk();
+                if chunk.is_none() && !outgoing.is_unflushed() {
+                    return Ok(());
+                }
+                (chunk, outgoing.write_timeout())
             };
+            let begun = timeout.map(|_| Instant::now());
             let step = match &chunk {
                 Some(chunk) => writer.write(chunk),
-                None if written => writer.flush().map(|()| 0),
-                None => return Ok(()),
+                None => writer.flush().map(|()| 0),
             };
+            let mut outgoing = lock(&self.outgoing);
             match step {
-                Ok(count) if chunk.is_some() && count > 0 => lock(&self.outgoing).advance(count),
-                Ok(_) if chunk.is_none() => return Ok(()),
-                Ok(_) => return Err(self.break_off(ErrorKind::WriteZero.into())),
+                Ok(0) if chunk.is_some() => {
+                    // Part of a frame may be out: nothing can be written after it.
+                    outgoing.abandon();
+                    return Err(io::Error::from(ErrorKind::WriteZero).into());
+                }
+                Ok(count) if chunk.is_some() => {
+                    outgoing.advance(count);
+                    outgoing.note_unflushed();
+                }
+                Ok(_) => outgoing.note_flushed(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.break_off(error)),
+                Err(error) if begun.is_some_and(|begun| has_waited(&error, begun, timeout)) => {
+                    // The handle has the write timeout: nothing was taken for that long.
+                    return Err(outgoing.give_up(TimeoutError::Write).into());
+                }
+                // The handle does not block: what is queued waits.
+                Err(error) if would_block(&error) => return Err(error.into()),
+                Err(error) => {
+                    outgoing.abandon();
+                    return Err(error.into());
+                }
             }
-            written = true;
         }
-    }
-
-    /// Part of a frame may be out: nothing can be written after it.
-    fn break_off(&self, error: io::Error) -> Error {
-        let mut outgoing = lock(&self.outgoing);
-        if would_block(&error) {
-            // The handle has the write timeout: nothing was taken for that long.
-            return outgoing.give_up(TimeoutError::Write).into();
-        }
-        outgoing.abandon();
-        error.into()
     }
 }
 
@@ -101,9 +110,15 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     }
 
     /// Does not wait for a sender that is writing: the peer may have to be read from first.
-    fn write(&mut self, _: &mut Stream<S>) -> Result<(), Error> {
+    fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
-            self.drain(&mut writer)?;
+            if let Err(error) = self.drain(&mut writer) {
+                if is_wait(&error) {
+                    // A handle that does not block keeps no time itself.
+                    lock(&self.outgoing).handle_write_timeout(stream.start.elapsed())?;
+                }
+                return Err(error);
+            }
         }
         Ok(())
     }

@@ -303,12 +303,16 @@ impl Connection {
     }
 
     /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
-    /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards.
+    /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards. Once
+    /// nothing is left to wait for ([`is_over`](Self::is_over)) it does nothing.
     ///
     /// # Errors
     ///
     /// [`TimeoutError`]: the connection has failed, and its Close frame is queued.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
+        if self.is_over() {
+            return Ok(());
+        }
         match self.timers.handle(now) {
             Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {

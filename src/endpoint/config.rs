@@ -22,7 +22,8 @@ pub struct Config {
     /// 64 KiB by default.
     pub low_watermark: usize,
     /// How long queued output may wait without a byte being written, before the peer is taken for
-    /// one that does not read; 30 seconds by default, zero is off.
+    /// one that does not read; 30 seconds by default, zero is off. A transport that keeps what it
+    /// is given has as long to pass it on when an adapter flushes it.
     pub write_timeout: Option<Duration>,
     /// permessage-deflate (RFC 7692): the adapters offer it, and accept it, if there are settings
     /// for it; none by default.

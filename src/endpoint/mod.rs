@@ -146,8 +146,8 @@ impl Endpoint {
     /// Replies to control frames go into the output queue on the way. The message found is
     /// forgotten by the next call of this or of [`read_buf`](Self::read_buf).
     ///
-    /// Text is checked when its message is complete, or anything else than the next fragment comes:
-    /// checking it while it comes would mean to check it twice. To fail the connection at the first
+    /// Text is checked when its message is lent or taken, or anything else than the next fragment
+    /// comes: checking it while it comes would mean to check it twice. To fail the connection at the first
     /// bad byte although the rest of the message is not there (RFC 6455 §8.1), call
     /// [`release`](Self::release) when a read would block.
     ///
@@ -161,8 +161,8 @@ impl Endpoint {
 
     /// Lends the message that [`poll`](Self::poll) found.
     ///
-    /// Text that came in one piece is checked here and not in `poll`, so that it is checked once.
-    /// Without a message from `poll`, an empty one.
+    /// Text is checked here and not in `poll`, so that it is checked once, unless it came
+    /// compressed. Without a message from `poll`, an empty one.
     ///
     /// # Errors
     ///
@@ -373,7 +373,8 @@ impl Endpoint {
         self.outgoing.chunks()
     }
 
-    /// Says how many bytes of the output were written.
+    /// Says how many bytes of the output were written. What the protocol has to send and found no
+    /// room in the queue is queued then, so write until nothing is [queued](Self::queued).
     #[inline]
     pub fn advance_write(&mut self, count: usize) {
         self.outgoing.advance(count);
@@ -403,7 +404,7 @@ impl Endpoint {
     /// The read buffer stays while the beginning of a message waits in it, unless that is less than
     /// a sixteenth of it: so little waits in an allocation of its own size, until a buffer is
     /// lent again. The buffer may be longer than the one that was lent: a frame that did not
-    /// fit has grown it, to 64 KiB and a header at most.
+    /// fit has grown it, to 64 KiB and 80 bytes at most, or the configured size if that is more.
     ///
     /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection
     /// has failed and its Close frame is queued: [`poll`](Self::poll) then gives the error,
@@ -417,7 +418,8 @@ impl Endpoint {
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
-    /// and grown to the configured size if it is shorter. Ignored if there is one with room.
+    /// and grown to the configured size if it is shorter. Ignored if there is one with room, or one
+    /// in which the message lies that was found last.
     pub fn supply(&mut self, buffer: Vec<u8>) {
         self.incoming.supply(buffer, false);
     }

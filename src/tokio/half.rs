@@ -39,8 +39,6 @@ pub(super) struct Half<S> {
     /// The point that the protocol's times count from.
     pub(super) start: Instant,
     sleep: Option<Pin<Box<Sleep>>>,
-    /// Whether something was written that the transport has not been told to flush.
-    pub(super) unflushed: bool,
     /// Whether the sending side of the transport has been shut down.
     shut: bool,
     /// Until when a connection that is over may still write.
@@ -74,7 +72,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             outgoing: Sending::new(outgoing),
             start: Instant::now(),
             sleep: None,
-            unflushed: false,
             shut: false,
             last_words_by: None,
             reader: None,
@@ -82,23 +79,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         }
     }
 
-    /// Whether the transport has yet to take something.
-    #[inline]
-    pub(super) fn has_unwritten(&self) -> bool {
-        self.unflushed || self.outgoing.queued() > 0
-    }
-
     /// Whether what is pending waits for the transport to take something, or to be shut down.
     pub(super) fn waits_to_write(&self) -> bool {
         let outgoing = &self.outgoing;
-        self.has_unwritten()
+        outgoing.has_unwritten()
             || (!self.shut && (outgoing.connection.is_over() || outgoing.should_close_transport()))
     }
 
     /// Whether there is anything to write, or to queue for it.
     #[inline]
     fn has_output(&self) -> bool {
-        self.has_unwritten() || self.outgoing.connection.wants_transmit()
+        self.outgoing.has_unwritten() || self.outgoing.connection.wants_transmit()
     }
 
     /// Whether there is an earlier deadline than the one that is waited for.
@@ -337,11 +328,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 count => self.outgoing.advance(count),
             }
-            self.unflushed = true;
+            self.outgoing.note_unflushed();
         }
-        if self.unflushed {
+        if self.outgoing.is_unflushed() {
             ready!(Pin::new(&mut self.io).poll_flush(cx))?;
-            self.unflushed = false;
+            self.outgoing.note_flushed();
         }
         Poll::Ready(Ok(()))
     }

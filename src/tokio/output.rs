@@ -51,14 +51,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;
-        let Self { io, outgoing, unflushed, .. } = self;
-        let mut result = Ok(());
+        let Self { io, outgoing, .. } = self;
+        let (mut result, mut taken) = (Ok(()), false);
         outgoing.send_through(message, |chunks| {
             let io = Pin::new(&mut *io);
             match with_slices(chunks.iter().copied(), |it| io.poll_write_vectored(cx, it)) {
                 Poll::Ready(Ok(0)) => result = Err(io::Error::from(io::ErrorKind::WriteZero)),
                 Poll::Ready(Ok(count)) => {
-                    *unflushed = true;
+                    taken = true;
                     return count;
                 }
                 Poll::Ready(Err(error)) => result = Err(error),
@@ -66,6 +66,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             }
             0
         })?;
+        if taken {
+            outgoing.note_unflushed();
+        }
         if result.is_err() {
             outgoing.abandon();
         }

@@ -449,11 +449,13 @@ pub(crate) fn queued(endpoint: &Endpoint) -> Vec<u8> {
     bytes
 }
 
-/// Writes everything that is queued.
+/// Writes everything that is queued, and what finds room because of that.
 pub(crate) fn drain(endpoint: &mut Endpoint) -> Vec<u8> {
-    let bytes = queued(endpoint);
-    endpoint.advance_write(bytes.len());
-    assert_eq!(endpoint.queued(), 0);
+    let mut bytes = Vec::new();
+    while endpoint.queued() > 0 {
+        bytes.extend(queued(endpoint));
+        endpoint.advance_write(endpoint.queued());
+    }
     bytes
 }
 

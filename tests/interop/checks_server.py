@@ -143,6 +143,33 @@ async def unread_body(report):
         report.check(f"slow POST -> {name}: answered", problem)
 
 
+async def hasty_client(report):
+    """A client that sends a message with its request, and then more than it reads at first."""
+    message = b"\x82\xfe\x10\x00\x00\x00\x00\x00" + bytes(4096)
+    echo, many = b"\x82\x7e\x10\x00" + bytes(4096), 2000
+    for name, options, path in SERVERS:
+        async with our_server(name, *options) as (address, _):
+            reader, writer = await asyncio.open_connection(*address.split(":"), limit=1 << 16)
+            head = [f"GET {path} HTTP/1.1", f"Host: {address}", *UPGRADE, "Sec-WebSocket-Version: 13"]
+            writer.write("\r\n".join([*head, "\r\n"]).encode() + message)
+
+            async def answer(count):
+                read = asyncio.wait_for(reader.readexactly(count * len(echo)), 10)
+                return None if await read == echo * count else "another answer"
+
+            try:
+                await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+                problem = await answer(1)
+                writer.write(message * many)
+                # Until the server can write no more.
+                await asyncio.sleep(1)
+                problem = problem or await answer(many)
+            except (OSError, EOFError, asyncio.TimeoutError) as error:
+                problem = repr(error)
+            writer.close()
+        report.check(f"hasty client -> {name}: answered", problem)
+
+
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", KEY]
 ASKED = ["Upgrade: websocket", "Connection: Upgrade, close", "Sec-WebSocket-Version: 13"]
 

@@ -152,6 +152,7 @@ async def main():
         *(in_turn(peer.name, checks_deflate.client_deflate(report, peer)) for peer in peers),
         *(in_turn(peer.name, checks_deflate.server_deflate(report, peer)) for peer in others),
         in_turn("slow POST", checks_server.unread_body(report)),
+        in_turn("hasty client", checks_server.hasty_client(report)),
         in_turn("curl", checks_server.plain_http(report)),
         *(in_turn(it, checks_proxy.proxy_checks(report, it, both)) for it in checks_proxy.PROXIES),
     )

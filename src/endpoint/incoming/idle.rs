@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::mem;
 
-use super::{Incoming, Outgoing, is_read_straight};
+use super::{Found, Incoming, Outgoing, is_read_straight};
 #[cfg(feature = "std")]
 use crate::assembler::{self, LARGE};
 use crate::connection::{Begun, Event};
@@ -141,10 +141,12 @@ impl Incoming {
         self.read.needs_buffer()
     }
 
-    /// Takes a buffer to read into; used as it is up to its length, but one that has `grown` only
-    /// for the frames that need it.
+    /// Takes a buffer to read into, unless a message that was found is in the one that there is;
+    /// used as it is up to its length, but one that has `grown` only for the frames that need it.
     pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
-        self.read.supply(buffer, grown);
+        if !matches!(self.found, Found::InReadBuffer(_) | Found::Joined { .. }) {
+            self.read.supply(buffer, grown);
+        }
     }
 }
 

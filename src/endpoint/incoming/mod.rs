@@ -35,7 +35,8 @@ enum Found {
         kind: Kind,
         left: u8,
     },
-    /// Put together by the assembler, and checked.
+    /// Put together by the assembler; text is checked as far as that knows it to be ASCII, or
+    /// decompressed it.
     Assembled,
 }
 
@@ -87,6 +88,8 @@ impl Incoming {
 
     /// What has been read and not decoded.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
+        // A message that was found may be in the assembler.
+        self.forget();
         let mut unread = self.assembler.written(to_usize(self.direct)).to_vec();
         unread.extend_from_slice(self.read.unread());
         unread
@@ -160,7 +163,7 @@ impl Incoming {
 
     /// Ends the life of the message that was found.
     #[inline]
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         if let Found::Assembled = self.found {
             self.forget_assembled();
         }

@@ -58,6 +58,11 @@ impl Incoming {
         self.only_waits(outgoing) || self.waits_direct(outgoing)
     }
 
+    /// Whether more of a frame is to come, of a message or of something that waits whole.
+    pub(crate) fn is_within_frame(&self, outgoing: &Outgoing) -> bool {
+        self.read.awaits() || outgoing.connection.data_remaining() > 0
+    }
+
     /// Looks whether the unread bytes are the beginning of a message that fits the read buffer, or
     /// will once that has grown: it is decoded once it is whole, so that small reads cost next to
     /// nothing, and it is lent from where it lies.

@@ -26,7 +26,9 @@ impl Outgoing {
         shared: &Shared,
     ) -> Result<(), SendError> {
         let payload = outbound.content.as_bytes();
-        let part = (payload.len() >= LARGE).then(|| part_of(shared, payload)).flatten();
+        // Not a small part, which would pin all of the buffer while it counts as little.
+        let is_worth_it = payload.len() >= LARGE.max(shared.capacity() / 2);
+        let part = if is_worth_it { part_of(shared, payload) } else { None };
         let Some(part) = part.filter(|_| !self.compresses(&outbound)) else {
             return self.send(outbound);
         };
@@ -171,7 +173,7 @@ impl Outgoing {
     }
 
     /// Writes what is queued and `behind` it, as long as anything is taken. What is left of
-    /// `behind`.
+    /// `behind`. What is due is not queued meanwhile: it would come to lie in the middle of that.
     fn write_through<'b>(
         &mut self,
         mut behind: &'b [u8],

@@ -44,6 +44,9 @@ pub(crate) struct Outgoing {
     congested: bool,
     /// Whether the transport takes nothing any more.
     abandoned: bool,
+    /// Whether the transport has taken something that it has not been made to pass on. Adapters
+    /// say so: it may keep a flush waiting as it may a write.
+    unflushed: bool,
     write_timeout: Nanos,
     /// Since when bytes wait without any being written; kept only while there is a timeout.
     stalled_at: Nanos,
@@ -62,6 +65,7 @@ impl Outgoing {
             plain_below: watermark(config.high_watermark).saturating_add(1),
             congested: false,
             abandoned: false,
+            unflushed: false,
             write_timeout: span(config.write_timeout),
             stalled_at: NEVER,
             #[cfg(feature = "deflate")]
@@ -149,6 +153,7 @@ impl Outgoing {
     pub(crate) fn abandon(&mut self) {
         self.queue = Queue::default();
         self.abandoned = true;
+        self.unflushed = false;
         self.plain_below = 0;
         self.connection.end_soon();
     }
@@ -305,6 +310,9 @@ impl Outgoing {
         self.queue.advance(count);
         if count > 0 {
             self.note_written(self.queue.len() > 0);
+            // What found no room before: who writes until nothing is queued would not ask again.
+            // Without a key it stays due.
+            let _ = self.transmit();
         }
     }
 
@@ -315,6 +323,33 @@ impl Outgoing {
         if more {
             self.connection.note_progress();
         }
+    }
+
+    /// Takes note that the transport has taken something, and has to be flushed.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn note_unflushed(&mut self) {
+        self.unflushed = true;
+    }
+
+    /// Takes note that it was.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn note_flushed(&mut self) {
+        self.unflushed = false;
+        self.stalled_at = NEVER;
+    }
+
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) fn is_unflushed(&self) -> bool {
+        self.unflushed
+    }
+
+    /// Whether the transport has yet to take something, or to pass it on.
+    #[inline]
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.unflushed || self.queue.len() > 0
     }
 
     /// Gives back the buffers that hold nothing.
@@ -353,7 +388,7 @@ impl Outgoing {
     /// have none, and need not ask for the time.
     #[cfg(feature = "tokio")]
     pub(crate) fn has_deadlines(&self) -> bool {
-        self.connection.has_deadlines() || self.queue.len() > 0
+        self.connection.has_deadlines() || self.has_unwritten()
     }
 
     /// The deadline of the write timeout alone.
@@ -361,7 +396,7 @@ impl Outgoing {
         if self.write_timeout == NEVER {
             return None;
         }
-        if self.queue.len() == 0 {
+        if !self.has_unwritten() {
             self.stalled_at = NEVER;
             return None;
         }
@@ -373,8 +408,9 @@ impl Outgoing {
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         let stuck = self.handle_write_timeout(now);
+        let was_over = self.connection.is_over();
         let result = self.connection.handle_timeout(now);
-        if self.connection.is_over() {
+        if self.connection.is_over() && !was_over {
             // The peer has had its time: nobody waits for it to take the rest.
             self.abandon();
         }
@@ -389,7 +425,7 @@ impl Outgoing {
     }
 
     pub(crate) fn should_close_transport(&self) -> bool {
-        self.queue.len() == 0 && self.connection.should_close_transport()
+        !self.has_unwritten() && self.connection.should_close_transport()
     }
 }
 

@@ -1,0 +1,290 @@
+//! What is due is written, bad text is told of and deadlines hold, whatever waits: a queue that was
+//! full, a transport that keeps what it is given, a stream that does not block.
+
+mod io;
+
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use io::{BINARY, CLOSE, Mock, PING, PONG, TEXT, Task, frame, masked, opcodes, server};
+use tokio::io::{AsyncReadExt, BufStream, duplex};
+use tokio::time::timeout;
+use websocket_proto::connection::CloseOutcome;
+use websocket_proto::endpoint::{Config, Received};
+use websocket_proto::{CloseCode, TimeoutError, blocking, tokio as adapter};
+
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs what must end in a thread of its own, so that a hang is a failure.
+fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || done.send(run()));
+    wait.recv_timeout(PATIENCE).expect("hangs or panics")
+}
+
+/// As much as is queued without that nothing more is: a Pong has no room beside some of them.
+const NEARLY_FULL: usize = 262_100;
+
+/// A message, and so many Pings that their Pongs do not find room beside the answer.
+fn message_and_pings() -> Vec<u8> {
+    let mut wire = masked(TEXT, b"request");
+    (0..20).for_each(|at| wire.extend(masked(PING, &[at; 4])));
+    wire
+}
+
+/// Whether the latest Ping is answered, behind a message.
+fn ends_with_the_latest(written: &[u8]) -> bool {
+    written.len() > NEARLY_FULL && written.ends_with(&frame(PONG, &[19; 4]))
+}
+
+// ---- what finds no room in the queue is written once it has some ----------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn the_latest_ping_is_answered_behind_a_queue_that_was_full() {
+    let mock = Mock::new(message_and_pings());
+    let mut ws = adapter::WebSocket::new(mock.clone(), server(&Config::default()));
+    let Some(Received { mut out, .. }) = ws.next().await.expect("valid") else { panic!("ended") };
+    out.feed(&vec![0; NEARLY_FULL]).expect("there is room");
+    let mut next = Box::pin(async { ws.next().await.map(drop) });
+    assert!(Task::new().poll(&mut next).is_pending());
+    assert!(ends_with_the_latest(&mock.written()));
+}
+
+#[test]
+fn the_latest_ping_is_answered_behind_a_queue_that_was_full_blocking() {
+    let (near, mut far) = UnixStream::pair().expect("sockets");
+    let written = ends(move || {
+        far.write_all(&message_and_pings()).expect("there is room");
+        let mut ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+        thread::spawn(move || {
+            while let Some(Received { mut out, .. }) = ws.next()? {
+                out.feed(&vec![0; NEARLY_FULL])?;
+            }
+            Ok::<_, blocking::Error>(())
+        });
+        let (mut written, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+        while !ends_with_the_latest(&written) {
+            let count = far.read(&mut piece).expect("open");
+            written.extend_from_slice(&piece[..count]);
+        }
+        written
+    });
+    assert_eq!(opcodes(&written)[0], BINARY);
+}
+
+/// A split connection whose transport takes nothing, with more than the high watermark queued.
+async fn stuck(mut config: Config) -> (Mock, adapter::Receiver<Mock>, adapter::Sender<Mock>) {
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let ws = adapter::WebSocket::new(mock.clone(), server(&config));
+    let (receiver, sender) = ws.split();
+    sender.feed(&vec![0; 1500]).await.expect("there is room");
+    (mock, receiver, sender)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_is_answered_once_a_stuck_transport_takes_everything() {
+    let (mock, mut receiver, _sender) = stuck(Config::default()).await;
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    mock.push(masked(PING, b"p"));
+    assert!(task.poll(&mut next).is_pending());
+    assert!(mock.written().is_empty(), "it takes nothing");
+    mock.allow(1 << 20);
+    assert!(task.poll(&mut next).is_pending());
+    assert_eq!(opcodes(&mock.written()), [BINARY, PONG]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keep_alive_ping_is_written_once_a_stuck_transport_takes_everything() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(3));
+    config.connection.pong_timeout = Some(Duration::from_secs(3));
+    let (mock, mut receiver, _sender) = stuck(config).await;
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    tokio::time::advance(Duration::from_secs(4)).await;
+    assert!(task.poll(&mut next).is_pending());
+    mock.allow(1 << 20);
+    assert!(task.poll(&mut next).is_pending());
+    assert_eq!(opcodes(&mock.written()), [BINARY, PING]);
+}
+
+// ---- a transport that keeps what it is given until it is flushed ----------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_flush_has_the_write_deadline() {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_secs(5));
+    let (_far, near) = duplex(1);
+    let mut ws = adapter::WebSocket::new(BufStream::new(near), server(&config));
+    let sent = timeout(PATIENCE, ws.send("hello")).await.expect("hangs");
+    assert!(matches!(sent, Err(adapter::Error::Timeout(TimeoutError::Write))), "{sent:?}");
+
+    // Also where the receiver keeps the deadlines.
+    let (far, near) = duplex(1);
+    let ws = adapter::WebSocket::new(BufStream::new(near), server(&config));
+    let (mut receiver, sender) = ws.split();
+    let send = sender.send("hello");
+    let ends = async { tokio::join!(send, receiver.next()) };
+    let (sent, received) = timeout(PATIENCE, ends).await.expect("hangs");
+    assert!(matches!(sent, Err(adapter::Error::Timeout(TimeoutError::Write))), "{sent:?}");
+    assert!(matches!(received, Err(adapter::Error::Timeout(TimeoutError::Write))));
+    drop(far);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_write_deadline_begins_anew_behind_each_flush() {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_secs(5));
+    let (mut far, near) = duplex(1);
+    let mut ws = adapter::WebSocket::new(BufStream::new(near), server(&config));
+    let read = async {
+        for text in ["hello", "again"] {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            let mut read = [0; 7];
+            far.read_exact(&mut read).await.expect("open");
+            assert_eq!(read[..], frame(TEXT, text.as_bytes()));
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+    };
+    let send = async {
+        ws.send("hello").await?;
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        ws.send("again").await
+    };
+    let both = async { tokio::join!(send, read) };
+    timeout(20 * PATIENCE, both).await.expect("hangs").0.expect("in time");
+}
+
+// ---- blocking: streams that do not block -----------------------------------------------------------
+
+fn served(config: &Config) -> (blocking::WebSocket<UnixStream>, UnixStream) {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let ws = blocking::WebSocket::new(near, server(config)).expect("a socket");
+    ws.get_ref().set_nonblocking(true).expect("a socket");
+    (ws, far)
+}
+
+/// Calls again what would block.
+fn again<T>(mut act: impl FnMut() -> Result<T, blocking::Error>) -> Result<T, blocking::Error> {
+    loop {
+        match act() {
+            Err(blocking::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
+                thread::sleep(Duration::from_millis(2));
+            }
+            result => return result,
+        }
+    }
+}
+
+#[test]
+fn deadlines_hold_over_a_stream_that_does_not_block() {
+    let mut config = Config::default();
+    config.connection.close_timeout = Duration::from_millis(50);
+    let outcome: CloseOutcome = ends(move || {
+        let (mut ws, _far) = served(&config);
+        again(|| ws.close(CloseCode::NORMAL, "")).expect("an outcome")
+    });
+    assert!(!outcome.is_clean());
+
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_millis(30));
+    config.connection.pong_timeout = Some(Duration::from_millis(30));
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (written, end) = ends(move || {
+        let (mut ws, mut far) = served(&config);
+        let end = again(|| ws.next().map(|message| message.is_some()));
+        drop(ws);
+        let mut written = Vec::new();
+        far.read_to_end(&mut written).expect("ended");
+        (written, end)
+    });
+    assert!(matches!(end, Err(blocking::Error::Timeout(TimeoutError::Pong))), "{end:?}");
+    assert_eq!(opcodes(&written), [PING, CLOSE]);
+}
+
+#[test]
+fn a_peer_that_takes_nothing_is_given_up_over_a_stream_that_does_not_block() {
+    for split in [false, true] {
+        let mut config = Config::default();
+        config.write_timeout = Some(Duration::from_millis(50));
+        config.connection.close_timeout = Duration::from_millis(50);
+        config.high_watermark = 16 << 20;
+        let end = ends(move || {
+            let (mut ws, _far) = served(&config);
+            ws.feed(&vec![0; 4 << 20]).expect("there is room");
+            if !split {
+                return again(|| ws.next().map(|message| message.is_some()));
+            }
+            let writer = ws.get_ref().try_clone().expect("a socket");
+            let (mut receiver, _sender) = ws.split(writer).expect("a socket");
+            again(|| receiver.next().map(|message| message.is_some()))
+        });
+        assert!(matches!(end, Err(blocking::Error::Timeout(TimeoutError::Write))), "{end:?}");
+    }
+}
+
+#[test]
+fn what_comes_is_received_while_a_stream_that_does_not_block_takes_nothing() {
+    for split in [false, true] {
+        ends(move || {
+            let mut config = Config::default();
+            config.high_watermark = 16 << 20;
+            let (mut ws, mut far) = served(&config);
+            // More than the socket takes.
+            let large = vec![7; 4 << 20];
+            ws.feed(&large).expect("there is room");
+            far.write_all(&masked(TEXT, b"hi")).expect("there is room");
+            let mut drain = move || {
+                let mut written = vec![0; frame(BINARY, &large).len()];
+                far.read_exact(&mut written).expect("open");
+                assert!(written == frame(BINARY, &large));
+            };
+            if split {
+                let writer = ws.get_ref().try_clone().expect("a socket");
+                let (mut receiver, sender) = ws.split(writer).expect("a socket");
+                let text = receiver.next().expect("received").expect("a message");
+                assert_eq!(text.as_text(), Some("hi"));
+                let reader = thread::spawn(drain);
+                // It has not been given up, and goes on where it was.
+                again(|| sender.flush()).expect("open");
+                reader.join().expect("all of it");
+            } else {
+                let received = ws.next().expect("received").expect("a message");
+                assert_eq!(received.message.as_text(), Some("hi"));
+                let reader = thread::spawn(drain);
+                again(|| ws.flush()).expect("open");
+                reader.join().expect("all of it");
+            }
+        });
+    }
+}
+
+// ---- blocking: bad text --------------------------------------------------------------------------
+
+#[test]
+fn bad_text_of_a_fragment_is_told_of_although_no_other_comes() {
+    // A read that would wait for the next fragment: also if the last one filled all of its room.
+    for (len, short) in [(40_000, 1), (40_000, 0), (20_000, 0), (16_896 - 8, 0), (100, 0)] {
+        let (near, mut far) = UnixStream::pair().expect("sockets");
+        let answer = ends(move || {
+            let mut ws =
+                blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+            thread::spawn(move || ws.next().map(|message| message.is_some()));
+            let mut wire = masked(1, &vec![b'a'; len]);
+            wire[12] = 0xff;
+            far.write_all(&wire[..wire.len() - short]).expect("there is room");
+            let mut answer = [0; 4];
+            far.read_exact(&mut answer).expect("a Close frame");
+            answer
+        });
+        assert_eq!((answer[0], &answer[2..]), (CLOSE, &[0x03, 0xef][..]), "{len} {short}: 1007");
+    }
+}
