@@ -143,7 +143,8 @@ impl Client {
             let more = self.read(server)?;
             // What was read before may have been answered although the socket has nothing more; and
             // nothing says again that the socket takes something.
-            if !more && !(written && self.has_output()) {
+            let has_answers = written && self.has_output();
+            if !more && !has_answers {
                 return Ok(());
             }
             if !written && self.is_congested() {

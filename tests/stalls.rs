@@ -242,7 +242,7 @@ fn what_comes_is_received_while_a_stream_that_does_not_block_takes_nothing() {
             let large = vec![7; 4 << 20];
             ws.feed(&large).expect("there is room");
             far.write_all(&masked(TEXT, b"hi")).expect("there is room");
-            let mut drain = move || {
+            let drain = move || {
                 let mut written = vec![0; frame(BINARY, &large).len()];
                 far.read_exact(&mut written).expect("open");
                 assert!(written == frame(BINARY, &large));
