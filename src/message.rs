@@ -61,6 +61,20 @@ impl<'m> Message<'m> {
         }
     }
 
+    /// As [`checked`](Self::checked), where there may be room beside the payload to check short text.
+    #[cfg(feature = "alloc")]
+    #[inline(always)]
+    pub(crate) fn checked_beside(
+        kind: Kind,
+        payload: &'m [u8],
+        room: impl FnOnce() -> Option<&'m mut [u8; utf8::BLOCK]>,
+    ) -> Result<Self, InvalidUtf8> {
+        match kind {
+            Kind::Text => utf8::validate_beside(payload, room).map(Self::Text),
+            Kind::Binary => Ok(Self::Binary(payload)),
+        }
+    }
+
     /// Text or binary.
     #[inline]
     #[must_use]

@@ -15,7 +15,7 @@ use ascii::{AsciiChar, AsciiStr, AsciiString};
 #[cfg(feature = "std")]
 use crate::copy::{self, copy};
 use crate::message::{Kind, Message};
-use crate::utf8::{self, InvalidUtf8};
+use crate::utf8::InvalidUtf8;
 
 pub(crate) enum Buffer {
     /// Initialised bytes; what is behind the message is room for more of it.
@@ -131,11 +131,12 @@ impl Buffer {
         kind: Kind,
         place: Range<usize>,
     ) -> Result<Message<'_>, InvalidUtf8> {
-        match (kind, self) {
-            (Kind::Text, Self::Bytes(bytes)) => {
-                utf8::validate_in(bytes, place, true).map(Message::Text)
+        match self {
+            Self::Bytes(bytes) => {
+                let (bytes, behind) = bytes.split_at_mut(place.end);
+                Message::checked_beside(kind, &bytes[place.start..], || behind.first_chunk_mut())
             }
-            (_, other) => other.message(kind, place),
+            Self::Ascii(_) => self.message(kind, place),
         }
     }
 

@@ -2,11 +2,8 @@
 
 mod short;
 
+pub(crate) use self::short::BLOCK;
 use core::fmt;
-#[cfg(feature = "alloc")]
-use core::ops::Range;
-
-use self::short::BLOCK;
 
 /// Bytes that are not UTF-8, or text that ends inside a character (RFC 6455 §8.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +36,20 @@ pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
-/// As [`validate`], of text in a buffer of which nothing else is needed that lies before it, nor,
-/// if it is the `last` there, behind it: short text is checked faster so.
+/// As [`validate`], where there may be `room` beside the text: short text is checked there.
 #[cfg(feature = "alloc")]
-#[inline]
-pub(crate) fn validate_in(
-    buffer: &mut [u8],
-    text: Range<usize>,
-    last: bool,
-) -> Result<&str, InvalidUtf8> {
-    if text.is_empty() {
-        return Ok("");
+#[inline(always)]
+pub(crate) fn validate_beside<'b>(
+    bytes: &'b [u8],
+    room: impl FnOnce() -> Option<&'b mut [u8; BLOCK]>,
+) -> Result<&'b str, InvalidUtf8> {
+    if bytes.is_empty() || bytes.len() >= BLOCK {
+        return validate(bytes);
     }
-    if text.len() < BLOCK {
-        return short::validate_in(buffer, text, last);
+    match short::ascii(bytes) {
+        Some(text) => Ok(text),
+        None => short::validate_in(room(), bytes),
     }
-    simdutf8::basic::from_utf8(&buffer[text]).map_err(|_| InvalidUtf8)
 }
 
 /// Checks text piece by piece; a character may be split over pieces at any byte.

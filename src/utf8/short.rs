@@ -2,10 +2,8 @@
 //!
 //! It leaves that to the standard library, which goes character by character, and byte by byte
 //! through ASCII that is not aligned. Short text is most of all text, so it is made as long as a
-//! block with zeros, which are ASCII.
-
-#[cfg(feature = "alloc")]
-use core::ops::Range;
+//! block with zeros, which are ASCII. Safe code gets a `str` only of what was checked itself, so the
+//! block is what is lent then.
 
 use ascii::AsciiStr;
 
@@ -13,7 +11,7 @@ use ascii::AsciiStr;
 use super::InvalidUtf8;
 
 /// What `simdutf8` looks at in one go, in bytes.
-pub(super) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Whether it has instructions for that here.
 const HAS_BLOCKS: bool = cfg!(any(
@@ -34,35 +32,20 @@ pub(super) fn ascii(bytes: &[u8]) -> Option<&str> {
     AsciiStr::from_ascii(bytes).ok().map(AsciiStr::as_str)
 }
 
-/// Checks short text where it lies, among bytes that nobody needs: those before it, and, if it is
-/// the `last` in the buffer, those behind it. Zeros take their place.
+/// Checks short text, and lends it from the room that there is for it.
 #[cfg(feature = "alloc")]
 #[inline(never)]
-pub(super) fn validate_in(
-    buffer: &mut [u8],
-    text: Range<usize>,
-    last: bool,
-) -> Result<&str, InvalidUtf8> {
-    let Range { start, end } = text;
-    if is_ascii(&buffer[start..end]) {
-        let text = AsciiStr::from_ascii(&buffer[start..end]);
-        return text.map(AsciiStr::as_str).map_err(|_| InvalidUtf8);
-    }
-    let block = if !HAS_BLOCKS {
-        start..end
-    } else if let Some(front) = end.checked_sub(BLOCK) {
-        buffer[front..start].fill(0);
-        front..end
-    } else if last && start + BLOCK <= buffer.len() {
-        buffer[end..start + BLOCK].fill(0);
-        start..start + BLOCK
-    } else {
-        start..end
+pub(super) fn validate_in<'b>(
+    room: Option<&'b mut [u8; BLOCK]>,
+    bytes: &'b [u8],
+) -> Result<&'b str, InvalidUtf8> {
+    let padded = match room {
+        Some(room) if HAS_BLOCKS => pad(room, bytes),
+        _ => bytes,
     };
-    let text = start - block.start..end - block.start;
-    let block = simdutf8::basic::from_utf8(&buffer[block]).map_err(|_| InvalidUtf8)?;
+    let text = simdutf8::basic::from_utf8(padded).map_err(|_| InvalidUtf8)?;
     // Zeros end no character that lacks something: the text is whole characters.
-    block.get(text).ok_or(InvalidUtf8)
+    text.get(..bytes.len()).ok_or(InvalidUtf8)
 }
 
 /// Whether short text is valid. If it is not, something may only be missing.
@@ -71,10 +54,16 @@ pub(super) fn is_valid(bytes: &[u8]) -> bool {
     if is_ascii(bytes) {
         return true;
     }
-    let mut block = [0; BLOCK];
-    let Some(text) = block.get_mut(..bytes.len()).filter(|_| HAS_BLOCKS) else { return false };
-    text.copy_from_slice(bytes);
-    simdutf8::basic::from_utf8(&block).is_ok()
+    HAS_BLOCKS && simdutf8::basic::from_utf8(pad(&mut [0; BLOCK], bytes)).is_ok()
+}
+
+/// Copies short text to a block, with zeros behind it.
+fn pad<'b>(block: &'b mut [u8; BLOCK], bytes: &[u8]) -> &'b [u8] {
+    *block = [0; BLOCK];
+    if let Some(text) = block.get_mut(..bytes.len()) {
+        text.copy_from_slice(bytes);
+    }
+    block
 }
 
 /// Whether short text is ASCII: by its first and its last bytes, which overlap.

@@ -59,6 +59,7 @@ impl Incoming {
     }
 
     /// Whether more of a frame is to come, of a message or of something that waits whole.
+    #[cfg(feature = "std")]
     pub(crate) fn is_within_frame(&self, outgoing: &Outgoing) -> bool {
         self.read.awaits() || outgoing.connection.data_remaining() > 0
     }
