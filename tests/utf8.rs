@@ -412,6 +412,32 @@ proptest! {
     }
 }
 
+#[test]
+fn bad_text_is_told_of_before_what_comes_behind_an_empty_fragment() {
+    // R8.1-1, H3: the Ping that follows is not answered any more.
+    for role in ROLES {
+        for (empty, behind) in [(0x00, 0x89), (0x00, 0x88), (0x00, 0x81), (0x80, 0x89)] {
+            let rest = frames(role, &[(empty, b""), (0x00, b""), (behind, &[0x03, 0xe8])]);
+            let wire = [frame(role, 0x01, b"a\xff"), rest].concat();
+            for (first, second) in
+                (0..=wire.len()).flat_map(|it| (it..=wire.len()).map(move |to| (it, to)))
+            {
+                let mut run = Run::new(endpoint(role));
+                for read in [&wire[..first], &wire[first..second], &wire[second..]] {
+                    run.read(read, usize::MAX);
+                }
+                assert_eq!(run.error, Some(ProtocolError::InvalidUtf8), "{first} {second}");
+                let sent = sent_by(role, &drain(&mut run.endpoint));
+                assert_eq!(
+                    (sent.len(), &sent[0].1[..2]),
+                    (1, &b"\x03\xef"[..]),
+                    "1007 and no more"
+                );
+            }
+        }
+    }
+}
+
 /// Every sample at the end of ASCII that makes it as long as `len`, and at its front.
 fn short_texts(len: usize) -> impl Iterator<Item = Vec<u8>> {
     let samples = SAMPLES.iter().filter(move |sample| sample.len() <= len);

@@ -122,6 +122,12 @@ impl Connection {
         Some(continuation)
     }
 
+    /// Whether what comes of these bytes next is more of the message under way, as far as they tell.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn goes_on_with(&self, input: &[u8]) -> bool {
+        self.receiver.goes_on_with(input)
+    }
+
     /// As [`receive_continuation`](Self::receive_continuation), of a frame of which not all is
     /// there, or of the rest of one.
     #[cfg(feature = "alloc")]

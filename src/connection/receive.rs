@@ -361,6 +361,12 @@ impl Receiver {
         Some(Piece { key, payload, last: false })
     }
 
+    /// As [`Decoder::goes_on_with`].
+    #[cfg(feature = "alloc")]
+    pub(super) fn goes_on_with(&self, bytes: &[u8]) -> bool {
+        self.decoder.goes_on_with(bytes)
+    }
+
     /// Whether a message without reserved bits is under way of which something has been handed out:
     /// the first piece says that it is the first.
     #[cfg(feature = "alloc")]

@@ -119,6 +119,20 @@ impl Decoder {
         self.remaining == 0 && self.have == 0 && self.rules.order == Order::First
     }
 
+    /// Whether the next payload to come out of these bytes is more of the message under way, as far
+    /// as they tell. An empty frame that continues it does not: what follows may be anything.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn goes_on_with(&self, bytes: &[u8]) -> bool {
+        let continues = |b0: &u8| b0 & 0x0F == OpCode::Continuation.bits();
+        match bytes {
+            _ if self.remaining > 0 => true,
+            _ if self.have > 0 => false,
+            [] => true,
+            [b0] => continues(b0),
+            [b0, b1, ..] => continues(b0) && b1 & 0x7F != 0,
+        }
+    }
+
     /// The opcode and the header of the next frame, if it is a whole message; its payload need not
     /// have come. Says nothing while the decoder is not [between
     /// messages](Self::is_between_messages).

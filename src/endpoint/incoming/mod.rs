@@ -357,10 +357,9 @@ impl Incoming {
     fn decode(&mut self, outgoing: &mut Outgoing) -> Result<Step, ProtocolError> {
         let Range { start, end } = self.read.unread;
         let unread = &mut self.read.bytes[start..end];
-        // The text of fragments is checked as a whole, and before anything but the next of them.
-        let may_go_on = unread.first().is_none_or(|b0| b0 & !FIN == OpCode::Continuation.bits());
         let connection = &mut outgoing.connection;
-        if !may_go_on && connection.data_remaining() == 0 && connection.is_receiving() {
+        // The text of fragments is checked as a whole, and before anything but the next of them.
+        if connection.is_receiving() && !connection.goes_on_with(unread) {
             self.assembler.check().map_err(|error| connection.fail(error.into()))?;
         }
         let mut input = Input::new(unread);
