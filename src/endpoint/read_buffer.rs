@@ -26,7 +26,7 @@ pub(super) struct ReadBuffer {
     /// their end.
     grown: bool,
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
-    /// as much is likely to come again.
+    /// as much is likely to come again. Or [`PEEK`].
     expects: u8,
     /// Where the room began that was lent when nothing was unread, if not at the front.
     front: u8,
@@ -192,7 +192,7 @@ impl ReadBuffer {
         if self.unread.end > usize::from(self.front) {
             let more = self.unread.end > to_usize(self.read_size);
             let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
-            self.expects = u8::try_from(came).unwrap_or(u8::MAX);
+            self.expects = u8::try_from(came).unwrap_or(MOST);
         }
         self.begin_at(0);
     }
@@ -228,11 +228,11 @@ impl ReadBuffer {
     /// How much to make room for when nothing waits: what is read at once, or what came last if
     /// that was more.
     fn expected(&self) -> usize {
-        let (came, read_size) = (usize::from(self.expects) * 1024, to_usize(self.read_size));
+        let read_size = to_usize(self.read_size);
         if self.expects == PEEK {
-            return came.min(read_size);
+            return PEEK_LEN.min(read_size);
         }
-        read_size.max(came.min(IN_PLACE) + LINE)
+        read_size.max((usize::from(self.expects) * 1024).min(IN_PLACE) + LINE)
     }
 
     /// Makes room for more of the frame that waits: as much as has come, so that memory follows
@@ -437,9 +437,12 @@ const MOST: u8 = 64;
 /// follows what has come.
 const WELL_USED: usize = 16;
 
-/// How much is read behind a large message, in KiB: another one may follow, and what comes with its
-/// header has to be copied. Enough for the rest of that to be read to its place.
-const PEEK: u8 = 5;
+/// Is expected behind a large message: little is read at first.
+const PEEK: u8 = u8::MAX;
+
+/// How much that is, in bytes: another large message may follow, and what comes with its header has
+/// to be copied. Enough for the rest of that to be read to its place.
+const PEEK_LEN: usize = 5 * 1024;
 
 /// How many fragments have to find place in a read for it to end with one: it may be shorter by one
 /// of them.

@@ -3,7 +3,7 @@
 
 use core::mem;
 
-use super::{Incoming, Outgoing, Step, to_usize};
+use super::{Incoming, Outgoing, Status, Step, to_usize};
 use crate::connection::{Event, Piece, Role};
 use crate::error::ProtocolError;
 use crate::frame::mask;
@@ -36,6 +36,18 @@ impl Incoming {
             outgoing.connection.note_begun(true);
         }
         waits
+    }
+
+    /// The short way for what was read into the assembler's room: it waits there, or is added to its
+    /// message. `None` if there is more to do.
+    pub(super) fn poll_direct(&mut self, outgoing: &mut Outgoing) -> Option<Status> {
+        if self.waits_direct(outgoing) {
+            return Some(Status::NeedRead);
+        }
+        match self.collect_direct(self.direct, outgoing)? {
+            true => Some(self.assembled(outgoing)),
+            false => self.read.unread.is_empty().then_some(Status::NeedRead),
+        }
     }
 
     /// How much of what was read into the assembler's room a poll has seen.

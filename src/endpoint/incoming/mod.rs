@@ -251,15 +251,10 @@ impl Incoming {
 
     /// The long way, for everything that can be in the input.
     pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
-        if self.direct > 0 {
-            if self.waits_direct(outgoing) {
-                return Ok(Status::NeedRead);
-            }
-            match self.collect_direct(self.direct, outgoing) {
-                Some(true) => return Ok(self.assembled(outgoing)),
-                Some(false) if self.read.unread.is_empty() => return Ok(Status::NeedRead),
-                Some(false) | None => {}
-            }
+        if self.direct > 0
+            && let Some(status) = self.poll_direct(outgoing)
+        {
+            return Ok(status);
         }
         self.forget();
         if !self.has_unread() && outgoing.connection.is_open() {

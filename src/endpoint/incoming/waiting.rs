@@ -1,4 +1,16 @@
 //! Frames that wait in the read buffer for their end: small reads only add to them.
+//!
+//! Who asks whether one waits asks for no more than has to hold there. What has come of the frame is
+//! *seen* then, so that it can be checked, and *noted* where the connection is told of it too, which
+//! moves deadlines.
+//!
+//! | | waits | besides | what has come is |
+//! |---|---|---|---|
+//! | `awaits` | here | | seen |
+//! | `waits` | here | open | seen and noted |
+//! | `only_waits` | here | open, nothing due | seen and noted |
+//! | `waits_direct` (in `direct.rs`) | in its message | open, nothing due | seen and noted |
+//! | `goes_on_waiting` | in either | open, nothing due | seen and noted |
 
 use super::{FIN, Incoming, Outgoing};
 use crate::connection::Begun;
