@@ -313,6 +313,20 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
 }
 
 #[test]
+fn a_read_buffer_that_grows_between_messages_takes_no_more_than_it_is_to_hold() {
+    for role in ROLES {
+        let mut config = endpoint::Config::default();
+        config.read_buffer = 1;
+        let mut endpoint = endpoint_with(role, &config);
+        let wire = frame(role, 0x82, &[7; 2_100]);
+        reset();
+        assert_eq!(read(&mut endpoint, &wire), 1);
+        let room = endpoint.read_buf().len();
+        assert!(counts().live <= 3 * 1024 + 64, "{room} bytes of room: {:?}", counts());
+    }
+}
+
+#[test]
 fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
     // Defence 25: a peer that begins a message and says no more, on an endpoint that is released.
     for role in ROLES {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use websocket_proto::connection::{Config as ConnectionConfig, Connection, Event, Fragment, Role};
 use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
+use websocket_proto::frame::{Header, OpCode};
 use websocket_proto::{
     CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError,
     TimeoutError,
@@ -378,6 +379,8 @@ struct Model {
     /// What has come of an unfinished message.
     begun: (Kind, Vec<u8>),
     unread: Vec<u8>,
+    /// The beginning of a header whose rest has not come.
+    header: Vec<u8>,
     found: Option<Found>,
     out: Vec<u8>,
     /// Whether the transport takes nothing any more.
@@ -402,6 +405,7 @@ impl Model {
             },
             begun: NOTHING,
             unread: Vec::new(),
+            header: Vec::new(),
             found: None,
             out: Vec::new(),
             abandoned: false,
@@ -436,14 +440,15 @@ impl Model {
 
     /// `None` when the input is used up.
     fn step(&mut self, input: &mut Input<'_>) -> Result<Option<Option<Found>>, ProtocolError> {
-        // The text that has come is checked before anything but the next fragment.
-        let may_go_on = input.as_bytes().first().is_none_or(|b0| b0 & 0x7F == 0);
-        let is_receiving = self.connection.is_receiving();
-        if !may_go_on && self.connection.data_remaining() == 0 && is_receiving {
+        if self.connection.is_receiving() && !self.goes_on(input.as_bytes()) {
             self.check_begun()?;
         }
+        let before = input.as_bytes().to_vec();
         let received = match self.connection.receive(input) {
-            Ok(event) => event,
+            Ok(event) => {
+                self.note_header(&before, event.is_some());
+                event
+            }
             Err(error) => {
                 self.check_begun()?;
                 return Err(error);
@@ -467,6 +472,36 @@ impl Model {
             }
             Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Some(None),
         })
+    }
+
+    /// The text that has come is checked before anything but more of it, as far as that is known: an
+    /// empty fragment is taken together with what is behind it.
+    fn goes_on(&self, mut input: &[u8]) -> bool {
+        if self.connection.data_remaining() > 0 || input.is_empty() {
+            return true;
+        }
+        if !self.header.is_empty() {
+            return false;
+        }
+        while let Ok(Some((header, len))) = Header::parse(input)
+            && (header.opcode, header.fin, header.len) == (OpCode::Continuation, false, 0)
+        {
+            input = &input[len..];
+        }
+        input.first().is_none_or(|b0| b0 & 0x0F == 0)
+    }
+
+    /// Keeps the beginning of a header that was used up, without the empty fragments before it.
+    fn note_header(&mut self, input: &[u8], is_event: bool) {
+        if is_event || self.connection.data_remaining() > 0 {
+            return self.header.clear();
+        }
+        self.header.extend_from_slice(input);
+        while let Ok(Some((header, len))) = Header::parse(&self.header)
+            && header.len == 0
+        {
+            self.header.drain(..len);
+        }
     }
 
     /// Text that no valid text begins with fails the connection.

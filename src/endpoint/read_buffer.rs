@@ -218,6 +218,8 @@ impl ReadBuffer {
     fn resize(&mut self) {
         let size = self.expected().max(to_usize(self.read_size));
         if self.bytes.len() < size {
+            // Not twice what there is.
+            self.bytes.reserve_exact(size - self.bytes.len());
             self.bytes.resize(size, 0);
             self.grown = true;
         }

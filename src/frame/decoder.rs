@@ -120,17 +120,19 @@ impl Decoder {
     }
 
     /// Whether the next payload to come out of these bytes is more of the message under way, as far
-    /// as they tell. An empty frame that continues it does not: what follows may be anything.
+    /// as they tell. Empty frames that continue it do not: what follows may be anything.
     #[cfg(feature = "alloc")]
-    pub(crate) fn goes_on_with(&self, bytes: &[u8]) -> bool {
-        let continues = |b0: &u8| b0 & 0x0F == OpCode::Continuation.bits();
-        match bytes {
-            _ if self.remaining > 0 => true,
-            _ if self.have > 0 => false,
-            [] => true,
-            [b0] => continues(b0),
-            [b0, b1, ..] => continues(b0) && b1 & 0x7F != 0,
+    pub(crate) fn goes_on_with(&self, mut bytes: &[u8]) -> bool {
+        if self.remaining > 0 || bytes.is_empty() {
+            return true;
         }
+        if self.have > 0 {
+            return false;
+        }
+        while let Some((false, Plain { head, len: 0, .. })) = self.peek_continuation(bytes) {
+            bytes = &bytes[head..];
+        }
+        bytes.first().is_none_or(|b0| b0 & 0x0F == OpCode::Continuation.bits())
     }
 
     /// The opcode and the header of the next frame, if it is a whole message; its payload need not

@@ -23,6 +23,8 @@ const LOADS: [(&str, Load); 5] = [
 pub const CPU: &str = "echo, server CPU, us per message";
 pub const RATE: &str = "echo, thousand messages per second";
 pub const CALLS: &str = "echo, system calls per message";
+/// Where the clock cannot tell servers apart.
+pub const INSTRUCTIONS: &str = "echo, instructions per message outside of the kernel";
 
 /// Like with like: a runtime has its price.
 const RATIOS: [Ratio; 6] = [
@@ -91,17 +93,28 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             if let Some(calls) = count_calls(server, load)? {
                 push(CALLS, (calls, false));
             }
+            if load.size < 1024
+                && let Some(instructions) = count_instructions(server, load, options.quick)?
+            {
+                push(INSTRUCTIONS, (instructions, false));
+            }
         }
     }
-    for (table, better) in [(CPU, Better::Less), (RATE, Better::More), (CALLS, Better::Less)] {
+    for (table, better, needs) in [
+        (CPU, Better::Less, ""),
+        (RATE, Better::More, ""),
+        (CALLS, Better::Less, "strace is not there or may not look"),
+        (INSTRUCTIONS, Better::Less, "there is no valgrind, or no small message"),
+    ] {
         if results.figures.iter().any(|it| it.table == table) {
             println!("{}", results.table(table, better, &RATIOS));
         } else {
-            println!("{table}: not counted, strace is not there or may not look\n");
+            println!("{table}: not counted, {needs}\n");
         }
     }
     println!("Connections x messages under way on each x payload. `~`: half of the runs are more");
-    println!("than 10 % off. System calls are counted in runs of their own, under strace.");
+    println!("than 10 % off. System calls are counted in runs of their own, under strace, and");
+    println!("instructions of small messages under callgrind.");
     copies.print_unordered();
     uwebsockets::print_left_out();
     results.save("echo", options)?;
@@ -134,4 +147,23 @@ fn count_calls(server: &str, load: Load) -> Result<Option<f64>, Box<dyn Error>> 
     let messages = generator.run(Goal::Messages(goal))?;
     let calls = trace.stop()?.into_iter().map(|(_, calls)| calls).sum();
     Ok(Some(float(calls) / float(messages)))
+}
+
+/// The difference between a short and a longer run: what comes before the messages is in both.
+fn count_instructions(
+    server: &str,
+    load: Load,
+    quick: bool,
+) -> Result<Option<f64>, Box<dyn Error>> {
+    let batch = load.connections * load.depth;
+    let mut runs = [(0.0, 0.0); 2];
+    for (run, batches) in runs.iter_mut().zip(if quick { [1, 2] } else { [2, 6] }) {
+        let Some(process) = Process::start_counted(server)? else { return Ok(None) };
+        let mut generator = Generator::open(process.port, load)?;
+        let messages = generator.run(Goal::Messages(batches * batch.max(256)))?;
+        drop(generator);
+        *run = (float(messages), process.instructions()? as f64);
+    }
+    let [(few, less), (many, more)] = runs;
+    Ok(Some((more - less) / (many - few)))
 }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -26,7 +26,34 @@ impl Process {
 
     /// A server of a copy of it.
     pub fn start_of(server: &str, program: &Path) -> Result<Self, Box<dyn Error>> {
-        let mut command = serve::command(server, program);
+        Self::spawn(server, serve::command(server, program))
+    }
+
+    /// A server whose instructions are counted. `None` if there is no valgrind.
+    pub fn start_counted(server: &str) -> Result<Option<Self>, Box<dyn Error>> {
+        let plain = serve::command(server, &std::env::current_exe()?);
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
+        command.arg(plain.get_program()).args(plain.get_args()).stderr(Stdio::piped());
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match Command::new("valgrind").arg("--version").stdout(Stdio::null()).status() {
+            Err(error) if is_missing(&error) => Ok(None),
+            status => {
+                status.map_err(Into::into).and_then(|_| Self::spawn(server, command)).map(Some)
+            }
+        }
+    }
+
+    /// Ends one whose instructions are counted, and says how many there were, outside of the kernel.
+    pub fn instructions(mut self) -> Result<u64, Box<dyn Error>> {
+        let pid = i32::try_from(self.child.id())?;
+        kill_process(Pid::from_raw(pid).ok_or("no process")?, Signal::TERM)?;
+        let mut report = String::new();
+        self.child.stderr.take().ok_or("no report")?.read_to_string(&mut report)?;
+        collected(&report).ok_or_else(|| format!("no count in {report}").into())
+    }
+
+    fn spawn(server: &str, mut command: Command) -> Result<Self, Box<dyn Error>> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().ok_or("no output")?;
@@ -130,6 +157,12 @@ impl Trace {
     }
 }
 
+/// What callgrind says at its end.
+fn collected(report: &str) -> Option<u64> {
+    let line = report.lines().find_map(|line| line.split_once("Collected : "))?;
+    line.1.trim().parse().ok()
+}
+
 /// `% time, seconds, usecs/call, calls, errors if any, name`.
 fn parse(line: &str) -> Option<(String, usize)> {
     let fields: Vec<&str> = line.split_whitespace().collect();
@@ -142,6 +175,13 @@ fn parse(line: &str) -> Option<(String, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn instructions_are_read() {
+        let report = "==7== Events    : Ir\n==7== Collected : 12345\n==7== \n";
+        assert_eq!(collected(report), Some(12_345));
+        assert_eq!(collected("==7== Events    : Ir"), None);
+    }
 
     #[test]
     fn calls_are_read_with_and_without_errors() {

@@ -143,6 +143,7 @@ impl Incoming {
 
     /// Takes a buffer to read into, unless a message that was found is in the one that there is;
     /// used as it is up to its length, but one that has `grown` only for the frames that need it.
+    #[inline]
     pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
         if !matches!(self.found, Found::InReadBuffer(_) | Found::Joined { .. }) {
             self.read.supply(buffer, grown);

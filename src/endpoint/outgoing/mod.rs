@@ -305,7 +305,7 @@ impl Outgoing {
         self.queue.only_chunk()
     }
 
-    #[inline]
+    #[inline(always)] // Of what each wake-up does.
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);
         if count > 0 {
