@@ -12,7 +12,7 @@
 //! | `send` from 4 KiB on, server | none of what the transport takes at once; the rest is queued | none, if it takes all |
 //! | [`send_through`](crate::Endpoint::send_through), server | none of what is written at once | none |
 //! | `send`, `send_through`, client, longer than 512 KiB | one, masked, in steps of 512 KiB | the step; if the transport does not take all, the rest |
-//! | `feed` of the message that was put together of pieces, or half of it or more, from 4 KiB on, server | none: its buffer is shared with the queue | one for the count of references |
+//! | `feed` of the message that was put together of pieces, or a part of it, from 4 KiB and half of its buffer on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
 //! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
@@ -159,7 +159,8 @@
 //! at the first bad byte all the same (RFC 6455 §8.1): when a read would block
 //! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
 //! is not the next fragment, and at the end of the stream, what has come is checked. Only what
-//! comes over several wake-ups is checked twice because of that.
+//! comes over several wake-ups is checked twice because of that, and over the blocking adapter,
+//! which cannot know whether a read will block, fragments that end with a read.
 //!
 //! # Writing
 //!

@@ -4,16 +4,18 @@
 mod io;
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use io::{BINARY, CLOSE, Mock, PING, PONG, TEXT, Task, frame, masked, opcodes, server};
-use tokio::io::{AsyncReadExt, BufStream, duplex};
+use tokio::io::{BufStream, duplex};
 use tokio::time::timeout;
 use websocket_proto::connection::CloseOutcome;
-use websocket_proto::endpoint::{Config, Received};
+use websocket_proto::endpoint::{Config, Received, Status};
 use websocket_proto::{CloseCode, TimeoutError, blocking, tokio as adapter};
 
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -128,6 +130,7 @@ async fn a_flush_has_the_write_deadline() {
     assert!(matches!(sent, Err(adapter::Error::Timeout(TimeoutError::Write))), "{sent:?}");
 
     // Also where the receiver keeps the deadlines.
+    config.connection.close_timeout = Duration::from_secs(1);
     let (far, near) = duplex(1);
     let ws = adapter::WebSocket::new(BufStream::new(near), server(&config));
     let (mut receiver, sender) = ws.split();
@@ -143,24 +146,43 @@ async fn a_flush_has_the_write_deadline() {
 async fn the_write_deadline_begins_anew_behind_each_flush() {
     let mut config = Config::default();
     config.write_timeout = Some(Duration::from_secs(5));
-    let (mut far, near) = duplex(1);
-    let mut ws = adapter::WebSocket::new(BufStream::new(near), server(&config));
-    let read = async {
-        for text in ["hello", "again"] {
-            tokio::time::sleep(Duration::from_secs(3)).await;
-            let mut read = [0; 7];
-            far.read_exact(&mut read).await.expect("open");
-            assert_eq!(read[..], frame(TEXT, text.as_bytes()));
-            tokio::time::sleep(Duration::from_secs(60)).await;
-        }
-    };
-    let send = async {
-        ws.send("hello").await?;
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        ws.send("again").await
-    };
-    let both = async { tokio::join!(send, read) };
-    timeout(20 * PATIENCE, both).await.expect("hangs").0.expect("in time");
+    let mock = Mock::new([]);
+    let mut ws = adapter::WebSocket::new(mock.clone(), server(&config));
+    let task = Task::new();
+    let wait = |seconds| tokio::time::advance(Duration::from_secs(seconds));
+    {
+        mock.lock().flush_waits = true;
+        let mut send = Box::pin(ws.send("hello"));
+        assert!(task.poll(&mut send).is_pending());
+        wait(3).await;
+        assert!(task.poll(&mut send).is_pending());
+        mock.lock().flush_waits = false;
+        let Poll::Ready(Ok(())) = task.poll(&mut send) else { panic!("it is flushed") };
+    }
+    mock.lock().room = 0;
+    let mut send = Box::pin(ws.send("again"));
+    wait(60).await;
+    assert!(task.poll(&mut send).is_pending());
+    wait(4).await;
+    assert!(task.poll(&mut send).is_pending(), "not from the first one on");
+    wait(2).await;
+    let sent = task.poll(&mut send);
+    assert!(matches!(sent, Poll::Ready(Err(adapter::Error::Timeout(TimeoutError::Write)))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_flushed_stays_with_the_transport() {
+    let mock = Mock::new([]);
+    mock.lock().flush_waits = true;
+    let mut ws = adapter::WebSocket::new(mock.clone(), server(&Config::default()));
+    assert!(Task::new().poll(&mut Box::pin(ws.send("hello"))).is_pending());
+    let (_, mut endpoint) = ws.into_parts();
+    assert_eq!((endpoint.queued(), endpoint.poll_timeout(Duration::ZERO)), (0, None));
+    endpoint.close(CloseCode::NORMAL, "").expect("open");
+    endpoint.push_input(&masked(CLOSE, &[3, 232]));
+    assert_eq!(endpoint.poll().expect("valid"), Status::Closed);
+    endpoint.advance_write(endpoint.queued());
+    assert!(endpoint.should_close_transport());
 }
 
 // ---- blocking: streams that do not block -----------------------------------------------------------
@@ -229,6 +251,50 @@ fn a_peer_that_takes_nothing_is_given_up_over_a_stream_that_does_not_block() {
         });
         assert!(matches!(end, Err(blocking::Error::Timeout(TimeoutError::Write))), "{end:?}");
     }
+}
+
+#[test]
+fn a_peer_that_ended_its_side_and_takes_nothing_makes_no_busy_loop() {
+    // Its Pings were answered beyond the high watermark, and then it says nothing more.
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (4 << 20, 100);
+    config.write_timeout = None;
+    ends(move || {
+        let (mut ws, mut far) = served(&config);
+        ws.feed(&vec![0; (4 << 20) - 100]).expect("there is room");
+        far.write_all(&masked(PING, b"ping").repeat(200)).expect("there is room");
+        far.shutdown(Shutdown::Write).expect("open");
+        for _ in 0..3 {
+            let next = ws.next().map(|message| message.is_some());
+            let Err(blocking::Error::Io(error)) = next else { panic!("{next:?}") };
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        }
+    });
+}
+
+#[test]
+fn bad_text_that_fills_the_room_is_told_of_although_the_next_read_would_block() {
+    let written = ends(|| {
+        let (mut ws, mut far) = served(&Config::default());
+        let mut wire = masked(TEXT, &vec![b'a'; 60_000]);
+        wire[20] = 0xff;
+        let mut told = None;
+        // One of these is as long as the room that there is for it.
+        for len in [16_896, 33_792] {
+            far.write_all(&wire[..len]).expect("there is room");
+            wire.drain(..len);
+            told = ws.next().err();
+            if !matches!(told, Some(blocking::Error::Io(_))) {
+                break;
+            }
+        }
+        assert!(matches!(told, Some(blocking::Error::Io(_) | blocking::Error::Protocol(_))));
+        far.set_nonblocking(true).expect("a socket");
+        let mut written = [0; 100];
+        let count = far.read(&mut written).expect("a Close frame");
+        written[..count].to_vec()
+    });
+    assert_eq!((written[0], &written[2..4]), (CLOSE, &[0x03, 0xef][..]));
 }
 
 #[test]

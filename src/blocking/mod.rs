@@ -66,7 +66,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Io`] if the stream does not take its timeouts.
     pub fn new(io: S, endpoint: Endpoint) -> Result<Self, Error> {
         let Endpoint { incoming, mut outgoing } = endpoint;
-        outgoing.connection.restart_clocks();
+        outgoing.restart();
         let reader = Reader::new(io, incoming, &outgoing)?;
         Ok(Self { reader, outgoing: Sending::new(outgoing) })
     }
@@ -287,7 +287,8 @@ impl<S: Transport> WebSocket<S> {
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
-        let (incoming, outgoing) = (incoming.into_inner(), outgoing.into_inner());
+        let (incoming, mut outgoing) = (incoming.into_inner(), outgoing.into_inner());
+        outgoing.restart();
         (stream.into_io(), Endpoint { incoming, outgoing })
     }
 }

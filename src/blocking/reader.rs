@@ -148,7 +148,8 @@ impl<S: Transport> Reader<S> {
         // Whether the last read found as much as it asked for.
         let mut filled = false;
         loop {
-            let congested = D::LENDS_OUT && side.with(Outgoing::is_congested);
+            let congested =
+                D::LENDS_OUT && side.with(|it| it.is_congested() && it.connection.is_receiving());
             let status = match congested {
                 true => Ok(Status::NeedRead),
                 false => side.with(|outgoing| incoming.poll(outgoing)),
@@ -166,9 +167,11 @@ impl<S: Transport> Reader<S> {
             }
             match side.write(stream) {
                 Err(error @ Error::Send(_)) => return Err(error),
-                // The stream does not block: there may be something to read all the same.
                 Err(error) if is_wait(&error) => {
-                    if congested && !stream.end_of_close(side) {
+                    // A stream that does not block: there may be something to read all the same. One
+                    // without timeouts may have waited, and a read would wait for ever.
+                    let reads_on = stream.can_wait && !congested;
+                    if !reads_on && !stream.end_of_close(side) {
                         return Err(error);
                     }
                 }
@@ -204,7 +207,10 @@ impl<S: Transport> Reader<S> {
                 Ok(None) => filled = false,
                 Err(error) if is_wait(&error) => {
                     side.with(|outgoing| take_buffers(incoming, outgoing));
-                    return Err(error);
+                    // Unless what came of a text turned out not to be UTF-8.
+                    if side.with(|outgoing| outgoing.connection.is_receiving()) {
+                        return Err(error);
+                    }
                 }
                 Err(error) => {
                     side.with(|outgoing| incoming.pause(outgoing));

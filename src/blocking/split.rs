@@ -2,7 +2,8 @@
 //!
 //! The receiver reads from its own handle without a lock. The protocol is behind one lock that is
 //! never held while anything blocks, the writing handle behind another: who holds it writes for
-//! all, and looks again after letting go, so that nothing stays behind.
+//! all, and looks again after letting go, so that nothing stays behind,
+//! unless the handle does not block.
 
 use alloc::sync::Arc;
 use core::time::Duration;

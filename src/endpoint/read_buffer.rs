@@ -192,7 +192,7 @@ impl ReadBuffer {
         if self.unread.end > usize::from(self.front) {
             let more = self.unread.end > to_usize(self.read_size);
             let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
-            self.expects = u8::try_from(came).unwrap_or(MOST);
+            self.expects = u8::try_from(came).unwrap_or(MOST).min(PEEK - 1);
         }
         self.begin_at(0);
     }

@@ -42,8 +42,8 @@ impl<'m> Out<'m> {
     /// Queues a message; its payload is copied once, into the output.
     ///
     /// But of the message that was received, if it was put together of several reads or fragments,
-    /// half or more, and at least 4 KiB, that a server sends without compression are not copied:
-    /// its buffer is shared with the queue until they have been written.
+    /// 4 KiB or more that a server sends without compression are not copied if they are half of
+    /// what its buffer holds: that is shared with the queue until they have been written.
     ///
     /// # Errors
     ///

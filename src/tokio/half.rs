@@ -66,7 +66,7 @@ impl<S> Half<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     pub(super) fn new(io: S, mut outgoing: Outgoing) -> Self {
-        outgoing.connection.restart_clocks();
+        outgoing.restart();
         Self {
             io,
             outgoing: Sending::new(outgoing),

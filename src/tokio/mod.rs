@@ -275,7 +275,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn into_parts(self) -> (S, Endpoint) {
         let Self { incoming, half, .. } = self;
-        let (incoming, outgoing) = (incoming.into_inner(), half.outgoing.into_inner());
+        let (incoming, mut outgoing) = (incoming.into_inner(), half.outgoing.into_inner());
+        outgoing.restart();
         (half.io, Endpoint { incoming, outgoing })
     }
 }

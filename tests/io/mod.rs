@@ -92,6 +92,7 @@ pub(crate) struct State {
     /// Whether writes go to a buffer that only a flush empties.
     pub(crate) buffering: bool,
     pub(crate) buffered: Vec<u8>,
+    pub(crate) flush_waits: bool,
     pub(crate) shutdown_waits: bool,
     pub(crate) calls: usize,
     pub(crate) reads: usize,
@@ -169,6 +170,7 @@ impl Mock {
             stutter: false,
             buffering: false,
             buffered: Vec::new(),
+            flush_waits: false,
             shutdown_waits: false,
             calls: 0,
             reads: 0,
@@ -285,6 +287,10 @@ impl AsyncWrite for Mock {
         let mut state = self.lock();
         if let Some(fault) = fault(&mut state, cx) {
             return fault;
+        }
+        if state.flush_waits {
+            state.writer = Some(cx.waker().clone());
+            return Poll::Pending;
         }
         state.flush();
         Poll::Ready(Ok(()))

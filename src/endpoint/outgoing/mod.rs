@@ -48,7 +48,8 @@ pub(crate) struct Outgoing {
     /// say so: it may keep a flush waiting as it may a write.
     unflushed: bool,
     write_timeout: Nanos,
-    /// Since when bytes wait without any being written; kept only while there is a timeout.
+    /// Since when bytes wait without any being written, or for a flush; kept only while there is a
+    /// timeout.
     stalled_at: Nanos,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
@@ -325,11 +326,18 @@ impl Outgoing {
         }
     }
 
+    /// Takes note that times count from another point now, and that another transport is written to.
+    #[cfg(feature = "std")]
+    pub(crate) fn restart(&mut self) {
+        self.connection.restart_clocks();
+        self.note_flushed();
+    }
+
     /// Takes note that the transport has taken something, and has to be flushed.
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn note_unflushed(&mut self) {
-        self.unflushed = true;
+        self.unflushed = !self.abandoned;
     }
 
     /// Takes note that it was.
