@@ -3,8 +3,8 @@
 
 mod io;
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::task::Poll;
@@ -253,48 +253,70 @@ fn a_peer_that_takes_nothing_is_given_up_over_a_stream_that_does_not_block() {
     }
 }
 
+/// A stream with timeouts that does not block: gives what there is, and takes all or nothing.
+#[derive(Debug)]
+struct Script {
+    input: VecDeque<u8>,
+    ends: bool,
+    written: Option<mpsc::Sender<Vec<u8>>>,
+}
+
+impl Read for Script {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.input.read(buffer)?;
+        if count > 0 || self.ends { Ok(count) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+}
+
+impl Write for Script {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.written.as_ref().ok_or(ErrorKind::WouldBlock)?;
+        written.send(bytes.to_vec()).expect("the test waits");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Script {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+
+    fn set_write_timeout(&mut self, _: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
 #[test]
 fn a_peer_that_ended_its_side_and_takes_nothing_makes_no_busy_loop() {
-    // Its Pings were answered beyond the high watermark, and then it says nothing more.
+    // Its Pings are answered beyond the high watermark, and in the same round it ends.
     let mut config = Config::default();
-    (config.high_watermark, config.low_watermark) = (4 << 20, 100);
-    config.write_timeout = None;
-    ends(move || {
-        let (mut ws, mut far) = served(&config);
-        ws.feed(&vec![0; (4 << 20) - 100]).expect("there is room");
-        far.write_all(&masked(PING, b"ping").repeat(200)).expect("there is room");
-        far.shutdown(Shutdown::Write).expect("open");
-        for _ in 0..3 {
-            let next = ws.next().map(|message| message.is_some());
-            let Err(blocking::Error::Io(error)) = next else { panic!("{next:?}") };
-            assert_eq!(error.kind(), ErrorKind::WouldBlock);
-        }
+    (config.high_watermark, config.low_watermark, config.write_timeout) = (1000, 100, None);
+    let input = masked(PING, b"ping").repeat(200).into();
+    let stream = Script { input, ends: true, written: None };
+    let next = ends(move || {
+        let mut ws = blocking::WebSocket::new(stream, server(&config)).expect("set up");
+        ws.next().map(|message| message.is_some())
     });
+    let Err(blocking::Error::Io(error)) = next else { panic!("{next:?}") };
+    assert_eq!(error.kind(), ErrorKind::WouldBlock);
 }
 
 #[test]
 fn bad_text_that_fills_the_room_is_told_of_although_the_next_read_would_block() {
-    let written = ends(|| {
-        let (mut ws, mut far) = served(&Config::default());
-        let mut wire = masked(TEXT, &vec![b'a'; 60_000]);
-        wire[20] = 0xff;
-        let mut told = None;
-        // One of these is as long as the room that there is for it.
-        for len in [16_896, 33_792] {
-            far.write_all(&wire[..len]).expect("there is room");
-            wire.drain(..len);
-            told = ws.next().err();
-            if !matches!(told, Some(blocking::Error::Io(_))) {
-                break;
-            }
-        }
-        assert!(matches!(told, Some(blocking::Error::Io(_) | blocking::Error::Protocol(_))));
-        far.set_nonblocking(true).expect("a socket");
-        let mut written = [0; 100];
-        let count = far.read(&mut written).expect("a Close frame");
-        written[..count].to_vec()
-    });
-    assert_eq!((written[0], &written[2..4]), (CLOSE, &[0x03, 0xef][..]));
+    let config = Config::default();
+    let mut wire = masked(TEXT, &vec![b'a'; 60_000]);
+    wire[20] = 0xff;
+    wire.truncate(config.read_buffer);
+    let (sender, written) = mpsc::channel();
+    let stream = Script { input: wire.into(), ends: false, written: Some(sender) };
+    let mut ws = blocking::WebSocket::new(stream, server(&config)).expect("set up");
+    ws.next().expect_err("nothing more comes");
+    let frame = written.try_recv().expect("a Close frame");
+    assert_eq!((frame[0], &frame[2..4]), (CLOSE, &[0x03, 0xef][..]));
 }
 
 #[test]
