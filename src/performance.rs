@@ -39,7 +39,7 @@
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 88/102/171/386 now, as client
+//! server (`cargo bench --bench count`, under callgrind): 90/104/173/388 now, as client
 //! 58/61/76/211. (Where the code comes to lie in a program makes as much as a third of difference
 //! to a client's small messages on a Zen 4, with the same instructions: compare counts, or what
 //! `benches/peers` links, the same functions in several orders.) While copying in still counted as
@@ -186,8 +186,8 @@
 //! `feed` and then waits for something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,215 instructions with
-//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 196. It was
+//! counts more than its time in memory tells: a round of one message takes 1,240 instructions with
+//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 201. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:
 //! the read buffer is lent and read to as it is where nothing waits in it, output in one piece is
