@@ -156,7 +156,7 @@
 //!   frame of ours, although RFC 6455 §5.5.2 would ask for the Pong.
 //! - The run loop above transmits once a batch, so several Pings in one read get the latest Pong
 //!   (RFC 6455 §5.5.3 allows it). [`Endpoint`] and the adapters transmit after each event.
-//! - An adapter is a folder of files of some 350 lines at most and not one such file: the loop, the
+//! - An adapter is a folder of files of less than 400 lines and not one such file: the loop, the
 //!   opening handshake, and the halves of a split connection with what wakes them. No protocol is
 //!   decided there, but that no wake-up is lost and no deadline judged unread is work that the core
 //!   cannot do for them.
