@@ -199,7 +199,7 @@ fn again<T>(mut act: impl FnMut() -> Result<T, blocking::Error>) -> Result<T, bl
     loop {
         match act() {
             Err(blocking::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => {
-                thread::sleep(Duration::from_millis(2));
+                thread::yield_now();
             }
             result => return result,
         }
