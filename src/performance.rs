@@ -90,11 +90,12 @@
 //!   so. (From 64 bytes on `simdutf8` is faster.)
 //! - Other text of less than 64 bytes is copied to 64 bytes of the read buffer that nobody needs:
 //!   what is before it has been used, or there is room behind it, if it is the first there and
-//!   nothing follows. With zeros behind it, it is checked there, and lent from there. The standard library guesses wrongly at nearly each character of a text that
-//!   mixes them, and takes 30 ns for 16 bytes and 230 for 63; `simdutf8` takes 6 for 64. Messages
-//!   of 16, 40 and 63 bytes of such text take 0.3, 0.2 and 0.1 of the time (`benches/peers`, decode
-//!   with `--shapes 16,40,63`). Longer text ends in a part of a block, which `simdutf8` copies; to
-//!   begin it with zeros instead was no faster as client, 0.85 to 1.2 of the time as server.
+//!   nothing follows. With zeros behind it, it is checked there, and lent from there. The standard
+//!   library guesses wrongly at nearly each character of a text that mixes them, and takes 30 ns
+//!   for 16 bytes and 230 for 63; `simdutf8` takes 6 for 64. Messages of 16, 40 and 63 bytes of
+//!   such text take 0.3, 0.2 and 0.1 of the time (`benches/peers`, decode with `--shapes
+//!   16,40,63`). Longer text ends in a part of a block, which `simdutf8` copies; to begin it with
+//!   zeros instead was no faster as client, 0.85 to 1.2 of the time as server.
 //! - Payloads are copied in pieces of 2 KiB where source and destination lie a few bytes apart
 //!   within their pages: what the C library has for longer copies takes 26 times as long there on
 //!   some processors. Anywhere else it is used: it does not read first what it writes over, which
@@ -186,8 +187,8 @@
 //! `feed` and then waits for something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,240 instructions with
-//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 201. It was
+//! counts more than its time in memory tells: a round of one message takes 1,244 instructions with
+//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 202. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:
 //! the read buffer is lent and read to as it is where nothing waits in it, output in one piece is

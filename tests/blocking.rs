@@ -9,8 +9,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use io::{
-    BINARY, CLOSE, Fault, Mock, PING, PONG, TEXT, answers, client, conversation, frame,
-    is_torn_off, masked, opcodes, server,
+    BINARY, CLOSE, Fault, Mock, PATIENCE, PING, PONG, TEXT, answers, client, conversation, ends,
+    frame, is_torn_off, masked, opcodes, server,
 };
 use websocket_proto::blocking::{
     Error, Plain, Receiver, Sender, Transport, WebSocket, accept, connect,
@@ -22,15 +22,6 @@ use websocket_proto::handshake::{
     Accept, ClientConfig, ClientRequest, HandshakeError, Reply, ReplyError, ServerConfig,
 };
 use websocket_proto::{CloseCode, Message, ProtocolError, SendError, TimeoutError, UncleanClose};
-
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Runs what must end in a thread of its own, so that a hang is a failure.
-fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, wait) = mpsc::channel();
-    thread::spawn(move || done.send(run()));
-    wait.recv_timeout(PATIENCE).expect("hangs or panics")
-}
 
 fn fault(fault: Option<Fault>) -> std::io::Result<()> {
     match fault {

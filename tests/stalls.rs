@@ -11,21 +11,14 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use io::{BINARY, CLOSE, Mock, PING, PONG, TEXT, Task, frame, masked, opcodes, server};
+use io::{
+    BINARY, CLOSE, Mock, PATIENCE, PING, PONG, TEXT, Task, ends, frame, masked, opcodes, server,
+};
 use tokio::io::{BufStream, duplex};
 use tokio::time::timeout;
 use websocket_proto::connection::CloseOutcome;
 use websocket_proto::endpoint::{Config, Received, Status};
 use websocket_proto::{CloseCode, TimeoutError, blocking, tokio as adapter};
-
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// Runs what must end in a thread of its own, so that a hang is a failure.
-fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, wait) = mpsc::channel();
-    thread::spawn(move || done.send(run()));
-    wait.recv_timeout(PATIENCE).expect("hangs or panics")
-}
 
 /// As much as is queued without that nothing more is: a Pong has no room beside some of them.
 const NEARLY_FULL: usize = 262_100;

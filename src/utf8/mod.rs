@@ -2,8 +2,9 @@
 
 mod short;
 
-pub(crate) use self::short::BLOCK;
 use core::fmt;
+
+pub(crate) use self::short::BLOCK;
 
 /// Bytes that are not UTF-8, or text that ends inside a character (RFC 6455 §8.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,27 +25,21 @@ impl core::error::Error for InvalidUtf8 {}
 /// [`InvalidUtf8`] if it is not UTF-8.
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
-    // A call for nothing otherwise.
-    if bytes.is_empty() {
-        return Ok("");
-    }
-    if bytes.len() < BLOCK
-        && let Some(text) = short::ascii(bytes)
-    {
-        return Ok(text);
-    }
-    simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
+    validate_beside(bytes, || None)
 }
 
 /// As [`validate`], where there may be `room` beside the text: short text is checked there.
-#[cfg(feature = "alloc")]
 #[inline(always)]
 pub(crate) fn validate_beside<'b>(
     bytes: &'b [u8],
     room: impl FnOnce() -> Option<&'b mut [u8; BLOCK]>,
 ) -> Result<&'b str, InvalidUtf8> {
-    if bytes.is_empty() || bytes.len() >= BLOCK {
-        return validate(bytes);
+    // A call for nothing otherwise.
+    if bytes.is_empty() {
+        return Ok("");
+    }
+    if bytes.len() >= BLOCK {
+        return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
     }
     match short::ascii(bytes) {
         Some(text) => Ok(text),

@@ -7,7 +7,6 @@
 
 use ascii::AsciiStr;
 
-#[cfg(feature = "alloc")]
 use super::InvalidUtf8;
 
 /// What `simdutf8` looks at in one go, in bytes.
@@ -33,7 +32,6 @@ pub(super) fn ascii(bytes: &[u8]) -> Option<&str> {
 }
 
 /// Checks short text, and lends it from the room that there is for it.
-#[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn validate_in<'b>(
     room: Option<&'b mut [u8; BLOCK]>,

@@ -6,8 +6,10 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, mpsc};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use websocket_proto::Connection;
@@ -19,6 +21,16 @@ pub(crate) const BINARY: u8 = 0x82;
 pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8a;
+
+/// How long a test waits for what must come, where time is the machine's.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Runs what must end in a thread of its own, so that a hang is a failure.
+pub(crate) fn ends<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, wait) = mpsc::channel();
+    thread::spawn(move || done.send(run()));
+    wait.recv_timeout(PATIENCE).expect("hangs or panics")
+}
 
 /// A frame of a server: `first` is the byte with FIN and the opcode.
 pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {

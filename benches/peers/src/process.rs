@@ -35,13 +35,11 @@ impl Process {
         let mut command = Command::new("valgrind");
         command.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
         command.arg(plain.get_program()).args(plain.get_args()).stderr(Stdio::piped());
-        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         match Command::new("valgrind").arg("--version").stdout(Stdio::null()).status() {
-            Err(error) if is_missing(&error) => Ok(None),
-            status => {
-                status.map_err(Into::into).and_then(|_| Self::spawn(server, command)).map(Some)
-            }
-        }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            status => status?,
+        };
+        Self::spawn(server, command).map(Some)
     }
 
     /// Ends one whose instructions are counted, and says how many there were, outside of the kernel.
