@@ -313,6 +313,26 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
 }
 
 #[test]
+fn memory_is_at_most_twice_what_was_received_of_a_long_text() {
+    // One that is put together out of the read buffer although it is in one frame.
+    for (role, most) in ROLES.into_iter().flat_map(|role| [900, 20_000].map(|most| (role, most))) {
+        let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+        let wire = frame(role, 0x81, &vec![b'a'; 1_500_000]);
+        reset();
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, most);
+            let status = endpoint.poll();
+            assert_eq!(status == Ok(Status::Message), rest.is_empty());
+            let (live, received) = (counts().live, signed(wire.len() - rest.len()));
+            let bound = 2 * received + 4 * KIB + READ_BUFFER;
+            assert!(live <= bound, "{live} for {received} by {most}, {role:?}");
+        }
+        assert_eq!(endpoint.take_message().unwrap().as_bytes().len(), 1_500_000);
+    }
+}
+
+#[test]
 fn a_read_buffer_that_grows_between_messages_takes_no_more_than_it_is_to_hold() {
     for role in ROLES {
         let mut config = endpoint::Config::default();

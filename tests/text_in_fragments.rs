@@ -100,6 +100,36 @@ fn text_is_refused_at_its_first_bad_byte_behind_ascii() {
     }
 }
 
+#[test]
+fn text_longer_than_the_cache_is_judged_and_given_like_any_other() {
+    let len = 1_200_000;
+    for (role, (insertion, at)) in ROLES.into_iter().flat_map(|role| {
+        let insertions = [&b"\xc3\xbc"[..], b"\xff"];
+        let places = [(0, 1), (0, 5_000), (1, 5_000), (0, 900_000), (1, 900_000), (1, len - 2)];
+        places.map(|(index, at)| (role, (insertions[index], at)))
+    }) {
+        let mut payload = ascii(len);
+        payload[at..at + insertion.len()].copy_from_slice(insertion);
+        // Behind it one that is ASCII, with a Ping between two frames, in the buffer that it left.
+        let fragment = [frame(role, 0x01, &ascii(600_000)), frame(role, 0x89, b"between")];
+        let rest = [frame(role, 0x80, &ascii(1_100_000)), frame(role, 0x81, b"next")];
+        let wire = [&[frame(role, 0x81, &payload)][..], &fragment, &rest].concat().concat();
+        for step in [4_000, 100_000] {
+            let mut run = Run::new(endpoint(role));
+            run.read(&wire, step);
+            let what = format!("{role:?} {insertion:?} at {at} by {step}");
+            let Ok(text) = String::from_utf8(payload.clone()) else {
+                assert_eq!(run.error, Some(ProtocolError::InvalidUtf8), "{what}");
+                assert!(run.messages.is_empty(), "{what}");
+                continue;
+            };
+            let more = String::from_utf8([ascii(600_000), ascii(1_100_000)].concat()).unwrap();
+            assert_eq!(run.error, None, "{what}");
+            assert!(run.messages == [&text, &more, "next"].map(Seen::text), "{what}");
+        }
+    }
+}
+
 /// Messages of every kind in turns, each in pieces.
 fn mixture(role: Role) -> (Vec<Vec<u8>>, Vec<OwnedMessage>) {
     let plain = String::from_utf8(ascii(20_000)).unwrap();
