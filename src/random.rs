@@ -6,9 +6,10 @@ use crate::connection::NoEntropy;
 /// [`KeySource`](crate::connection::KeySource).
 ///
 /// With `std`, keys of 4 bytes come from a generator of each thread, ChaCha with 12 rounds, which
-/// the operating system seeds again after every 896 of them; each is given out once, and erased so
-/// that nothing in memory leads back to it. After a `fork`
-/// without `exec`, parent and child may give out the same keys until then.
+/// the operating system seeds again after every 896 of them. Each is given out once and erased, and
+/// what the generator keeps does not lead back to it; what was left on the stack of the thread
+/// while 56 of them were made may, until something else is written there. After a `fork` without
+/// `exec`, parent and child may give out the same keys until the next seed.
 ///
 /// # Errors
 ///

@@ -53,6 +53,8 @@ pub(crate) struct Timers {
     heard: bool,
     active: bool,
     closing: bool,
+    /// What asks the peer for an answer was written.
+    asked: bool,
     /// The peer has had its time to close.
     expired: bool,
 }
@@ -76,6 +78,7 @@ impl Timers {
             heard: true,
             active: true,
             closing: false,
+            asked: false,
             expired: false,
         }
     }
@@ -93,6 +96,27 @@ impl Timers {
     pub(crate) fn note_closing(&mut self) {
         if !self.closing {
             self.closing = true;
+            self.active_or_close_at = NEVER;
+        }
+    }
+
+    /// The peer has taken output, and more waits: it lives, what is under way goes on, and it cannot
+    /// have seen a Close or a Ping behind that.
+    #[inline]
+    pub(crate) fn note_progress(&mut self) {
+        (self.heard, self.active) = (true, true);
+        self.restart_close();
+    }
+
+    /// What asks the peer for an answer, a Ping or a Close, was written.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn note_asked(&mut self) {
+        self.asked = true;
+        self.restart_close();
+    }
+
+    fn restart_close(&mut self) {
+        if self.closing && !self.expired {
             self.active_or_close_at = NEVER;
         }
     }
@@ -131,6 +155,9 @@ impl Timers {
             self.silent_since = now;
             // Any data counts as life, not only the Pong.
             self.pinged = false;
+        }
+        if core::mem::take(&mut self.asked) && self.pinged {
+            self.silent_since = now;
         }
         let active = core::mem::take(&mut self.active);
         if self.closing {
@@ -179,7 +206,7 @@ impl Timers {
             self.expired = true;
             return Ok(Due::CloseTransport);
         }
-        if now >= self.idle_at() {
+        if self.idle_timeout != NEVER && now >= self.idle_at() {
             return Err(TimeoutError::Idle);
         }
         if self.pinged {

@@ -366,6 +366,19 @@ fn lengths_around_every_power_of_two_are_whole_numbers() {
     }
 }
 
+#[test]
+fn a_decoder_that_is_used_behind_its_error_says_it_again() {
+    let rules = Rules { masking: Masking::Forbidden, rsv: Rsv::NONE, order: Order::Either };
+    // By bytes: what is wrong with the header is known at its second, or at its last.
+    for head in [header(0x81, 5, Some(KEY)), header(0x81, 5, None), header(0xFF, 1 << 40, None)] {
+        let mut decoder = Decoder::new(rules);
+        for byte in [&head[..], &[0xFF; 40]].concat() {
+            let mut bytes = [byte];
+            let _ = decoder.decode(&mut Input::new(&mut bytes));
+        }
+    }
+}
+
 // ---- any bytes whatever (R6.2-1, defences 20 and 21) -------------------------------------------------
 
 /// Bytes that are often frames, and often almost.

@@ -245,6 +245,15 @@ fn a_moment_beyond_all_reckoning_is_no_timeout() {
         assert_eq!(peer.connection.poll_timeout(Duration::MAX), None);
         assert_eq!(peer.connection.handle_timeout(Duration::MAX), Ok(()));
         assert!(peer.connection.is_open());
+
+        // Nor is it one of what is off.
+        let mut connection = connection(role, &config(Some(30), None, None));
+        connection.poll_timeout(at(0));
+        assert_eq!(connection.handle_timeout(Duration::MAX), Ok(()));
+        let mut connection = self::connection(role, &config(Some(30), Some(10), None));
+        connection.poll_timeout(at(0));
+        connection.handle_timeout(at(30)).unwrap();
+        assert_eq!(connection.handle_timeout(Duration::MAX), Err(TimeoutError::Pong));
     }
 }
 

@@ -631,7 +631,9 @@ async fn error_after_the_closing_handshake_is_none() {
     mock.lock().read_error = Some(ErrorKind::ConnectionReset);
     let mut ws = over(&mock);
     assert!(ends(ws.next()).await.expect("clean").is_none());
-    assert_eq!(ws.outcome().expect("ended").received, CloseCode::NORMAL);
+    let outcome = ws.outcome().expect("ended");
+    assert_eq!((outcome.sent, outcome.received), (None, CloseCode::NORMAL));
+    assert!(!outcome.is_clean(), "the answer never left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -643,7 +645,9 @@ async fn close_that_the_peer_sent_before_it_stopped_reading_is_received() {
     mock.push(masked(CLOSE, b"\x03\xe9")); // 1001
     mock.end();
     assert!(ends(ws.next()).await.expect("clean").is_none());
-    assert_eq!(ws.outcome().expect("ended").received, CloseCode::GOING_AWAY);
+    let outcome = ws.outcome().expect("ended");
+    assert_eq!((outcome.sent, outcome.received), (None, CloseCode::GOING_AWAY));
+    assert!(!outcome.is_clean(), "nothing leaves any more");
 }
 
 #[tokio::test(start_paused = true)]

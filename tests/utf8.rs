@@ -31,6 +31,17 @@ fn pushed(pieces: &[&[u8]]) -> Result<(), InvalidUtf8> {
     result
 }
 
+#[test]
+fn a_validator_that_is_used_behind_its_error_does_not_panic() {
+    for first in [&b"\xe2"[..], b"\xf0\x9f", b"\xf0\x9f\x98"] {
+        let mut validator = Validator::default();
+        validator.push(first).unwrap();
+        for _ in 0..10 {
+            let _ = validator.push(b"\xff");
+        }
+    }
+}
+
 /// What Autobahn's section 6 and RFC 3629 call valid and invalid.
 const SAMPLES: &[&[u8]] = &[
     b"",

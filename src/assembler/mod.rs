@@ -418,7 +418,7 @@ impl Assembler {
             bytes.reserve_exact(end.saturating_sub(bytes.len()));
             bytes.resize(end, 0);
         }
-        let end = bytes.len().min(self.end + remaining);
+        let end = bytes.len().min(self.end.saturating_add(remaining));
         &mut bytes[self.end..end]
     }
 
@@ -479,4 +479,18 @@ fn reserve<T>(buffer: &mut Vec<T>, count: usize) {
 /// How much a buffer that is full of `len` bytes grows by.
 fn more(len: usize) -> usize {
     if len < DOUBLED { len } else { len / 2 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_longer_than_what_can_be_counted_gets_room_like_any_other() {
+        let mut assembler = Assembler::new();
+        assembler.begin(Kind::Binary, LARGE, true);
+        assembler.append(&[7; LARGE], None, false);
+        let room = assembler.room(usize::MAX).len();
+        assert!((LARGE..3 * LARGE).contains(&room), "{room}");
+    }
 }

@@ -44,20 +44,20 @@ pub struct CloseOutcome {
     /// Who began.
     pub initiator: Initiator,
     /// The code of the Close frame that this end sent: 1005 if it had none, `None` if no Close
-    /// was sent.
+    /// was sent, or an [`Endpoint`](crate::Endpoint) knows that it was not written completely.
     pub sent: Option<CloseCode>,
     /// "The WebSocket connection close code": that of the Close frame received, 1005 if it had
     /// none, 1006 if no Close came.
     pub received: CloseCode,
-    /// Why the closing handshake did not complete; `None` if it did.
+    /// Why the connection failed; `None` if the peer's Close came and this end had time to answer.
     pub failure: Option<Failure>,
 }
 
 impl CloseOutcome {
-    /// Whether the closing handshake was completed (RFC 6455 §7.1.4).
+    /// Whether the closing handshake was completed: a Close went each way (RFC 6455 §7.1.4).
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.failure.is_none()
+        self.failure.is_none() && self.sent.is_some()
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) enum Closing {
     Open(Replies),
     /// Our Close is out; the peer may still send data until its own.
     Sent {
-        sent: CloseCode,
+        sent: Option<CloseCode>,
     },
     /// The peer's Close has come; ours, with the same body, is due.
     Answering {
@@ -75,7 +75,7 @@ pub(super) enum Closing {
     },
     Complete {
         initiator: Initiator,
-        sent: CloseCode,
+        sent: Option<CloseCode>,
         received: CloseCode,
         body: ControlPayload,
     },
@@ -123,9 +123,7 @@ impl Closing {
         let can_tell = !matches!(failure, Failure::Lost(_) | Failure::Timeout(TimeoutError::Write));
         *self = match *self {
             Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell, told: false },
-            Self::Sent { sent } => {
-                Self::Failed { failure, sent: Some(sent), due: false, told: false }
-            }
+            Self::Sent { sent } => Self::Failed { failure, sent, due: false, told: false },
             Self::Failed { failure: Failure::Protocol(_), sent, due, told: false }
                 if matches!(failure, Failure::Protocol(_)) =>
             {
@@ -165,8 +163,22 @@ impl Closing {
             Self::Sent { .. } => {
                 self.fail(Failure::Timeout(TimeoutError::Close));
             }
-            Self::Answering { received, body } => *self = Self::Unanswered { received, body },
+            Self::Answering { received, body }
+            | Self::Complete { sent: None, received, body, .. } => {
+                *self = Self::Unanswered { received, body };
+            }
             Self::Complete { .. } | Self::Unanswered { .. } | Self::Failed { .. } => {}
+        }
+    }
+
+    /// Our Close, if there was one, was not written after all.
+    #[cfg(feature = "alloc")]
+    pub(super) fn lose(&mut self) {
+        match self {
+            Self::Sent { sent } | Self::Complete { sent, .. } | Self::Failed { sent, .. } => {
+                *sent = None;
+            }
+            Self::Open(_) | Self::Answering { .. } | Self::Unanswered { .. } => {}
         }
     }
 
@@ -184,7 +196,7 @@ impl Closing {
         match *self {
             Self::Open(_) | Self::Sent { .. } | Self::Answering { .. } => None,
             Self::Complete { initiator, sent, received, .. } => {
-                Some(CloseOutcome { initiator, sent: Some(sent), received, failure: None })
+                Some(CloseOutcome { initiator, sent, received, failure: None })
             }
             Self::Unanswered { received, .. } => Some(CloseOutcome {
                 initiator: Initiator::Peer,

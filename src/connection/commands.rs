@@ -278,7 +278,7 @@ impl Connection {
 
     fn close_with(&mut self, frame: Option<&CloseFrame>) -> Result<ControlFrame, SendError> {
         let encoded = self.close_frame(frame)?;
-        let sent = frame.map_or(CloseCode::NO_STATUS, CloseFrame::code);
+        let sent = Some(frame.map_or(CloseCode::NO_STATUS, CloseFrame::code));
         self.closing = Closing::Sent { sent };
         self.settle();
         self.timers.note_closing();

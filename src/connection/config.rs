@@ -44,11 +44,12 @@ pub struct Config {
     /// How long after such a Ping something must have come, or the peer is taken for gone; off by
     /// default. Any byte counts, not only the Pong.
     pub pong_timeout: Option<Duration>,
-    /// How long a connection may be without a message in either direction; off by default. Pings
-    /// do not count.
+    /// How long a connection may be without a message in either direction, or a part of one that
+    /// comes or is taken; off by default. Pings do not count.
     pub idle_timeout: Option<Duration>,
     /// How long the peer has to complete the closing handshake, and then to end the transport;
-    /// 5 seconds by default.
+    /// 5 seconds by default. What was queued before goes out first: as long as the peer takes some
+    /// of that, the time begins anew.
     pub close_timeout: Duration,
 }
 

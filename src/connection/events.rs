@@ -19,7 +19,7 @@ use crate::input::Input;
 pub enum Event<'b> {
     /// A piece of a message.
     Data(Data<'b>),
-    /// A Ping. Its Pong is queued already; nothing has to be done.
+    /// A Ping. Its Pong is queued already, unless this end has closed: nothing has to be done.
     Ping(ControlPayload),
     /// A Pong: the answer to a Ping of ours, or unsolicited (RFC 6455 §5.5.3).
     Pong(ControlPayload),

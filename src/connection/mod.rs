@@ -247,7 +247,8 @@ impl Connection {
                 let (received, body) = (*received, *body);
                 let encoded = self.sender.control(OpCode::Close, &body)?;
                 let initiator = Initiator::Peer;
-                self.closing = Closing::Complete { initiator, sent: received, received, body };
+                let sent = Some(received);
+                self.closing = Closing::Complete { initiator, sent, received, body };
                 Ok(Some(encoded))
             }
             Closing::Failed { failure, .. } => {
@@ -293,7 +294,22 @@ impl Connection {
     /// deadlines. Once the connection has ended it is the end of the close timeout, until
     /// [`is_over`](Self::is_over).
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
-        if self.is_over() { None } else { self.timers.poll(now) }
+        self.poll_timeout_while(false, now)
+    }
+
+    /// As [`poll_timeout`](Self::poll_timeout), where the caller knows whether the peer has yet to
+    /// take output. It has the close timeout for that too.
+    pub(crate) fn poll_timeout_while(
+        &mut self,
+        unwritten: bool,
+        now: Duration,
+    ) -> Option<Duration> {
+        if self.waits(unwritten) { self.timers.poll(now) } else { None }
+    }
+
+    /// Whether the peer is waited for.
+    fn waits(&self, unwritten: bool) -> bool {
+        !self.timers.expired() && (!self.receiver.eof || unwritten || self.wants_transmit())
     }
 
     /// Whether [`poll_timeout`](Self::poll_timeout) may give a deadline.
@@ -310,7 +326,17 @@ impl Connection {
     ///
     /// [`TimeoutError`]: the connection has failed, and its Close frame is queued.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
-        if self.is_over() {
+        self.handle_timeout_while(false, now)
+    }
+
+    /// As [`handle_timeout`](Self::handle_timeout), where the caller knows whether the peer has yet
+    /// to take output.
+    pub(crate) fn handle_timeout_while(
+        &mut self,
+        unwritten: bool,
+        now: Duration,
+    ) -> Result<(), TimeoutError> {
+        if !self.waits(unwritten) {
             return Ok(());
         }
         match self.timers.handle(now) {
@@ -352,11 +378,38 @@ impl Connection {
     /// Takes note that the peer has taken output while more of it waits.
     ///
     /// A keep-alive Ping may be behind what waits, so its Pong cannot be due yet: this counts as a
-    /// sign of life, as data from the peer does. Only for callers with an output queue of their
-    /// own; [`Endpoint`](crate::Endpoint) does it.
+    /// sign of life, as data from the peer does, and against the idle timeout. A Close may be too:
+    /// the close timeout begins anew. Only for callers with an output queue of their own;
+    /// [`Endpoint`](crate::Endpoint) does it.
     #[inline]
     pub fn note_progress(&mut self) {
-        self.timers.note_heard();
+        self.timers.note_progress();
+    }
+
+    /// Takes note that everything was written, and a Ping or a Close with it: the peer has its time
+    /// from now on.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn note_asked(&mut self) {
+        self.timers.note_asked();
+    }
+
+    /// Takes note that a Close, if one is out, was not written.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn lose_close(&mut self) {
+        self.closing.lose();
+    }
+
+    /// Ends a closing handshake that cannot be completed: this end's Close cannot be written.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn give_up_close(&mut self) {
+        self.closing.expire();
+        self.settle();
+    }
+
+    /// Whether the peer has had the close timeout.
+    #[cfg(feature = "alloc")]
+    pub(crate) const fn has_expired(&self) -> bool {
+        self.timers.expired()
     }
 
     /// Fails the connection because of a deadline that is kept above it.

@@ -238,12 +238,15 @@ impl Decoder {
         input: &mut Input<'b>,
     ) -> Result<Option<Part<'b>>, ProtocolError> {
         while let [byte] = *input.take(1) {
+            // Counted only if it is right: after an error there is room for no more.
             self.partial[usize::from(self.have)] = byte;
-            self.have += 1;
-            let seen = &self.partial[..usize::from(self.have)];
-            if let Some((header, _)) = Header::parse_with(seen, self.rules)? {
-                self.have = 0;
-                return Ok(Some(self.begin(header)));
+            let seen = &self.partial[..=usize::from(self.have)];
+            match Header::parse_with(seen, self.rules)? {
+                Some((header, _)) => {
+                    self.have = 0;
+                    return Ok(Some(self.begin(header)));
+                }
+                None => self.have += 1,
             }
         }
         Ok(None)

@@ -132,7 +132,8 @@ impl Header {
     /// Parses the header at the start of `bytes`, whoever sent it.
     ///
     /// Gives the header and its own length in bytes, or `None` while it is incomplete. Each rule
-    /// is applied as soon as the byte that breaks it is there, so a refused frame costs nothing.
+    /// is applied as soon as the byte that breaks it is there, so a refused frame costs nothing; that
+    /// a length is not the shortest encoding shows when all of it is there.
     ///
     /// # Errors
     ///

@@ -84,12 +84,14 @@ impl Validator {
             let [first, second, third] = self.pending;
             let mut character = [first, second, third, 0];
             character[usize::from(self.have)] = *next;
-            self.have += 1;
-            match core::str::from_utf8(&character[..usize::from(self.have)]) {
+            match core::str::from_utf8(&character[..=usize::from(self.have)]) {
                 Ok(_) => self.have = 0,
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
                 // Four bytes are a character or an error, so `have` stays within `pending`.
-                Err(_) => self.pending.copy_from_slice(&character[..3]),
+                Err(_) => {
+                    self.pending.copy_from_slice(&character[..3]);
+                    self.have += 1;
+                }
             }
         }
         if bytes.len() < BLOCK && short::is_valid(bytes) {

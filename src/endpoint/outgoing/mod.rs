@@ -42,8 +42,10 @@ pub(crate) struct Outgoing {
     /// to be compressed, or the transport takes nothing.
     plain_below: u32,
     congested: bool,
-    /// Whether the transport takes nothing any more.
-    abandoned: bool,
+    abandoned: Abandoned,
+    /// Whether a Ping or a Close may be in the queue: the peer has its time to answer from when it
+    /// is written.
+    asks: bool,
     /// Whether the transport has taken something that it has not been made to pass on. Adapters
     /// say so: it may keep a flush waiting as it may a write.
     unflushed: bool,
@@ -65,7 +67,8 @@ impl Outgoing {
             low: watermark(config.low_watermark.min(config.high_watermark)),
             plain_below: watermark(config.high_watermark).saturating_add(1),
             congested: false,
-            abandoned: false,
+            abandoned: Abandoned::No,
+            asks: false,
             unflushed: false,
             write_timeout: span(config.write_timeout),
             stalled_at: NEVER,
@@ -134,7 +137,9 @@ impl Outgoing {
     pub(crate) fn give_up(&mut self, error: TimeoutError) -> TimeoutError {
         self.write_timeout = NEVER;
         self.abandon();
-        self.connection.time_out(error)
+        let error = self.connection.time_out(error);
+        self.connection.give_up_close();
+        error
     }
 
     #[cfg(feature = "std")]
@@ -152,15 +157,30 @@ impl Outgoing {
     /// behind it would be taken for the rest of that frame. What the peer still says is received
     /// for the close timeout.
     pub(crate) fn abandon(&mut self) {
+        if self.has_unwritten() {
+            self.connection.lose_close();
+            self.abandoned = Abandoned::WithOutput;
+        } else if !self.is_abandoned() {
+            self.abandoned = Abandoned::Empty;
+        }
         self.queue = Queue::default();
-        self.abandoned = true;
         self.unflushed = false;
         self.plain_below = 0;
         self.connection.end_soon();
     }
 
+    fn is_abandoned(&self) -> bool {
+        self.abandoned != Abandoned::No
+    }
+
+    /// Whether output was dropped that had been queued.
+    #[cfg(feature = "std")]
+    pub(crate) fn has_lost_output(&self) -> bool {
+        self.abandoned == Abandoned::WithOutput
+    }
+
     fn check_room(&self) -> Result<(), SendError> {
-        if self.abandoned {
+        if self.is_abandoned() {
             return Err(SendError::Closed);
         }
         if self.is_full() { Err(SendError::Full { queued: self.queued() }) } else { Ok(()) }
@@ -266,6 +286,7 @@ impl Outgoing {
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.transmit()?;
         self.queue.tail().extend_from_slice(&self.connection.close(code, reason)?);
+        self.asks = true;
         self.discard_if_abandoned();
         Ok(())
     }
@@ -280,6 +301,7 @@ impl Outgoing {
     #[cold]
     fn transmit_due(&mut self) -> Result<(), SendError> {
         if !(self.connection.is_open() && self.is_full()) {
+            self.asks = true;
             self.connection.poll_transmit(self.queue.tail())?;
             self.discard_if_abandoned();
         }
@@ -289,8 +311,9 @@ impl Outgoing {
     /// What is said to a transport that takes nothing is said to nobody; that the connection ends
     /// is true all the same.
     fn discard_if_abandoned(&mut self) {
-        if self.abandoned {
+        if self.is_abandoned() {
             self.queue = Queue::default();
+            self.connection.lose_close();
         }
     }
 
@@ -310,10 +333,13 @@ impl Outgoing {
     pub(crate) fn advance(&mut self, count: usize) {
         self.queue.advance(count);
         if count > 0 {
-            self.note_written(self.queue.len() > 0);
-            // What found no room before: who writes until nothing is queued would not ask again.
-            // Without a key it stays due.
-            let _ = self.transmit();
+            let due = self.connection.wants_transmit();
+            self.note_written(due || self.queue.len() > 0);
+            if due {
+                // What found no room before: who writes until nothing is queued would not ask
+                // again. Without a key it stays due.
+                let _ = self.transmit_due();
+            }
         }
     }
 
@@ -323,7 +349,15 @@ impl Outgoing {
         self.stalled_at = NEVER;
         if more {
             self.connection.note_progress();
+        } else if self.asks {
+            self.note_asked();
         }
+    }
+
+    #[cold]
+    fn note_asked(&mut self) {
+        self.asks = false;
+        self.connection.note_asked();
     }
 
     /// Takes note that times count from another point now, and that another transport is written to.
@@ -337,7 +371,7 @@ impl Outgoing {
     #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn note_unflushed(&mut self) {
-        self.unflushed = !self.abandoned;
+        self.unflushed = !self.is_abandoned();
     }
 
     /// Takes note that it was.
@@ -388,7 +422,7 @@ impl Outgoing {
     }
 
     pub(crate) fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
-        let protocol = self.connection.poll_timeout(now);
+        let protocol = self.connection.poll_timeout_while(self.has_unwritten(), now);
         [protocol, self.poll_write_timeout(now)].into_iter().flatten().min()
     }
 
@@ -416,11 +450,12 @@ impl Outgoing {
 
     pub(crate) fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         let stuck = self.handle_write_timeout(now);
-        let was_over = self.connection.is_over();
-        let result = self.connection.handle_timeout(now);
-        if self.connection.is_over() && !was_over {
+        let had_expired = self.connection.has_expired();
+        let result = self.connection.handle_timeout_while(self.has_unwritten(), now);
+        if self.connection.has_expired() && !had_expired {
             // The peer has had its time: nobody waits for it to take the rest.
             self.abandon();
+            self.connection.give_up_close();
         }
         stuck.and(result)
     }
@@ -435,6 +470,16 @@ impl Outgoing {
     pub(crate) fn should_close_transport(&self) -> bool {
         !self.has_unwritten() && self.connection.should_close_transport()
     }
+}
+
+/// Whether the transport takes nothing any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Abandoned {
+    No,
+    /// Nothing was queued.
+    Empty,
+    /// What was queued is lost.
+    WithOutput,
 }
 
 fn watermark(bytes: usize) -> u32 {
