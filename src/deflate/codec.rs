@@ -16,6 +16,10 @@ pub(super) const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// The step in which compressed output grows, in bytes.
 const STEP: usize = 256;
 
+/// The most that one call of the library is given to read and to write, in bytes: it counts both
+/// in 32 bits.
+const CALL: usize = 1 << 30;
+
 /// A compressor and its window.
 pub(crate) struct Compressor {
     stream: Deflate,
@@ -60,7 +64,13 @@ impl Compressor {
 
     /// Appends `input`, compressed up to a byte boundary; the last four bytes appended are
     /// [`TAIL`], unless nothing is appended because nothing has been added since the last time.
-    pub(super) fn compress(&mut self, mut input: &[u8], window: Window, out: &mut Vec<u8>) {
+    pub(super) fn compress(&mut self, input: &[u8], window: Window, out: &mut Vec<u8>) {
+        self.compress_by(CALL, input, window, out);
+    }
+
+    /// [`compress`](Self::compress) in calls that read and write at most `most` bytes. Not less
+    /// than a marker takes: one that is torn is written once more.
+    fn compress_by(&mut self, most: usize, mut input: &[u8], window: Window, out: &mut Vec<u8>) {
         let flush = match window {
             Window::Keep => DeflateFlush::SyncFlush,
             // What follows a full flush refers to nothing before it: the window is as good as
@@ -72,16 +82,19 @@ impl Compressor {
         let mut room = input.len() / 2 + STEP;
         loop {
             let start = out.len();
+            room = room.min(most);
             out.resize(start + room, 0);
+            let piece = &input[..input.len().min(most)];
+            let flush = if piece.len() < input.len() { DeflateFlush::NoFlush } else { flush };
             let (read, written) = (self.stream.total_in(), self.stream.total_out());
-            let status = self.stream.compress(input, &mut out[start..], flush);
+            let status = self.stream.compress(piece, &mut out[start..], flush);
             let read = distance(read, self.stream.total_in());
             let written = distance(written, self.stream.total_out());
             out.truncate(start + written);
             input = &input[read..];
             debug_assert!(status.is_ok(), "a stream between two calls takes input");
-            // Room that was left over says that everything is out.
-            if written < room || status.is_err() {
+            // Room that was left over says that everything is out, if it was the last piece.
+            if written < room && input.is_empty() || status.is_err() {
                 return;
             }
             room = input.len() + STEP;
@@ -170,4 +183,39 @@ impl Decompressor {
 /// How far a counter went in one call: no further than a slice is long.
 fn distance(from: u64, to: u64) -> usize {
     usize::try_from(to - from).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a call may read and write is bounded at 1 GiB; here at much less.
+    #[test]
+    fn input_of_several_calls_is_compressed_to_its_end() {
+        let mut random = 1u32;
+        let noise = core::iter::from_fn(|| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            random.to_be_bytes().first().copied()
+        });
+        let noise: Vec<u8> = noise.take(5_000).collect();
+        for input in [&[b'a'; 5_000][..], &noise, &noise[..1_000], &noise[..100], &noise[..99], b""]
+        {
+            for (level, most) in
+                (1..=9).flat_map(|level| [16, 100, 1_000].map(|most| (level, most)))
+            {
+                let mut compressor = Compressor::new(Kind { window_bits: 15, level, mem_level: 8 });
+                let mut decompressor = Decompressor::new();
+                decompressor.restart(&[]);
+                for window in [Window::Keep, Window::Keep, Window::Forget] {
+                    let mut wire = Vec::new();
+                    compressor.compress_by(most, input, window, &mut wire);
+                    let mut output = [0; 6_000];
+                    let progress = decompressor.inflate(&wire, &mut output);
+                    assert_eq!((progress.consumed, progress.stream), (wire.len(), Stream::Open));
+                    assert!(&output[..progress.produced] == input, "level {level}, {most}");
+                    assert!(input.is_empty() || wire.ends_with(&TAIL));
+                }
+            }
+        }
+    }
 }
