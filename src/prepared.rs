@@ -107,7 +107,7 @@ impl PreparedMessage {
     /// The compressed frame for the window of `deflater`, at the level of the first that asks.
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(&self, deflater: &Deflater) -> &Frame {
-        let slot = usize::from(deflater.window_bits().clamp(9, 15) - 9);
+        let slot = usize::from(deflater.window_bits() - 9);
         self.compressed[slot].get_or_init(|| {
             Frame::new(self.kind, Rsv::RSV1, |bytes| deflater.apart(self.as_bytes(), bytes))
         })

@@ -513,25 +513,24 @@ fn what_is_not_sent_is_not_in_the_window() {
 
 #[test]
 fn compressors_come_from_the_pool_and_go_back() {
-    // J7: made on first use, given back by `release` without takeover, and by the drop in any case.
+    // J7: made on first use, given back behind each message without takeover, and by the drop in any
+    // case. That `release` is called is not needed.
     for role in ROLES {
         let mut config = Config::default();
         config.pool = Pool::new(2);
         let mut endpoint = deflating(role, NO_TAKEOVER, &config);
         endpoint.send(never("x")).unwrap();
         endpoint.send("below the threshold").unwrap();
-        drop(endpoint.release());
         assert_eq!(config.pool.idle(), (0, 0), "nothing was needed");
         endpoint.send(always("x")).unwrap();
-        assert_eq!(config.pool.idle(), (0, 0), "in use");
-        drop(endpoint.release());
         assert_eq!(config.pool.idle(), (1, 0));
         endpoint.send_part("part", Fragment::More).unwrap();
         drop(endpoint.release());
         assert_eq!(config.pool.idle(), (0, 0), "a message is under way");
         endpoint.send_part("part", Fragment::Last).unwrap();
-        drop(endpoint.release());
         assert_eq!(config.pool.idle(), (1, 0));
+        endpoint.send(&noise(100)).unwrap();
+        assert_eq!(config.pool.idle(), (1, 0), "behind a message that goes out as it is");
         // With takeover it stays until the end.
         let mut keeping = deflating(role, "", &config);
         keeping.send(always("x")).unwrap();
@@ -554,6 +553,77 @@ fn compressors_come_from_the_pool_and_go_back() {
         assert_eq!(config.pool.idle().0, 2);
         config.pool.clear();
         assert_eq!(config.pool.idle(), (0, 0));
+    }
+}
+
+#[test]
+fn a_compressor_goes_back_when_its_window_was_emptied() {
+    // With takeover too: behind a prepared message, and behind a large one that did not shrink.
+    let text = records(5_000, 1);
+    let prepared = PreparedMessage::new(&text);
+    open(Role::Server, "").send(&prepared).unwrap(); // Compressed apart, so that it is there.
+    let noise = noise(10_000);
+    for role in ROLES {
+        for empties in [Outbound::from(&prepared), (&noise).into()] {
+            let config = Config::default();
+            let mut endpoint = deflating(role, "", &config);
+            let mut peer = Run::new(open(other(role), ""));
+            for _ in 0..2 {
+                endpoint.send(&text).unwrap();
+                let before = config.pool.idle().0;
+                endpoint.send(empties).unwrap();
+                drop(endpoint.release());
+                assert_eq!((before, config.pool.idle().0), (0, 1));
+            }
+            endpoint.send(&text).unwrap();
+            peer.read(&drain(&mut endpoint), 10_000);
+            assert_eq!((peer.messages.len(), peer.error), (5, None));
+            assert_eq!(peer.messages[4], Seen::binary(&text));
+        }
+    }
+}
+
+/// An endpoint that is in the middle of a message, and so has a compressor.
+fn busy(role: Role, bits: u8, config: &Config) -> Endpoint {
+    let windows = format!("; server_max_window_bits={bits}; client_max_window_bits={bits}");
+    let mut endpoint = deflating(role, &windows, config);
+    endpoint.send_part("part", Fragment::More).unwrap();
+    endpoint
+}
+
+#[test]
+fn idle_compressors_of_one_window_do_not_keep_out_those_of_another() {
+    // Which windows there are is for peers to choose.
+    for role in ROLES {
+        let mut config = Config::default();
+        config.pool = Pool::new(4);
+        let small: Vec<_> = (0..8).map(|_| busy(role, 9, &config)).collect();
+        drop(small);
+        assert_eq!(config.pool.idle().0, 4);
+        // Two with the largest window take the places of two of them.
+        let large: Vec<_> = (0..2).map(|_| busy(role, 15, &config)).collect();
+        assert_eq!(config.pool.idle().0, 4, "none that fits");
+        drop(large);
+        assert_eq!(config.pool.idle().0, 4);
+        let all = [15, 15, 9, 9].map(|bits| busy(role, bits, &config));
+        assert_eq!(config.pool.idle().0, 0, "there were two of each");
+        drop(all);
+        drop([12, 12].map(|bits| busy(role, bits, &config)));
+        let all = [9, 9, 12, 12].map(|bits| busy(role, bits, &config));
+        assert_eq!(config.pool.idle().0, 0, "those that came back first have made way");
+        drop(all);
+    }
+}
+
+#[test]
+fn windows_of_8_and_9_bits_have_the_same_compressors() {
+    // The back end has none of 8 bits, and its 9 bits are enough of both.
+    for role in ROLES {
+        let config = Config::default();
+        for bits in [8, 9, 8] {
+            drop(busy(role, bits, &config));
+            assert_eq!(config.pool.idle().0, 1, "{bits}");
+        }
     }
 }
 

@@ -29,29 +29,49 @@ pub(crate) struct Compressor {
     used: bool,
 }
 
-/// The settings that a compressor cannot change.
+/// The settings that a compressor cannot change. Those of the same kind can stand in for each
+/// other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
-    /// 8 to 15.
-    pub(super) window_bits: u8,
-    /// 1 to 9.
-    pub(super) level: u8,
-    /// 1 to 9.
-    pub(super) mem_level: u8,
+    window_bits: u8,
+    level: u8,
+    mem_level: u8,
+}
+
+impl Kind {
+    /// What is outside of what there is counts as the nearest inside.
+    pub(super) fn new(window_bits: u8, level: u8, mem_level: u8) -> Self {
+        Self {
+            // The library refuses 8; its 9-bit encoder keeps distances at 250 and below (2^9 less
+            // 262), which is within a window of 8 bits.
+            window_bits: window_bits.clamp(9, 15),
+            level: level.clamp(1, 9),
+            mem_level: mem_level.clamp(1, 9),
+        }
+    }
+
+    /// 9 to 15.
+    pub(super) fn window_bits(self) -> u8 {
+        self.window_bits
+    }
 }
 
 impl Compressor {
     pub(super) fn new(kind: Kind) -> Self {
         let stream = Deflate::new_with_config(DeflateConfig {
-            level: i32::from(kind.level.clamp(1, 9)),
+            level: i32::from(kind.level),
             method: Method::Deflated,
-            // Negative is raw. The library refuses 8; its 9-bit encoder keeps distances at 250 and
-            // below (2^9 less 262), which is within a window of 8 bits.
-            window_bits: -i32::from(kind.window_bits.clamp(9, 15)),
-            mem_level: i32::from(kind.mem_level.clamp(1, 9)),
+            // Negative is raw.
+            window_bits: -i32::from(kind.window_bits),
+            mem_level: i32::from(kind.mem_level),
             strategy: Strategy::Default,
         });
         Self { stream, kind, used: false }
+    }
+
+    /// Whether what follows may refer to something in the window.
+    pub(super) fn is_used(&self) -> bool {
+        self.used
     }
 
     /// Empties the window.
@@ -203,7 +223,7 @@ mod tests {
             for (level, most) in
                 (1..=9).flat_map(|level| [16, 100, 1_000].map(|most| (level, most)))
             {
-                let mut compressor = Compressor::new(Kind { window_bits: 15, level, mem_level: 8 });
+                let mut compressor = Compressor::new(Kind::new(15, level, 8));
                 let mut decompressor = Decompressor::new();
                 decompressor.restart(&[]);
                 for window in [Window::Keep, Window::Keep, Window::Forget] {

@@ -13,7 +13,7 @@ const WORTH_A_RESET: usize = 4 * 1024;
 
 /// Compresses the messages of one connection.
 pub(crate) struct Deflater {
-    /// Only while there is something to compress, or to remember.
+    /// Only in the middle of a message, and while there is something to remember.
     compressor: Option<Compressor>,
     kind: Kind,
     takeover: bool,
@@ -40,11 +40,11 @@ impl Deflater {
         };
         Self {
             compressor: None,
-            kind: Kind {
-                window_bits: window_bits.min(params.max_window_bits(role)),
-                level: config.level,
-                mem_level: config.mem_level,
-            },
+            kind: Kind::new(
+                window_bits.min(params.max_window_bits(role)),
+                config.level,
+                config.mem_level,
+            ),
             takeover: !forgets && !params.no_context_takeover(role),
             threshold: config.threshold,
             parts: Parts::None,
@@ -79,12 +79,13 @@ impl Deflater {
         // With takeover the window holds the message now, so the peer's has to: it must be sent
         // compressed, or both forget. That is worth it for large ones only.
         let keep = smaller || takeover && payload.len() < WORTH_A_RESET;
-        if keep || compression == Compression::Always {
-            return true;
+        let compressed = keep || compression == Compression::Always;
+        if !compressed {
+            out.truncate(start);
+            compressor.reset();
         }
-        out.truncate(start);
-        compressor.reset();
-        false
+        self.settle();
+        compressed
     }
 
     /// Whether the next part of a message is compressed; the first one decides.
@@ -112,10 +113,12 @@ impl Deflater {
             strip_tail(out, start);
         }
         self.parts = if last { Parts::None } else { Parts::Compressed };
+        self.settle();
     }
 
+    /// The window of the encoder as a power of two, 9 to 15.
     pub(crate) fn window_bits(&self) -> u8 {
-        self.kind.window_bits
+        self.kind.window_bits()
     }
 
     /// Appends the payload of a message that is compressed apart from all others, for any
@@ -130,14 +133,13 @@ impl Deflater {
 
     /// Forgets the window: the peer has got something that is not in it.
     pub(crate) fn reset(&mut self) {
-        if let Some(compressor) = &mut self.compressor {
-            compressor.reset();
-        }
+        self.give_back();
     }
 
-    /// Gives the context back, unless something in it is still needed.
-    pub(crate) fn release(&mut self) {
-        if !self.takeover && self.parts == Parts::None {
+    /// Gives the context back, unless something in it is still needed: a message that goes on, or
+    /// what the next one may refer to.
+    fn settle(&mut self) {
+        if self.compressor.as_ref().is_some_and(|compressor| !compressor.is_used()) {
             self.give_back();
         }
     }
@@ -181,7 +183,7 @@ impl Drop for Deflater {
 impl fmt::Debug for Deflater {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deflater")
-            .field("window_bits", &self.kind.window_bits)
+            .field("window_bits", &self.kind.window_bits())
             .field("takeover", &self.takeover)
             .field("has_context", &self.compressor.is_some())
             .finish_non_exhaustive()

@@ -61,8 +61,9 @@
 //! 1,253 bytes each, with the endpoint and their share of the pool (same command).
 //!
 //! So a server with many clients sets [`Config::server_no_context_takeover`]. Its compressors are
-//! then in the [`Pool`] while nothing is to be sent, as decompressors always are: between messages
-//! a connection keeps of the peer's window what has come of it, not the 47 kB of a decompressor.
+//! then in the [`Pool`] but for the time that a message takes. Decompressors are there while a
+//! connection waits ([`Endpoint::release`](crate::Endpoint::release)): it keeps of the peer's window
+//! what has come of it, not the 47 kB of a decompressor.
 //!
 //! # The back end
 //!

@@ -1,4 +1,6 @@
 //! [`Pool`]: contexts of the back end that no connection needs at the moment.
+//!
+//! Owns those and says which are kept. When one is needed is decided by who uses it.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -11,9 +13,14 @@ use super::codec::{Compressor, Decompressor, Kind};
 /// compress or decompress at the moment.
 ///
 /// A handle: clones share what they hold, and so do the clones of a [`Config`](super::Config) that
-/// it is part of. A context is made when one is needed and the pool has none, and goes back when
-/// the connection has nothing more to read. So there are as many as connections are busy at once,
-/// however many are open; up to `max_idle` of each kind are kept for the next ones.
+/// it is part of. A context is made when one is needed and the pool has none. A compressor goes back
+/// with the message that needed it, a decompressor when the connection has nothing more to read. So
+/// there are as many compressors as messages are compressed at once, and as many decompressors as
+/// connections are busy, however many are open. With context takeover a connection keeps its
+/// compressor, whose window it needs.
+///
+/// Up to `max_idle` compressors are kept for the next messages, and as many decompressors. Of
+/// compressors with different settings those stay that came back last.
 ///
 /// | context | bytes (zlib-rs 0.6.8, 64 bit) |
 /// |---|---|
@@ -33,12 +40,14 @@ struct Shared {
 
 #[derive(Default)]
 struct Idle {
+    /// In the order in which they came back.
     compressors: Vec<Compressor>,
     decompressors: Vec<Decompressor>,
 }
 
 impl Pool {
-    /// A pool that keeps up to `max_idle` unused compressors and as many decompressors.
+    /// A pool that keeps up to `max_idle` unused compressors and as many decompressors. With 0 one
+    /// is made for each message that is not compressed with context takeover.
     #[must_use]
     pub fn new(max_idle: usize) -> Self {
         Self { shared: Arc::new(Shared { max_idle, idle: Mutex::default() }) }
@@ -66,7 +75,7 @@ impl Pool {
     pub(super) fn compressor(&self, kind: Kind) -> Compressor {
         let mut idle = self.lock();
         match idle.compressors.iter().rposition(|other| other.kind == kind) {
-            Some(at) => idle.compressors.swap_remove(at),
+            Some(at) => idle.compressors.remove(at),
             None => {
                 drop(idle);
                 Compressor::new(kind)
@@ -77,9 +86,18 @@ impl Pool {
     pub(super) fn give_compressor(&self, mut compressor: Compressor) {
         compressor.reset();
         let mut idle = self.lock();
-        if idle.compressors.len() < self.shared.max_idle {
-            idle.compressors.push(compressor);
+        let compressors = &mut idle.compressors;
+        let mut replaced = None;
+        if compressors.len() >= self.shared.max_idle {
+            // Peers choose windows: those of one kind must not keep all others out.
+            let Some(at) = compressors.iter().position(|it| it.kind != compressor.kind) else {
+                return;
+            };
+            replaced = Some(compressors.remove(at));
         }
+        compressors.push(compressor);
+        drop(idle);
+        drop(replaced);
     }
 
     /// A decompressor, whatever its window holds: restart it.

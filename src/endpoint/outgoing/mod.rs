@@ -396,10 +396,6 @@ impl Outgoing {
 
     /// Gives back the buffers that hold nothing.
     pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
-        #[cfg(feature = "deflate")]
-        if let Some(deflater) = &mut self.deflater {
-            deflater.release();
-        }
         self.queue.release()
     }
 
