@@ -81,6 +81,14 @@ pub(crate) fn lend_to_answer(outgoing: &mut Outgoing) {
     }
 }
 
+/// Takes back what a connection that has written everything does not need to wait with.
+#[cfg(feature = "tokio")]
+pub(crate) fn take_output(outgoing: &mut Outgoing) {
+    if let Some(output) = outgoing.release() {
+        with_buffers(|buffers| buffers.keep_output(output));
+    }
+}
+
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     let taken = with_buffers(|buffers| {

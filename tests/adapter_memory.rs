@@ -7,23 +7,25 @@ use std::cell::Cell;
 use std::io::{IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use counting_alloc::{Counting, Counts, counts, reset};
 use futures_util::{SinkExt, StreamExt};
 use io::{BINARY, masked};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use websocket_proto::OwnedMessage;
 use websocket_proto::blocking::{self, Transport};
-use websocket_proto::endpoint::Config;
+use websocket_proto::deflate::{self, Params, Pool};
+use websocket_proto::endpoint::{Config, Endpoint};
 use websocket_proto::handshake::{Accept, ServerConfig};
 use websocket_proto::tokio::{WebSocket, accept};
+use websocket_proto::{Connection, OwnedMessage};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// A peer that sends the same for ever and takes everything, without any memory of its own.
+/// A peer that sends the same for ever, or nothing, and takes everything, without any memory of its
+/// own.
 struct Peer {
     wire: Arc<[u8]>,
     at: usize,
@@ -60,7 +62,7 @@ impl AsyncRead for Peer {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<std::io::Result<()>> {
-        if self.waits(cx) {
+        if self.wire.is_empty() || self.waits(cx) {
             return Poll::Pending;
         }
         buffer.put_slice(self.give(buffer.remaining()));
@@ -167,6 +169,77 @@ async fn stream_and_sink_allocate_the_messages_that_they_give_away_only() {
             SinkExt::send(&mut ws, OwnedMessage::from(payload.clone())).await.unwrap();
         };
         assert_eq!(counted(round).await.allocations, 1);
+    }
+}
+
+fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// With compression that remembers nothing, in contexts from `pool`.
+fn forgetful(pool: &Pool) -> Endpoint {
+    let mut config = without_timeouts();
+    let mut deflate = deflate::Config::default();
+    deflate.pool = pool.clone();
+    config.deflate = Some(deflate);
+    let params: Params = "permessage-deflate; server_no_context_takeover".parse().unwrap();
+    Endpoint::with_deflate(Connection::server(&config.connection), &config, params)
+}
+
+#[tokio::test]
+async fn connection_that_waits_holds_no_buffer_though_it_is_sent_to() {
+    // Each of many has had a long queue. A thread keeps a few buffers as long.
+    const MANY: usize = 100;
+    for pool in [None, Some(Pool::default())] {
+        let open = || {
+            let endpoint = pool.as_ref().map_or_else(|| io::server(&without_timeouts()), forgetful);
+            WebSocket::new(Peer::new(Arc::new([]), false), endpoint)
+        };
+        let compressors = || pool.as_ref().map(|pool| pool.idle().0);
+        let mut halves = Vec::with_capacity(MANY);
+        reset();
+        for _ in 0..MANY {
+            let (mut receiver, sender) = open().split();
+            let mut waits = Box::pin(async move { receiver.next().await.is_ok() });
+            assert!(is_pending(&mut waits));
+            for _ in 0..15 {
+                sender.feed(&[7; 4_000]).await.unwrap();
+            }
+            sender.flush().await.unwrap();
+            assert!(compressors().is_none_or(|count| count == 1));
+            halves.push((waits, sender));
+        }
+        let live = counts().live;
+        assert!(live < 1_000_000, "{live}");
+        // The next message finds a buffer.
+        let (_waits, sender) = &halves[0];
+        let round = async || {
+            sender.feed(&[7; 60]).await.unwrap();
+            sender.send(&[7; 600]).await.unwrap();
+        };
+        assert_eq!(counted(round).await.allocations, 0);
+        drop(halves);
+
+        let mut halves = Vec::with_capacity(MANY);
+        reset();
+        for _ in 0..MANY {
+            let (mut sink, mut stream) = StreamExt::split(open());
+            assert!(is_pending(&mut stream.next()));
+            for _ in 0..15 {
+                sink.feed(OwnedMessage::from(Bytes::from_static(&[7; 4_000]))).await.unwrap();
+            }
+            sink.flush().await.unwrap();
+            assert!(compressors().is_none_or(|count| count == 1));
+            halves.push((sink, stream));
+        }
+        let live = counts().live;
+        assert!(live < 1_000_000, "{live}");
+        let (sink, _stream) = &mut halves[0];
+        let round = async || {
+            let payload = Bytes::from_static(&[7; 600]);
+            SinkExt::send(sink, OwnedMessage::from(payload.clone())).await.unwrap();
+        };
+        assert_eq!(counted(round).await.allocations, 0);
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Error;
 use super::half::{FAR, Half};
 use crate::adapter::{ended, with_slices};
+use crate::buffers::{lend_to_answer, take_output};
 use crate::message::Outbound;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
@@ -16,6 +17,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let written = self.poll_output(cx)?;
         ended(&self.outgoing)?;
+        if written.is_ready() && self.reader.is_some() {
+            // Who receives waits, perhaps for ever, and has given back what there was to give.
+            take_output(&mut self.outgoing);
+        }
         written.map(Ok)
     }
 
@@ -48,6 +53,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// as the transport takes it, and the rest is queued. The output is to be flushed.
     fn send_now(&mut self, cx: &mut Context<'_>, message: Outbound<'_>) -> Result<(), Error> {
         if !self.outgoing.sends_through(&message, self.io.is_write_vectored()) {
+            lend_to_answer(&mut self.outgoing);
             return Ok(self.outgoing.send(message)?);
         }
         self.outgoing.transmit()?;

@@ -16,7 +16,7 @@ use super::half::Half;
 use super::wakers::Writers;
 use super::{Error, WebSocket};
 use crate::adapter::lock;
-use crate::buffers::Receiving;
+use crate::buffers::{Receiving, lend_to_answer};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::CloseOutcome;
@@ -218,7 +218,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ) -> Result<(), Error> {
         poll_fn(|cx| {
             self.poll_sending(cx, |half, writer| match half.poll_room(writer) {
-                Poll::Ready(Ok(())) => Poll::Ready(send(half)),
+                Poll::Ready(Ok(())) => {
+                    lend_to_answer(&mut half.outgoing);
+                    Poll::Ready(send(half))
+                }
                 pending_or_failed => pending_or_failed,
             })
         })

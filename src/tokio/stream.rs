@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
 use super::{Error, WebSocket};
+use crate::buffers::lend_to_answer;
 use crate::close_code::CloseCode;
 use crate::message::OwnedMessage;
 
@@ -73,7 +74,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
     }
 
     fn start_send(self: Pin<&mut Self>, mut message: OwnedMessage) -> Result<(), Error> {
-        Ok(self.get_mut().half.outgoing.send_owned(&mut message)?)
+        let outgoing = &mut self.get_mut().half.outgoing;
+        lend_to_answer(outgoing);
+        Ok(outgoing.send_owned(&mut message)?)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
