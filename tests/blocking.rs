@@ -16,12 +16,14 @@ use websocket_proto::blocking::{
     Error, Plain, Receiver, Sender, Transport, WebSocket, accept, connect,
 };
 use websocket_proto::connection::{Failure, Fragment, Initiator};
-use websocket_proto::deflate;
-use websocket_proto::endpoint::{Config, Received};
+use websocket_proto::deflate::{self, Params, Pool};
+use websocket_proto::endpoint::{Config, Endpoint, Received};
 use websocket_proto::handshake::{
     Accept, ClientConfig, ClientRequest, HandshakeError, Reply, ReplyError, ServerConfig,
 };
-use websocket_proto::{CloseCode, Message, ProtocolError, SendError, TimeoutError, UncleanClose};
+use websocket_proto::{
+    CloseCode, Connection, Message, ProtocolError, SendError, TimeoutError, UncleanClose,
+};
 
 fn fault(fault: Option<Fault>) -> std::io::Result<()> {
     match fault {
@@ -899,6 +901,70 @@ fn halves_can_be_sent_to_other_threads() {
 
 /// What a server that echoes and a client have agreed on; texts have gone there and back, whole and
 /// in halves.
+/// Has something to read, is interrupted, and ends. Notes what the pool holds whenever a read finds
+/// nothing.
+struct Waiting {
+    input: Vec<u8>,
+    pool: Pool,
+    idle: Vec<(usize, usize)>,
+}
+
+impl Read for Waiting {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let input = std::mem::take(&mut self.input);
+        if input.is_empty() {
+            self.idle.push(self.pool.idle());
+            return if self.idle.len() > 1 { Ok(0) } else { Err(ErrorKind::Interrupted.into()) };
+        }
+        buffer[..input.len()].copy_from_slice(&input);
+        Ok(input.len())
+    }
+}
+
+impl Write for Waiting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Waiting {}
+
+#[test]
+fn connection_that_waits_holds_no_context_but_those_with_windows_to_keep() {
+    // Two compressed messages, which are echoed compressed.
+    const HELLO: &[u8] = b"\xf2\x48\xcd\xc9\xc9\x07\x00";
+    let input = [masked(0xc1, HELLO), masked(0xc1, HELLO)].concat();
+    for (parameters, expected) in [
+        ("; server_no_context_takeover; client_no_context_takeover", [(1, 1), (1, 1)]),
+        ("; client_no_context_takeover", [(0, 1), (0, 1)]),
+        // What has come of the peer's window is kept without a decompressor from then on.
+        ("; server_no_context_takeover", [(1, 0), (1, 1)]),
+        ("", [(0, 0), (0, 1)]),
+    ] {
+        let pool = Pool::default();
+        let mut config = Config::default();
+        let mut deflate = deflate::Config::default();
+        (deflate.pool, deflate.threshold) = (pool.clone(), 0);
+        config.deflate = Some(deflate);
+        let params: Params = format!("permessage-deflate{parameters}").parse().expect("valid");
+        let endpoint =
+            Endpoint::with_deflate(Connection::server(&config.connection), &config, params);
+        let stream = Waiting { input: input.clone(), pool, idle: Vec::new() };
+        let mut ws = WebSocket::new(stream, endpoint).expect("no timeouts to set");
+        for _ in 0..2 {
+            let Received { message, mut out } = ws.next().expect("open").expect("a message");
+            assert_eq!(message, Message::Text("Hello"));
+            out.feed(message).expect("open");
+        }
+        assert!(matches!(ws.next(), Err(Error::Unclean(UncleanClose))));
+        assert_eq!(ws.get_ref().idle, expected, "{parameters}");
+    }
+}
+
 fn agreed_between(own: Option<deflate::Params>, server: bool, client: bool) -> Option<String> {
     let config = |compresses: bool| {
         let mut config = Config::default();

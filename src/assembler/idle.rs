@@ -78,6 +78,22 @@ impl Assembler {
         if self.has_buffer() {
             self.release_buffer();
         }
+        self.release_context();
+    }
+
+    /// Gives back what decompression does not need, without a copy of what it has to remember.
+    #[cfg(feature = "std")]
+    pub(crate) fn settle_context(&mut self) {
+        #[cfg(feature = "deflate")]
+        if let Some(inflater) = &mut self.inflater {
+            inflater.settle();
+        }
+    }
+
+    /// Gives back what decompression does not need, and keeps what it has to remember in as many bytes
+    /// as that has.
+    #[inline]
+    pub(crate) fn release_context(&mut self) {
         #[cfg(feature = "deflate")]
         if let Some(inflater) = &mut self.inflater {
             inflater.release();

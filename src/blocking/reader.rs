@@ -189,6 +189,7 @@ impl<S: Transport> Reader<S> {
                 continue;
             }
             let buffer = side.with(|outgoing| {
+                incoming.settle_context();
                 lend_to_read(incoming, outgoing);
                 incoming.read_buf(outgoing)
             });
@@ -203,8 +204,11 @@ impl<S: Transport> Reader<S> {
                     filled = count == room;
                     incoming.advance_read(count);
                 }
-                // A deadline: what it did comes out of the connection.
-                Ok(None) => filled = false,
+                // A deadline: what it did comes out of the connection. Nothing has come for a while.
+                Ok(None) => {
+                    filled = false;
+                    incoming.release_context();
+                }
                 Err(error) if is_wait(&error) => {
                     side.with(|outgoing| take_buffers(incoming, outgoing));
                     // Unless what came of a text turned out not to be UTF-8.

@@ -266,6 +266,13 @@ impl Inflater {
         self.history.extend_from_slice(message);
     }
 
+    /// Gives the context back if the next message begins with an empty window: that costs nothing.
+    pub(crate) fn settle(&mut self) {
+        if !self.begun && !self.takeover {
+            self.give_back();
+        }
+    }
+
     /// Gives the context back unless a message is under way. What the peer may refer to stays, in
     /// as many bytes as it has.
     pub(crate) fn release(&mut self) {

@@ -135,6 +135,18 @@ impl Incoming {
         (mem::take(&mut self.read).bytes, self.take_room())
     }
 
+    /// Gives back what decompression does not need, as far as that takes no copy.
+    #[cfg(feature = "std")]
+    pub(crate) fn settle_context(&mut self) {
+        self.assembler.settle_context();
+    }
+
+    /// Gives back all that decompression does not need.
+    #[cfg(feature = "std")]
+    pub(crate) fn release_context(&mut self) {
+        self.assembler.release_context();
+    }
+
     /// Whether there is no read buffer, or none with room.
     #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
