@@ -727,6 +727,79 @@ fn a_ratio_limit_refuses_what_grows_too_much() {
     }
 }
 
+/// What comes of a binary message with this payload, in reads of at most `reads` before `cut` and
+/// behind it: how many messages, and the error.
+fn judged(
+    role: Role,
+    deflate: &deflate::Config,
+    payload: &[u8],
+    (cut, reads): (usize, usize),
+) -> (usize, Option<ProtocolError>) {
+    let mut run = Run::new(deflating(role, "", deflate));
+    let wire = frame(role, BINARY, payload);
+    let (before, after) = wire.split_at(cut.min(wire.len()));
+    run.read(before, reads);
+    run.read(after, reads);
+    (run.messages.len(), run.error)
+}
+
+#[test]
+fn the_ratio_does_not_depend_on_how_the_bytes_were_cut() {
+    let zeros = |len: usize| {
+        let writer = Writer::default().fixed(false).fixed_literals(&[0]);
+        let writer = (0..(len - 1) / 258).fold(writer, |writer, _| writer.fixed_match(1));
+        writer.fixed_literals(&vec![0; (len - 1) % 258])
+    };
+    let mut deflate = deflate::Config::default();
+    deflate.max_ratio = Some(100);
+    // What does not grow at all makes up for what came before, wherever a read ends.
+    let noise = zeros(70_000).fixed_symbol(256);
+    let noise = noise.stored(false, &[7; 50_000]).stored(false, &[8; 50_000]).message();
+    let accepted = (1, None);
+    for cut in (440..480).chain((0..noise.len()).step_by(3_000)) {
+        assert_eq!(judged(Role::Client, &deflate, &noise, (cut, usize::MAX)), accepted, "{cut}");
+    }
+    assert_eq!(judged(Role::Server, &deflate, &noise, (0, 13)), accepted);
+    // And it is judged behind 128 KiB by how many bytes those took, with what comes before the
+    // next byte of the message, whether or not that has been there.
+    const LEN: usize = 128 * 1024;
+    let empty = |writer: Writer| (0..40).fold(writer, |writer, _| writer.stored(false, b""));
+    let inside = zeros(LEN - 100).fixed_match(1).fixed_symbol(256);
+    let shapes = [
+        zeros(LEN).fixed_symbol(256),
+        zeros(LEN).fixed_match(1).fixed_symbol(256),
+        zeros(LEN).fixed_literals(b"more").fixed_symbol(256),
+        empty(zeros(LEN).fixed_symbol(256)),
+        empty(zeros(LEN).fixed_symbol(256)).stored(false, &[7; 2_000]),
+        empty(zeros(LEN).fixed_symbol(256)).dynamic(false, &STAIRS, &[1, 1]).symbol(&STAIRS, 256),
+        empty(zeros(LEN).fixed_symbol(256).literals(true, b"")).literals(true, b"more"),
+        empty(zeros(LEN).fixed_symbol(256).literals(true, b"").stored(true, b"")),
+        empty(inside.clone()),
+        empty(inside.stored(true, b"")).stored(false, &[7; 2_000]),
+        zeros(LEN - 500).fixed_symbol(256).stored(false, &[7; 1_000]),
+        zeros(LEN - 500).fixed_symbol(256).stored(true, &[7; 500]).fixed(false).fixed_symbol(286),
+    ];
+    let mut verdicts = Vec::new();
+    for (i, shape) in shapes.into_iter().enumerate() {
+        let payload = shape.message();
+        for limit in [90, 125, 150, 158] {
+            deflate.max_ratio = Some(limit);
+            let whole = judged(Role::Client, &deflate, &payload, (0, usize::MAX));
+            verdicts.push(whole);
+            // 128 KiB take 835 bytes.
+            let cuts = (830..850).chain((0..payload.len()).step_by(61));
+            for cut in cuts.map(|cut| (cut, usize::MAX)).chain([(0, 1)]) {
+                let other = judged(Role::Client, &deflate, &payload, cut);
+                assert_eq!(other, whole, "shape {i}, limit {limit}, {cut:?}");
+            }
+        }
+    }
+    let count = |verdict| verdicts.iter().filter(|it| it.1 == verdict).count();
+    let fine = count(None);
+    let wrong = count(Some(ProtocolError::InvalidDeflate));
+    assert_eq!((fine, wrong, verdicts.len()), (21, 4, 48));
+}
+
 #[test]
 fn final_blocks_are_bounded() {
     // Each costs the receiver a copy of the window and the sender two bytes. How many there may be

@@ -37,7 +37,8 @@ pub struct Config {
     pub threshold: usize,
     /// How many times larger than its compressed form a message may be, beyond the first 64 KiB of
     /// it; `None` (the default) leaves it to the limit on the size of a message. More fails the
-    /// connection with 1009.
+    /// connection with 1009. It is judged behind each 64 KiB and at the end, whatever the sizes of
+    /// reads.
     pub max_ratio: Option<u32>,
     /// Where contexts come from and go back to; clones of this configuration share it.
     pub pool: Pool,

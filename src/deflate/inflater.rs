@@ -22,7 +22,7 @@ use crate::error::ProtocolError;
 const FINAL_BLOCKS: u64 = 32;
 
 /// What a message may inflate to before the ratio limit applies, in bytes.
-const RATIO_FREE: u64 = 64 * 1024;
+const RATIO_FREE: usize = BLOCK;
 
 /// [`TAIL`], and the first octet of something else.
 const TAIL_AND_MORE: [u8; 5] = {
@@ -39,7 +39,8 @@ const EMPTY_BLOCK: [u8; 5] = {
 /// The least room that is offered to the decompressor, in bytes.
 const STEP: usize = 1024;
 
-/// The most that the buffer grows by before the bytes for it have been produced.
+/// The most that the buffer grows by before the bytes for it have been produced. Where there is a
+/// limit to the ratio, also behind how many bytes of a message it is judged.
 const BLOCK: usize = 64 * 1024;
 
 /// Decompresses the messages of one connection.
@@ -61,6 +62,8 @@ pub(crate) struct Inflater {
     /// Compressed bytes of this message that have been used, so that what depends on it does not
     /// depend on how they arrived.
     consumed: u64,
+    /// Whether the ratio is still to be judged where the message has got to.
+    unjudged: bool,
     max_message: usize,
     max_ratio: Option<u32>,
     pool: Pool,
@@ -81,6 +84,7 @@ impl Inflater {
             ended: false,
             final_blocks: 0,
             consumed: 0,
+            unjudged: false,
             max_message: usize::try_from(max_message).unwrap_or(usize::MAX),
             max_ratio: config.max_ratio,
             pool: config.pool.clone(),
@@ -95,6 +99,7 @@ impl Inflater {
     /// Begins a message.
     pub(crate) fn begin(&mut self) {
         (self.begun, self.consumed, self.final_blocks) = (true, 0, 0);
+        self.unjudged = false;
         match &mut self.decompressor {
             None => {
                 let mut decompressor = self.pool.decompressor();
@@ -129,6 +134,11 @@ impl Inflater {
             len = step.len;
             input = &input[step.consumed..];
             if input.is_empty() && !step.full {
+                if last && self.unjudged {
+                    // Nothing more is needed for what comes out next, if anything does.
+                    self.judge(len)?;
+                    continue;
+                }
                 break;
             }
             if step.consumed == 0 && !step.full && !self.ended {
@@ -149,6 +159,7 @@ impl Inflater {
         len: usize,
         push: &mut impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<usize, ProtocolError> {
+        self.judge(len)?;
         // RFC 7692 §7.2.2: the four octets that the sender left out. Behind a block with BFINAL
         // some senders add nothing that they could be the end of, and of an empty message some
         // send nothing: neither leaves anything open.
@@ -185,6 +196,9 @@ impl Inflater {
         if self.ended && !input.is_empty() {
             self.restart(&buffer[..len])?;
         }
+        if self.unjudged {
+            return self.look_ahead(input, len);
+        }
         // One byte over the limit shows that it is exceeded.
         let most = self.max_message.saturating_add(1).saturating_sub(len);
         if buffer.len() - len < STEP.min(most) {
@@ -193,7 +207,8 @@ impl Inflater {
             buffer.reserve_exact(end - buffer.len());
             buffer.resize(end, 0);
         }
-        let end = buffer.len().min(len + most).min(len + BLOCK);
+        let step = if self.max_ratio.is_some() { BLOCK - len % BLOCK } else { BLOCK };
+        let end = buffer.len().min(len + most).min(len + step);
         let room = &mut buffer[len..end];
         let Some(decompressor) = &mut self.decompressor else {
             return Err(ProtocolError::InvalidDeflate);
@@ -204,19 +219,50 @@ impl Inflater {
         };
         let full = progress.produced == room.len();
         if let Stage::Payload = stage {
-            let used = u64::try_from(progress.consumed).unwrap_or(u64::MAX);
-            self.consumed = self.consumed.saturating_add(used);
+            self.note_consumed(progress.consumed);
         }
         // What came before a fault is judged first, however the bytes arrived.
         push(&room[..progress.produced])?;
         len += progress.produced;
-        self.check(len)?;
-        match progress.stream {
-            Stream::Open => {}
-            Stream::Ended => self.ended = true,
-            Stream::Corrupt => return Err(ProtocolError::InvalidDeflate),
+        if len > self.max_message {
+            let limit = u64::try_from(self.max_message).unwrap_or(u64::MAX);
+            return Err(ProtocolError::MessageTooLong { limit });
         }
+        self.note_stream(progress.stream)?;
+        self.unjudged = self.max_ratio.is_some() && full && len.is_multiple_of(BLOCK);
         Ok(Step { consumed: progress.consumed, len, full })
+    }
+
+    /// A step that produces nothing, to the place in the stream at which more would come out, and
+    /// where the ratio is judged. How far a step that fills its room goes beyond depends on how the
+    /// bytes arrived.
+    fn look_ahead(&mut self, input: &[u8], len: usize) -> Result<Step, ProtocolError> {
+        let Some(decompressor) = &mut self.decompressor else {
+            return Err(ProtocolError::InvalidDeflate);
+        };
+        let progress = decompressor.inflate(input, &mut []);
+        self.note_consumed(progress.consumed);
+        self.note_stream(progress.stream)?;
+        // What leaves input waits for room.
+        if !self.ended && progress.consumed < input.len() {
+            self.judge(len)?;
+        }
+        Ok(Step { consumed: progress.consumed, len, full: !self.unjudged })
+    }
+
+    fn note_consumed(&mut self, count: usize) {
+        self.consumed = self.consumed.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    fn note_stream(&mut self, stream: Stream) -> Result<(), ProtocolError> {
+        match stream {
+            Stream::Open => Ok(()),
+            Stream::Ended => {
+                self.ended = true;
+                Ok(())
+            }
+            Stream::Corrupt => Err(ProtocolError::InvalidDeflate),
+        }
     }
 
     /// Begins the stream anew behind a block with BFINAL: the window stays (RFC 7692 §7.2.1).
@@ -239,15 +285,13 @@ impl Inflater {
         Ok(())
     }
 
-    fn check(&self, len: usize) -> Result<(), ProtocolError> {
-        if len > self.max_message {
-            let limit = u64::try_from(self.max_message).unwrap_or(u64::MAX);
-            return Err(ProtocolError::MessageTooLong { limit });
-        }
+    /// Judges how much larger the first `len` bytes of the message are than what they were made of.
+    fn judge(&mut self, len: usize) -> Result<(), ProtocolError> {
+        self.unjudged = false;
         let produced = u64::try_from(len).unwrap_or(u64::MAX);
         match self.max_ratio {
             Some(limit)
-                if produced > RATIO_FREE && produced / u64::from(limit.max(1)) > self.consumed =>
+                if len > RATIO_FREE && produced / u64::from(limit.max(1)) > self.consumed =>
             {
                 Err(ProtocolError::CompressionRatio { limit })
             }
