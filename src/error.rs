@@ -57,6 +57,11 @@ pub enum ProtocolError {
         /// The limit: bytes of the message for each compressed byte.
         limit: u32,
     },
+    /// More final blocks in a compressed message than the bytes they brought can justify.
+    TooManyFinalBlocks {
+        /// How many blocks with BFINAL the message had so far.
+        blocks: u64,
+    },
     /// A compressed message whose payload is not DEFLATE, or does not end where it must.
     InvalidDeflate,
     /// Text that is not UTF-8.
@@ -92,7 +97,9 @@ impl ProtocolError {
             Self::FrameTooLong { .. }
             | Self::MessageTooLong { .. }
             | Self::CompressionRatio { .. } => CloseCode::MESSAGE_TOO_BIG,
-            Self::TooManyFrames { .. } => CloseCode::POLICY_VIOLATION,
+            Self::TooManyFrames { .. } | Self::TooManyFinalBlocks { .. } => {
+                CloseCode::POLICY_VIOLATION
+            }
         }
     }
 
@@ -114,6 +121,7 @@ impl ProtocolError {
             Self::MessageTooLong { .. } => "message too long",
             Self::TooManyFrames { .. } => "too many fragments",
             Self::CompressionRatio { .. } => "message grows too much",
+            Self::TooManyFinalBlocks { .. } => "too many final blocks",
             Self::InvalidDeflate => "compressed data is not valid",
             Self::InvalidUtf8 => "text is not UTF-8",
             Self::CloseTooShort => "close frame with one byte",
@@ -145,7 +153,8 @@ impl ProtocolError {
             Self::FrameTooLong { .. }
             | Self::MessageTooLong { .. }
             | Self::CompressionRatio { .. }
-            | Self::TooManyFrames { .. } => "10.4",
+            | Self::TooManyFrames { .. }
+            | Self::TooManyFinalBlocks { .. } => "10.4",
             Self::InvalidDeflate => "7.2.2",
         }
     }
@@ -162,6 +171,7 @@ impl fmt::Display for ProtocolError {
             Self::MessageTooLong { limit } => write!(f, ": limit {limit} bytes")?,
             Self::CompressionRatio { limit } => write!(f, ": over {limit} times")?,
             Self::TooManyFrames { frames } => write!(f, ": {frames} in one message")?,
+            Self::TooManyFinalBlocks { blocks } => write!(f, ": {blocks} in one message")?,
             Self::UnmaskedFrame
             | Self::MaskedFrame
             | Self::FragmentedControl

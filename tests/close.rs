@@ -255,6 +255,7 @@ fn every_error_says_what_it_is_about() {
         ProtocolError::LengthOverflow,
         ProtocolError::MessageTooLong { limit: 9 },
         ProtocolError::TooManyFrames { frames: 9 },
+        ProtocolError::TooManyFinalBlocks { blocks: 9 },
     ];
     for error in ROLES.into_iter().flat_map(errors).map(|(_, error, _)| error).chain(more) {
         let shown = error.to_string();

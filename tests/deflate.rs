@@ -812,7 +812,10 @@ fn final_blocks_are_bounded() {
         for count in [32, 33, 34, 1_000] {
             let payload = [one.repeat(count), vec![0]].concat();
             let peer = receive_deflate(role, "", &messages(role, BINARY, &[&payload]));
-            assert_eq!(peer.error.is_some(), count > 32, "{count}: {:?}", peer.error);
+            let error = (count > 32).then_some(ProtocolError::TooManyFinalBlocks { blocks: 33 });
+            assert_eq!(peer.error, error, "{count}");
+            // Not 1007: the data is valid.
+            assert_eq!(peer.close_code(), error.map(|_| 1008));
         }
         // One for each KiB, and some more: a sender that flushes like that is left alone.
         let kib = Writer::default().stored(true, &[7; 1_100]).bytes();
@@ -826,7 +829,8 @@ fn final_blocks_are_bounded() {
         for reads in [7, usize::MAX] {
             let mut run = Run::new(deflating(role, "", &deflate::Config::default()));
             run.read(&frame(role, BINARY, &late.concat()), reads.min(200_000));
-            assert_eq!(run.error, Some(ProtocolError::InvalidDeflate), "reads of {reads}");
+            let error = ProtocolError::TooManyFinalBlocks { blocks: 33 };
+            assert_eq!(run.error, Some(error), "reads of {reads}");
         }
     }
 }

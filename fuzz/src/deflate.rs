@@ -321,11 +321,13 @@ impl<'t> Model<'t> {
         match error {
             None => assert!(self.valid && messages == self.messages, "as zlib has it"),
             Some(ProtocolError::InvalidUtf8) => assert!(!self.valid),
-            // Also too many final blocks.
-            Some(ProtocolError::InvalidDeflate) => {}
+            Some(ProtocolError::InvalidDeflate) => assert!(!self.valid),
             // Limits that zlib does not have.
-            Some(ProtocolError::MessageTooLong { .. } | ProtocolError::CompressionRatio { .. }) => {
-            }
+            Some(
+                ProtocolError::MessageTooLong { .. }
+                | ProtocolError::TooManyFinalBlocks { .. }
+                | ProtocolError::CompressionRatio { .. },
+            ) => {}
             Some(error) => panic!("{error}"),
         }
         assert!(self.messages.starts_with(messages), "no message that zlib does not have");

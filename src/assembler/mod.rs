@@ -106,8 +106,9 @@ impl Assembler {
     ///
     /// [`ProtocolError::InvalidUtf8`], sticky in the connection; of a compressed message also
     /// [`InvalidDeflate`](ProtocolError::InvalidDeflate),
-    /// [`MessageTooLong`](ProtocolError::MessageTooLong) and
-    /// [`CompressionRatio`](ProtocolError::CompressionRatio).
+    /// [`MessageTooLong`](ProtocolError::MessageTooLong),
+    /// [`CompressionRatio`](ProtocolError::CompressionRatio) and
+    /// [`TooManyFinalBlocks`](ProtocolError::TooManyFinalBlocks).
     #[inline]
     pub fn push<'m>(
         &'m mut self,

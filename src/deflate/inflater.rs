@@ -270,7 +270,7 @@ impl Inflater {
     fn restart(&mut self, message: &[u8]) -> Result<(), ProtocolError> {
         self.final_blocks += 1;
         if self.final_blocks > FINAL_BLOCKS + self.consumed / 1024 {
-            return Err(ProtocolError::InvalidDeflate);
+            return Err(ProtocolError::TooManyFinalBlocks { blocks: self.final_blocks });
         }
         self.ended = false;
         let Some(decompressor) = &mut self.decompressor else { return Ok(()) };

@@ -44,6 +44,10 @@
 //! fail the connection with 1009, data that is not DEFLATE with 1007. A message has to end where a
 //! block does, so that nothing of it is taken for the beginning of the next.
 //!
+//! Behind a block with BFINAL a message may go on (RFC 7692 §7.2.1), for the price of a copy of the
+//! window. It may do so 32 times, and once more for each KiB that it brings; more fail the
+//! connection with 1008.
+//!
 //! # Memory
 //!
 //! A context is made when the first message needs it. Bytes of heap that an idle connection holds
