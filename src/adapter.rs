@@ -102,6 +102,14 @@ pub(crate) fn ended(outgoing: &Outgoing) -> Result<(), Error> {
     }
 }
 
+/// Whether all that was queued is written, where nothing is queued any more: an error if it was lost,
+/// or the connection has failed.
+pub(crate) fn flushed(outgoing: &Outgoing) -> Result<(), Error> {
+    ended(outgoing)?;
+    // Somebody else was told why.
+    if outgoing.has_lost_output() { Err(SendError::Closed.into()) } else { Ok(()) }
+}
+
 /// A count from a reader is not believed when it is more than was asked for.
 pub(crate) fn check_read(count: usize, room: usize) -> io::Result<usize> {
     if count <= room {

@@ -12,13 +12,14 @@ use std::thread;
 use std::time::Duration;
 
 use io::{
-    BINARY, CLOSE, Mock, PATIENCE, PING, PONG, TEXT, Task, ends, frame, masked, opcodes, server,
+    BINARY, CLOSE, Mock, PATIENCE, PING, PONG, TEXT, Task, client, ends, frame, masked, opcodes,
+    server,
 };
 use tokio::io::{BufStream, duplex};
 use tokio::time::timeout;
-use websocket_proto::connection::CloseOutcome;
+use websocket_proto::connection::{CloseOutcome, Fragment};
 use websocket_proto::endpoint::{Config, Received, Status};
-use websocket_proto::{CloseCode, TimeoutError, blocking, tokio as adapter};
+use websocket_proto::{CloseCode, Endpoint, SendError, TimeoutError, blocking, tokio as adapter};
 
 /// As much as is queued without that nothing more is: a Pong has no room beside some of them.
 const NEARLY_FULL: usize = 262_100;
@@ -368,4 +369,75 @@ fn bad_text_of_a_fragment_is_told_of_although_no_other_comes() {
         });
         assert_eq!((answer[0], &answer[2..]), (CLOSE, &[0x03, 0xef][..]), "{len} {short}: 1007");
     }
+}
+
+// ---- several threads -----------------------------------------------------------------------------
+
+type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);
+
+fn split(stream: UnixStream, endpoint: Endpoint) -> Halves {
+    let writer = stream.try_clone().expect("a socket");
+    let ws = blocking::WebSocket::new(stream, endpoint).expect("a socket");
+    ws.split(writer).expect("a socket")
+}
+
+#[test]
+fn ends_that_both_have_much_to_write_while_they_receive_do_not_wait_for_each_other() {
+    // More than the sockets hold, queued and to be written by who receives.
+    const LEN: usize = 4 << 20;
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let config = Config::default();
+    let ends_of_both = [split(near, server(&config)), split(far, client(&config))];
+    let lens = ends(move || {
+        let threads = ends_of_both.map(|(mut receiver, sender)| {
+            sender.feed_owned(vec![7; LEN]).expect("there is room");
+            thread::spawn(move || {
+                let len = receiver.next().expect("valid").map(|message| message.as_bytes().len());
+                sender.flush().expect("written");
+                (len, receiver, sender)
+            })
+        });
+        threads.map(|thread| thread.join().expect("no panic").0)
+    });
+    assert_eq!(lens, [Some(LEN), Some(LEN)]);
+}
+
+#[test]
+fn each_thread_is_told_when_what_it_sent_is_lost() {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let (_receiver, sender) = split(near, server(&Config::default()));
+    sender.feed("lost").expect("there is room");
+    drop(far);
+    assert!(matches!(sender.flush(), Err(blocking::Error::Io(_))));
+    let flushed = sender.clone().flush();
+    assert!(matches!(flushed, Err(blocking::Error::Send(SendError::Closed))), "{flushed:?}");
+    sender.close(CloseCode::NORMAL, "").expect("nothing happens");
+}
+
+#[test]
+fn a_blocking_sender_can_do_what_the_connection_could() {
+    let (near, mut far) = UnixStream::pair().expect("sockets");
+    let (mut receiver, sender) = split(near, server(&Config::default()));
+    sender.send_owned("one").expect("open");
+    sender.send_part("a", Fragment::More).expect("open");
+    let refused = sender.clone().feed("x");
+    assert!(matches!(refused, Err(blocking::Error::Send(SendError::UnfinishedMessage))));
+    sender.send_part("b", Fragment::Last).expect("open");
+    sender.feed("two").expect("open");
+    assert_eq!(sender.queued(), 5);
+    sender.flush().expect("open");
+    assert!(sender.is_open() && sender.outcome().is_none() && sender.queued() == 0);
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("open");
+    let (written, sender) = ends(move || {
+        let receiving = thread::spawn(move || receiver.next().map(|message| message.is_some()));
+        let mut written = Vec::new();
+        far.read_to_end(&mut written).expect("ended");
+        drop(far);
+        assert!(!receiving.join().expect("no panic").expect("clean"));
+        (written, sender)
+    });
+    let close = frame(CLOSE, b"\x03\xe8");
+    let parts = [&frame(TEXT, b"one")[..], b"\x01\x01a\x80\x01b", &frame(TEXT, b"two"), &close];
+    assert_eq!(written, parts.concat());
+    assert!(!sender.is_open() && sender.outcome().is_some_and(|outcome| outcome.is_clean()));
 }

@@ -1180,7 +1180,9 @@ async fn shutdown_that_hangs_does_not_outlast_the_close_timeout() {
     let mock = Mock::new(masked(CLOSE, b"\x03\xe8"));
     mock.lock().shutdown_waits = true;
     let mut ws = over_with(&mock, &config);
+    let start = Instant::now();
     assert!(ends(ws.next()).await.expect("clean").is_none());
+    assert!(start.elapsed() < Duration::from_millis(100), "{:?}", start.elapsed());
 }
 
 // --- deadlines ---

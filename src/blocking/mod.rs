@@ -38,7 +38,7 @@ mod split;
 mod transport;
 
 pub use crate::adapter::Error;
-use crate::adapter::ended;
+use crate::adapter::flushed;
 use crate::buffers::Sending;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
@@ -225,7 +225,7 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Io`]; [`Error::Timeout`] if the peer takes nothing for the write timeout.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.outgoing.write(&mut self.reader.stream)?;
-        ended(&self.outgoing)
+        flushed(&self.outgoing)
     }
 
     /// Closes: sends a Close frame unless one was sent, and waits for the end of the closing

@@ -16,6 +16,9 @@ pub(super) trait Side<S> {
     /// The longest time that a read may take, where another thread can bring a new deadline.
     const TICK: Option<Duration>;
 
+    /// The same while output waits that this thread did not wait for.
+    const TICK_UNWRITTEN: Duration;
+
     /// Whether messages are handed out with the means to answer them, which then must find room.
     /// Where others send, receiving must not wait for output: the peer may read nothing before it
     /// has written.
@@ -30,6 +33,7 @@ pub(super) trait Side<S> {
 
 impl<S: Transport> Side<S> for Sending {
     const TICK: Option<Duration> = None;
+    const TICK_UNWRITTEN: Duration = Duration::MAX;
     const LENDS_OUT: bool = true;
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
@@ -77,7 +81,7 @@ pub(super) struct Stream<S> {
     /// The point that the protocol's times count from.
     pub(super) start: Instant,
     /// Whether reads end by themselves when a deadline comes.
-    can_wait: bool,
+    pub(super) can_wait: bool,
     read_timeout: Option<Duration>,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
@@ -241,9 +245,11 @@ impl<S: Transport> Stream<S> {
         side: &mut D,
     ) -> Result<Option<usize>, Error> {
         let now = self.start.elapsed();
-        let deadline = side.with(|outgoing| outgoing.poll_timeout(now));
+        let (deadline, unwritten) =
+            side.with(|outgoing| (outgoing.poll_timeout(now), outgoing.has_unwritten()));
         let left = deadline.map(|at| at.saturating_sub(now));
-        let timeout = left.map_or(D::TICK, |left| Some(D::TICK.map_or(left, |it| it.min(left))));
+        let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
+        let timeout = left.map_or(tick, |left| Some(tick.map_or(left, |it| it.min(left))));
         let read = match left {
             Some(Duration::ZERO) if !self.can_wait => Ok(None),
             _ => self.read(buffer, timeout),

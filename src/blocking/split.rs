@@ -13,14 +13,14 @@ use std::time::Instant;
 
 use super::reader::{Reader, Side, Stream, has_waited, is_wait, would_block};
 use super::{Error, Transport, WebSocket};
-use crate::adapter::{ended, lock};
+use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
-use crate::connection::CloseOutcome;
+use crate::connection::{CloseOutcome, Fragment};
 use crate::endpoint::Outgoing;
 use crate::error::{SendError, TimeoutError};
-use crate::message::{Message, Outbound};
+use crate::message::{Message, Outbound, OwnedMessage};
 
 #[derive(Debug)]
 struct Shared<W> {
@@ -101,19 +101,34 @@ impl<W: Transport> Shared<W> {
     }
 }
 
+/// How long the receiver may wait to write.
+const BRIEFLY: Duration = Duration::from_millis(5);
+
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// A sender that closes cannot wake a read, so a read ends by itself now and then.
     const TICK: Option<Duration> = Some(Duration::from_secs(1));
+    const TICK_UNWRITTEN: Duration = Duration::from_millis(50);
     const LENDS_OUT: bool = false;
 
     fn with<T>(&mut self, act: impl FnOnce(&mut Outgoing) -> T) -> T {
         act(&mut lock(&self.outgoing))
     }
 
-    /// Does not wait for a sender that is writing: the peer may have to be read from first.
+    /// Does not wait for a sender that is writing, nor for long itself: the peer may have to be read
+    /// from first.
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
-            if let Err(error) = self.drain(&mut writer) {
+            let (reads, timeout) = {
+                let outgoing = lock(&self.outgoing);
+                (outgoing.connection.is_receiving(), outgoing.write_timeout())
+            };
+            let reads = reads && stream.can_wait;
+            let is_brief = reads && writer.set_write_timeout(Some(BRIEFLY))?;
+            let drained = self.drain(&mut writer);
+            if is_brief {
+                writer.set_write_timeout(timeout)?;
+            }
+            if let Err(error) = drained {
                 if is_wait(&error) {
                     // A handle that does not block keeps no time itself.
                     lock(&self.outgoing).handle_write_timeout(stream.start.elapsed())?;
@@ -211,6 +226,16 @@ impl<W: Transport> Sender<W> {
         self.queue(|outgoing| outgoing.send(message))
     }
 
+    /// As [`feed`](Self::feed), of a message that is given away: a large payload is not copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::feed`].
+    pub fn feed_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        let mut message = message.into();
+        self.queue(|outgoing| outgoing.send_owned(&mut message))
+    }
+
     fn queue(
         &self,
         mut send: impl FnMut(&mut Outgoing) -> Result<(), SendError>,
@@ -234,6 +259,50 @@ impl<W: Transport> Sender<W> {
         self.flush()
     }
 
+    /// Sends a message that is given away, as [`WebSocket::send_owned`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send_owned`].
+    pub fn send_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
+        self.feed_owned(message)?;
+        self.flush()
+    }
+
+    /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4). Until the
+    /// last one, what other clones send is refused with [`SendError::UnfinishedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_part<'p>(
+        &self,
+        part: impl Into<Outbound<'p>>,
+        fragment: Fragment,
+    ) -> Result<(), Error> {
+        let part = part.into();
+        self.queue(|outgoing| outgoing.send_part(part, fragment))?;
+        self.flush()
+    }
+
+    /// How many bytes are queued and not written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        lock(&self.shared.outgoing).queued()
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        lock(&self.shared.outgoing).connection.is_open()
+    }
+
+    /// How the connection ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<CloseOutcome> {
+        lock(&self.shared.outgoing).connection.outcome()
+    }
+
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
     ///
     /// # Errors
@@ -251,7 +320,7 @@ impl<W: Transport> Sender<W> {
     /// As [`WebSocket::flush`].
     pub fn flush(&self) -> Result<(), Error> {
         self.shared.write_out()?;
-        ended(&lock(&self.shared.outgoing))
+        flushed(&lock(&self.shared.outgoing))
     }
 
     /// Starts the closing handshake; the [`Receiver`] sees its end.
@@ -264,6 +333,10 @@ impl<W: Transport> Sender<W> {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
-        self.flush()
+        match self.flush() {
+            // What the outcome tells of.
+            Err(Error::Send(SendError::Closed)) => Ok(()),
+            flushed => flushed,
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! The loop that drives a connection over tokio's polls.
 
-use alloc::boxed::Box;
 use core::future::poll_fn;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
@@ -8,9 +7,10 @@ use core::time::Duration;
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::Error;
+use super::alarm::Alarm;
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Sending, lend_to_answer, lend_to_read, take_buffers};
 use crate::endpoint::{Incoming, Outgoing, Status};
@@ -31,6 +31,14 @@ pub(super) enum Handout {
     Message,
 }
 
+/// Who waits, each with an alarm of its own: they may be two tasks, of which one is not polled while
+/// the other is.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Who {
+    Receives,
+    Sends,
+}
+
 /// Everything but the read buffer: the transport, the sending side, the clock.
 #[derive(Debug)]
 pub(super) struct Half<S> {
@@ -38,7 +46,10 @@ pub(super) struct Half<S> {
     pub(super) outgoing: Sending,
     /// The point that the protocol's times count from.
     pub(super) start: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
+    /// Of the task that receives.
+    alarm: Alarm,
+    /// Of the tasks that send.
+    pub(super) sending_alarm: Alarm,
     /// Whether the sending side of the transport has been shut down.
     shut: bool,
     /// Until when a connection that is over may still write.
@@ -71,7 +82,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             io,
             outgoing: Sending::new(outgoing),
             start: Instant::now(),
-            sleep: None,
+            alarm: Alarm::default(),
+            sending_alarm: Alarm::default(),
             shut: false,
             last_words_by: None,
             reader: None,
@@ -95,13 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Whether there is an earlier deadline than the one that is waited for.
     pub(super) fn has_new_deadline(&mut self) -> bool {
         let deadline = self.outgoing.poll_timeout(self.start.elapsed());
-        match (deadline, &self.sleep) {
-            (Some(at), Some(sleep)) => {
-                sleep.is_elapsed() || self.start + at.min(FAR) < sleep.deadline()
-            }
-            (deadline, None) => deadline.is_some(),
-            (None, Some(_)) => false,
-        }
+        deadline.is_some_and(|at| self.alarm.is_later_than(self.start + at.min(FAR)))
     }
 
     /// As [`poll_message`](Self::poll_message), where other tasks send: while this one waits, it
@@ -163,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             }
             if congested {
                 if self.outgoing.is_congested() {
-                    ready!(self.poll_time_unread(cx));
+                    ready!(self.poll_time_unread(Who::Receives, cx));
                 }
                 continue;
             }
@@ -187,7 +193,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Ready(Ok(1..)) => {
                     // A peer that goes on sending does not put off the end of a close.
                     if !self.outgoing.connection.is_open() {
-                        let _ = self.poll_time(cx);
+                        self.handle_time();
                     }
                 }
                 Poll::Ready(Ok(0)) => {
@@ -203,7 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                     }
                 }
                 Poll::Pending => {
-                    if self.poll_time(cx).is_pending() {
+                    if self.poll_time(Who::Receives, cx).is_pending() {
                         take_buffers(incoming, &mut self.outgoing);
                         // Unless what came of a text turned out not to be UTF-8.
                         if self.outgoing.connection.is_receiving() {
@@ -230,10 +236,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 self.shut = true;
             }
             if over {
-                if !self.shut {
+                // A peer that has had the close timeout is not waited for once more.
+                if !self.shut && !self.outgoing.connection.has_expired() {
                     ready!(self.poll_last_words_by(cx));
-                    self.shut = true;
                 }
+                self.shut = true;
                 return Poll::Ready(());
             }
             let mut discarded = [0; 2048];
@@ -241,10 +248,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             match Pin::new(&mut self.io).poll_read(cx, &mut buffer) {
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     // A peer that goes on sending has no more time than one that does not.
-                    let _ = self.poll_time(cx);
+                    self.handle_time();
                 }
                 Poll::Ready(Ok(()) | Err(_)) => self.receive_eof(),
-                Poll::Pending => ready!(self.poll_time(cx)),
+                Poll::Pending => ready!(self.poll_time(Who::Receives, cx)),
             }
         }
     }
@@ -273,46 +280,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Ready when the peer is not waited for any longer to take the last bytes.
     fn poll_last_words_by(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let by = *self.last_words_by.get_or_insert_with(|| Instant::now() + LAST_WORDS);
-        self.poll_sleep(by, cx)
+        self.alarm.poll_at(by, cx)
+    }
+
+    pub(super) fn alarm(&mut self, who: Who) -> &mut Alarm {
+        match who {
+            Who::Receives => &mut self.alarm,
+            Who::Sends => &mut self.sending_alarm,
+        }
     }
 
     /// Ready when a deadline has passed and been dealt with.
-    pub(super) fn poll_time(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// The alarm decides, also where the time has come: that nothing could be read may mean that
+    /// the runtime has not looked at the transport yet, and it does so before it looks at the time.
+    pub(super) fn poll_time(&mut self, who: Who, cx: &mut Context<'_>) -> Poll<()> {
         let now = self.outgoing.has_deadlines().then(|| self.start.elapsed());
-        let deadline = now.and_then(|now| Some((now, self.outgoing.poll_timeout(now)?)));
-        let Some((now, at)) = deadline else {
-            // As nearly always, there is none: to look is less than to drop nothing.
-            if self.sleep.is_some() {
-                self.sleep = None;
-            }
+        let Some(at) = now.and_then(|now| self.outgoing.poll_timeout(now)) else {
+            self.alarm(who).clear();
             return Poll::Pending;
         };
-        if at > now {
-            ready!(self.poll_alarm(self.start + at.min(FAR), cx));
-        }
-        // A failure is in the connection, and comes out of it.
-        let _ = self.outgoing.handle_timeout(self.start.elapsed());
+        let until = self.start + at.min(FAR);
+        ready!(self.alarm(who).poll_by(until, cx));
+        self.handle_time();
         Poll::Ready(())
     }
 
-    /// Ready at `until` at the latest. An alarm that is set to an earlier time is left alone:
-    /// nearly everything that happens puts the deadlines off, and to set it again costs more
-    /// than to wake up once for nothing.
-    fn poll_alarm(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.sleep {
-            Some(sleep) if sleep.deadline() <= until && !sleep.is_elapsed() => {
-                sleep.as_mut().poll(cx)
-            }
-            _ => self.poll_sleep(until, cx),
-        }
-    }
-
-    pub(super) fn poll_sleep(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if sleep.deadline() != until {
-            sleep.as_mut().reset(until);
-        }
-        sleep.as_mut().poll(cx)
+    /// Deals with what is due.
+    fn handle_time(&mut self) {
+        // A failure is in the connection, and comes out of it.
+        let _ = self.outgoing.handle_timeout(self.start.elapsed());
     }
 
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -20,6 +20,7 @@
 //! about to wait. A connection that waits for a message holds no buffer. Deadlines need tokio's
 //! time driver.
 
+mod alarm;
 mod half;
 mod opening;
 mod output;

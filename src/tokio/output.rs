@@ -7,8 +7,8 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::Error;
-use super::half::{FAR, Half};
-use crate::adapter::{ended, with_slices};
+use super::half::{FAR, Half, Who};
+use crate::adapter::{ended, flushed, with_slices};
 use crate::buffers::{lend_to_answer, take_output};
 use crate::message::Outbound;
 
@@ -16,7 +16,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     /// Ready when everything is written, or the connection has failed.
     pub(super) fn poll_written(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let written = self.poll_output(cx)?;
-        ended(&self.outgoing)?;
+        flushed(&self.outgoing)?;
         if written.is_ready() && self.reader.is_some() {
             // Who receives waits, perhaps for ever, and has given back what there was to give.
             take_output(&mut self.outgoing);
@@ -77,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         }
         if result.is_err() {
             outgoing.abandon();
+            self.tell_reader();
         }
         Ok(result?)
     }
@@ -86,13 +87,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         let written = self.poll_write(cx);
         if let Poll::Ready(Err(Error::Io(_))) = written {
             self.outgoing.abandon();
+            // From now on the peer has the close timeout to say why.
+            self.tell_reader();
         }
         written
     }
 
     /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
-    /// ones. Otherwise the write deadline is kept here; the others are not judged while what would
-    /// meet them is not read.
+    /// ones. The write deadline is kept here too: that task may be busy with something else. The
+    /// others are not judged while what would meet them is not read.
     pub(super) fn poll_writing(
         &mut self,
         cx: &mut Context<'_>,
@@ -100,29 +103,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     ) -> Poll<Result<(), Error>> {
         loop {
             if let Poll::Ready(result) = poll(self, cx) {
+                self.sending_alarm.clear();
                 return Poll::Ready(result);
             }
-            if self.reader.is_some() {
-                if self.has_new_deadline() {
-                    self.tell_reader();
-                }
-                return Poll::Pending;
+            if self.reader.is_some() && self.has_new_deadline() {
+                self.tell_reader();
             }
-            ready!(self.poll_time_unread(cx));
+            ready!(self.poll_time_unread(Who::Sends, cx));
+            self.tell_reader();
         }
     }
 
     /// As `poll_time`, while nothing is read: deadlines that a byte from the peer would meet are
     /// not judged.
-    pub(super) fn poll_time_unread(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_time_unread(&mut self, who: Who, cx: &mut Context<'_>) -> Poll<()> {
         if !self.outgoing.connection.is_open() {
-            return self.poll_time(cx);
+            return self.poll_time(who, cx);
         }
         let now = self.start.elapsed();
         let Some(at) = self.outgoing.poll_write_timeout(now) else { return Poll::Pending };
-        if at > now {
-            ready!(self.poll_sleep(self.start + at.min(FAR), cx));
-        }
+        let until = self.start + at.min(FAR);
+        ready!(self.alarm(who).poll_at(until, cx));
         // A failure is in the connection, and comes out of it.
         let _ = self.outgoing.handle_write_timeout(self.start.elapsed());
         Poll::Ready(())

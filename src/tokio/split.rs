@@ -13,13 +13,13 @@ use std::sync::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
-use super::wakers::Writers;
+use super::wakers::{Place, RECEIVER, Writers};
 use super::{Error, WebSocket};
 use crate::adapter::lock;
 use crate::buffers::{Receiving, lend_to_answer};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
-use crate::connection::CloseOutcome;
+use crate::connection::{CloseOutcome, Fragment};
 use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage};
 use crate::utf8::InvalidUtf8;
@@ -31,7 +31,9 @@ struct Shared<S> {
 }
 
 pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
-    let WebSocket { incoming, half, writers } = socket;
+    let WebSocket { incoming, mut half, writers } = socket;
+    // Who received by the stream does so no more.
+    half.forget_reader();
     let writers = writers.unwrap_or_default();
     let shared = Arc::new(Shared { half: Mutex::new(half), writers });
     (Receiver { incoming, shared: Arc::clone(&shared) }, Sender { shared })
@@ -65,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
         }
         let waiting = Waiting(shared);
         let found = poll_fn(|cx| {
-            shared.writers.poll(lock(&shared.half), cx, |half, writer| {
+            shared.writers.poll(&mut { RECEIVER }, lock(&shared.half), cx, |half, writer| {
                 half.poll_message_shared(incoming, cx.waker(), writer.waker())
             })
         });
@@ -104,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     async fn fail(&self, error: InvalidUtf8) -> Error {
         let error = lock(&self.half).outgoing.fail(error);
         poll_fn(|cx| {
-            self.writers.poll(lock(&self.half), cx, |half, writer| {
+            self.writers.poll(&mut { RECEIVER }, lock(&self.half), cx, |half, writer| {
                 half.poll_end(cx.waker(), writer.waker())
             })
         })
@@ -165,8 +167,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As those two.
     pub async fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
-        let mut due = Some(message.into());
-        poll_fn(|cx| self.poll_sending(cx, |half, writer| half.poll_send(writer, &mut due))).await
+        let (mut due, mut place) = (Some(message.into()), self.shared.writers.place());
+        let mut poll = |half: &mut Half<S>, cx: &mut Context<'_>| half.poll_send(cx, &mut due);
+        poll_fn(|cx| self.poll_sending(&mut place, cx, &mut poll)).await
     }
 
     /// Sends a message that is given away, as [`WebSocket::send_owned`] does.
@@ -177,6 +180,56 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     pub async fn send_owned(&self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
         self.feed_owned(message).await?;
         self.flush().await
+    }
+
+    /// Queues a message without waiting, for the [`Receiver`] to write: a server that sends to many
+    /// can give up on those that do not keep up. Where nobody waits in [`Receiver::next`] it is
+    /// written by [`flush`](Self::flush), or with whatever is written next.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] if more than the high watermark is queued, and the others of
+    /// [`Connection::send`](crate::Connection::send).
+    pub fn try_send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
+        let mut half = lock(&self.shared.half);
+        lend_to_answer(&mut half.outgoing);
+        half.outgoing.send(message.into())?;
+        half.tell_reader();
+        Ok(())
+    }
+
+    /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4). Until the
+    /// last one, what other clones send is refused with [`SendError::UnfinishedMessage`].
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn send_part<'p>(
+        &self,
+        part: impl Into<Outbound<'p>>,
+        fragment: Fragment,
+    ) -> Result<(), Error> {
+        let part = part.into();
+        self.queue(|half| Ok(half.outgoing.send_part(part, fragment)?)).await?;
+        self.flush().await
+    }
+
+    /// How many bytes are queued and not written.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        lock(&self.shared.half).outgoing.queued()
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        lock(&self.shared.half).outgoing.connection.is_open()
+    }
+
+    /// How the connection ended, once it has.
+    #[must_use]
+    pub fn outcome(&self) -> Option<CloseOutcome> {
+        lock(&self.shared.half).outgoing.connection.outcome()
     }
 
     /// Sends a Ping with at most 125 bytes (RFC 6455 §5.5.2).
@@ -195,7 +248,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As [`WebSocket::flush`].
     pub async fn flush(&self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_sending(cx, Half::poll_written)).await
+        let mut place = self.shared.writers.place();
+        poll_fn(|cx| self.poll_sending(&mut place, cx, Half::poll_written)).await
     }
 
     /// Starts the closing handshake; the [`Receiver`] sees its end.
@@ -209,15 +263,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
             Err(error) => return Err(error.into()),
         }
         lock(&self.shared.half).tell_reader();
-        self.flush().await
+        match self.flush().await {
+            // What the outcome tells of.
+            Err(Error::Send(SendError::Closed)) => Ok(()),
+            flushed => flushed,
+        }
     }
 
     async fn queue(
         &self,
         mut send: impl FnMut(&mut Half<S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        let mut place = self.shared.writers.place();
         poll_fn(|cx| {
-            self.poll_sending(cx, |half, writer| match half.poll_room(writer) {
+            self.poll_sending(&mut place, cx, |half, writer| match half.poll_room(writer) {
                 Poll::Ready(Ok(())) => {
                     lend_to_answer(&mut half.outgoing);
                     Poll::Ready(send(half))
@@ -230,11 +289,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 
     fn poll_sending(
         &self,
+        place: &mut Place<'_>,
         cx: &Context<'_>,
-        mut poll: impl FnMut(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
+        poll: impl FnMut(&mut Half<S>, &mut Context<'_>) -> Poll<Result<(), Error>>,
     ) -> Poll<Result<(), Error>> {
-        self.shared
-            .writers
-            .poll(lock(&self.shared.half), cx, |half, writer| half.poll_writing(writer, &mut poll))
+        let Shared { half, writers } = &*self.shared;
+        writers.poll_at(place, lock(half), cx, |half, writer| half.poll_writing(writer, poll))
     }
 }

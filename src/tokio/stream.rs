@@ -8,9 +8,11 @@ use futures_sink::Sink;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
+use super::wakers::{RECEIVER, SINK};
 use super::{Error, WebSocket};
 use crate::buffers::lend_to_answer;
 use crate::close_code::CloseCode;
+use crate::error::SendError;
 use crate::message::OwnedMessage;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
@@ -22,7 +24,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ) -> Poll<Result<(), Error>> {
         let Self { half, writers, .. } = self;
         let writers = writers.get_or_insert_default();
-        writers.poll(half, cx, |half, writer| half.poll_writing(writer, poll))
+        writers.poll(&mut { SINK }, half, cx, |half, writer| half.poll_writing(writer, poll))
     }
 }
 
@@ -48,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
             };
         }
         let item = loop {
-            match ready!(writers.poll(&mut *half, cx, |half, writer| {
+            match ready!(writers.poll(&mut { RECEIVER }, &mut *half, cx, |half, writer| {
                 half.poll_message_shared(incoming, cx.waker(), writer.waker())
             })) {
                 Ok(false) => break None,
@@ -90,6 +92,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
             this.half.outgoing.close(CloseCode::NORMAL, "")?;
             this.half.tell_reader();
         }
-        this.poll_sending(cx, Half::poll_written)
+        match this.poll_sending(cx, Half::poll_written) {
+            // What the outcome tells of.
+            Poll::Ready(Err(Error::Send(SendError::Closed))) => Poll::Ready(Ok(())),
+            flushed => flushed,
+        }
     }
 }

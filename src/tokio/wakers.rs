@@ -28,11 +28,44 @@ pub(super) struct Writers {
 
 #[derive(Debug, Default)]
 struct Tasks {
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Waiting>,
     /// Whether there are any: most polls find nobody, and need no lock to see it.
     any: AtomicBool,
     /// How often the transport has woken them.
     woken: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Each with whom it belongs to: see [`Place`].
+    wakers: Vec<(usize, Waker)>,
+    /// How many places there have been.
+    places: usize,
+}
+
+/// Whose waker it is that waits. There is one of each, so a new one takes the place of the last.
+pub(super) const RECEIVER: usize = 1;
+pub(super) const SINK: usize = 2;
+
+/// The first place of others.
+const FIRST: usize = 3;
+
+/// The place of a future among those who wait: one that is dropped waits no more, or what has been
+/// given up would pile up where the transport takes nothing.
+#[derive(Debug)]
+pub(super) struct Place<'w> {
+    tasks: &'w Tasks,
+    /// 0 until it has waited.
+    id: usize,
+}
+
+impl Drop for Place<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.id > 0 {
+            self.tasks.leave(self.id);
+        }
+    }
 }
 
 impl Default for Writers {
@@ -44,10 +77,32 @@ impl Default for Writers {
 }
 
 impl Writers {
-    /// Polls something that writes, as `cx`'s task among others.
+    /// A place for a future that will write.
+    #[inline]
+    pub(super) fn place(&self) -> Place<'_> {
+        Place { tasks: &self.tasks, id: 0 }
+    }
+
+    /// Polls something that writes, as the task at that place among others.
+    #[inline]
+    pub(super) fn poll_at<S, T>(
+        &self,
+        place: &mut Place<'_>,
+        half: impl DerefMut<Target = Half<S>>,
+        cx: &Context<'_>,
+        poll: impl FnOnce(&mut Half<S>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.poll(&mut place.id, half, cx, poll)
+    }
+
+    /// As [`poll_at`](Self::poll_at), of `id`, which is given if it is 0.
     #[inline]
     pub(super) fn poll<S, T>(
         &self,
+        id: &mut usize,
         mut half: impl DerefMut<Target = Half<S>>,
         cx: &Context<'_>,
         poll: impl FnOnce(&mut Half<S>, &mut Context<'_>) -> Poll<T>,
@@ -59,7 +114,7 @@ impl Writers {
         let woken = self.tasks.woken.load(Ordering::Acquire);
         let result = poll(&mut half, &mut Context::from_waker(&self.waker));
         if result.is_pending() && half.waits_to_write() {
-            self.tasks.register(cx.waker(), woken);
+            self.tasks.register(id, cx.waker(), woken);
         }
         drop(half);
         if result.is_ready() {
@@ -81,16 +136,36 @@ impl Writers {
 
 impl Tasks {
     /// Adds a task that has been polled since `woken`.
-    fn register(&self, waker: &Waker, woken: usize) {
+    fn register(&self, id: &mut usize, waker: &Waker, woken: usize) {
         let mut waiting = lock(&self.waiting);
         if self.woken.load(Ordering::Relaxed) != woken {
             // The transport was ready before it could be told whom to wake.
             drop(waiting);
             waker.wake_by_ref();
-        } else if !waiting.iter().any(|other| other.will_wake(waker)) {
-            waiting.push(waker.clone());
-            self.any.store(true, Ordering::Release);
+            return;
         }
+        if *id == 0 {
+            *id = FIRST + waiting.places;
+            waiting.places += 1;
+        }
+        match waiting.wakers.iter_mut().find(|(other, _)| other == id) {
+            Some((_, kept)) => kept.clone_from(waker),
+            None => {
+                waiting.wakers.push((*id, waker.clone()));
+                self.any.store(true, Ordering::Release);
+            }
+        }
+    }
+
+    /// Removes a task that waits no more.
+    #[cold]
+    fn leave(&self, id: usize) {
+        let mut waiting = lock(&self.waiting);
+        let left = waiting.wakers.iter().position(|(other, _)| *other == id);
+        let left = left.map(|at| waiting.wakers.swap_remove(at));
+        drop(waiting);
+        // Without the lock: the task may end with it.
+        drop(left);
     }
 
     #[cold]
@@ -98,13 +173,13 @@ impl Tasks {
         let mut woken = {
             let mut waiting = lock(&self.waiting);
             self.any.store(false, Ordering::Release);
-            mem::take(&mut *waiting)
+            mem::take(&mut waiting.wakers)
         };
         // Without the lock: whatever runs may register again.
-        woken.drain(..).for_each(Waker::wake);
+        woken.drain(..).for_each(|(_, waker)| waker.wake());
         let mut waiting = lock(&self.waiting);
-        if waiting.capacity() == 0 {
-            *waiting = woken;
+        if waiting.wakers.capacity() == 0 {
+            waiting.wakers = woken;
         }
     }
 }

@@ -1,0 +1,267 @@
+//! Several tasks on one connection of the tokio adapter: whoever waits is woken, keeps its deadline
+//! whatever the others do, and is told the truth about what it sent.
+
+mod io;
+
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::{Sink, Stream};
+use io::{BINARY, CLOSE, Mock, TEXT, Task, frame, masked, opcodes, server};
+use tokio::time::{advance, timeout};
+use websocket_proto::connection::Fragment;
+use websocket_proto::endpoint::Config;
+use websocket_proto::tokio::{Error, Receiver, Sender, WebSocket};
+use websocket_proto::{CloseCode, OwnedMessage, SendError, TimeoutError};
+
+/// What is waited for no longer than for everything else.
+async fn ends<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(60), future).await.expect("hangs")
+}
+
+fn over(mock: &Mock) -> WebSocket<Mock> {
+    WebSocket::new(mock.clone(), server(&Config::default()))
+}
+
+/// A connection that was split, over a transport that takes nothing.
+fn stuck(mut config: Config) -> (Mock, Receiver<Mock>, Sender<Mock>) {
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let (receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    (mock, receiver, sender)
+}
+
+fn is_closed(result: &Poll<Result<(), Error>>) -> bool {
+    matches!(result, Poll::Ready(Err(Error::Send(SendError::Closed))))
+}
+
+// ---- what is lost is not told of as sent ---------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn each_sender_is_told_when_what_it_sent_is_lost() {
+    let (mock, _receiver, sender) = stuck(Config::default());
+    let (first, second) = (Task::new(), Task::new());
+    let mut one = Box::pin(sender.send("one"));
+    let mut two = Box::pin(sender.send("two"));
+    assert!(first.poll(&mut one).is_pending() && second.poll(&mut two).is_pending());
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    mock.allow(0);
+    assert!(matches!(first.poll(&mut one), Poll::Ready(Err(Error::Io(_)))));
+    assert!(second.wakes() > 0);
+    assert!(is_closed(&second.poll(&mut two)));
+    assert!(matches!(ends(sender.flush()).await, Err(Error::Send(SendError::Closed))));
+    ends(sender.close(CloseCode::NORMAL, "")).await.expect("nothing happens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_is_told_of_what_the_receiver_could_not_write() {
+    let (mock, mut receiver, sender) = stuck(Config::default());
+    let (receives, sends) = (Task::new(), Task::new());
+    let mut send = Box::pin(sender.send("lost"));
+    assert!(sends.poll(&mut send).is_pending());
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    let mut next = Box::pin(receiver.next());
+    assert!(receives.poll(&mut next).is_pending(), "the peer may have said why");
+    assert!(is_closed(&sends.poll(&mut send)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn flush_does_not_succeed_behind_output_that_was_lost() {
+    let mock = Mock::new([]);
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    let mut ws = over(&mock);
+    ends(ws.feed("lost")).await.expect("there is room");
+    let task = Task::new();
+    {
+        let mut next = Box::pin(async { ws.next().await.map(drop) });
+        assert!(task.poll(&mut next).is_pending());
+    }
+    assert!(matches!(ends(ws.flush()).await, Err(Error::Send(SendError::Closed))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receiver_learns_that_a_sender_could_not_write() {
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = over(&mock).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    assert!(matches!(ends(sender.send("lost")).await, Err(Error::Io(_))));
+    // The peer says nothing any more: the receiver has to keep a deadline that is new.
+    assert!(task.wakes() > 0);
+    assert!(task.poll(&mut next).is_pending());
+    advance(Duration::from_secs(6)).await;
+    assert!(task.wakes() > 0);
+    assert!(matches!(task.poll(&mut next), Poll::Ready(Err(Error::Unclean(_)))));
+}
+
+// ---- deadlines -----------------------------------------------------------------------------------
+
+/// Settings that make the receiver keep a deadline before that of a write, or none.
+fn settings(pings: bool) -> Config {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_secs(30));
+    config.connection.ping_interval = pings.then_some(Duration::from_secs(10));
+    config
+}
+
+fn poll_next(ws: &mut WebSocket<Mock>, task: &Arc<Task>) -> bool {
+    let mut next = Box::pin(std::future::poll_fn(|cx| Pin::new(&mut *ws).poll_next(cx)));
+    task.poll(&mut next).is_pending()
+}
+
+fn poll_flush(ws: &mut WebSocket<Mock>, task: &Arc<Task>) -> Poll<Result<(), Error>> {
+    let mut flush = Box::pin(std::future::poll_fn(|cx| Pin::new(&mut *ws).poll_flush(cx)));
+    task.poll(&mut flush)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_keeps_the_write_deadline_whatever_the_stream_does() {
+    for pings in [false, true] {
+        let mock = Mock::new([]);
+        mock.lock().room = 0;
+        let mut ws = WebSocket::new(mock.clone(), server(&settings(pings)));
+        // The task that receives has something else to do from now on.
+        let (receives, sends) = (Task::new(), Task::new());
+        assert!(poll_next(&mut ws, &receives));
+        let message = OwnedMessage::from(vec![7; 100]);
+        Pin::new(&mut ws).start_send(message).expect("there is room");
+        assert!(poll_flush(&mut ws, &sends).is_pending());
+        sends.wakes();
+        advance(Duration::from_secs(31)).await;
+        assert!(sends.wakes() > 0, "pings {pings}");
+        let flushed = poll_flush(&mut ws, &sends);
+        let timed_out = Poll::Ready(Err::<(), _>(Error::Timeout(TimeoutError::Write)));
+        assert_eq!(format!("{flushed:?}"), format!("{timed_out:?}"), "pings {pings}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_keeps_the_write_deadline_whatever_received_before() {
+    for pings in [false, true] {
+        let mock = Mock::new([]);
+        mock.lock().room = 0;
+        let mut ws = WebSocket::new(mock.clone(), server(&settings(pings)));
+        assert!(poll_next(&mut ws, &Task::new()));
+        let (_receiver, sender) = ws.split();
+        let sent = ends(sender.send("hello")).await;
+        assert!(matches!(sent, Err(Error::Timeout(TimeoutError::Write))), "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deadline_is_not_judged_before_the_transport_was_looked_at() {
+    // The thread was busy for longer than the idle timeout, and the runtime has not seen yet that
+    // the peer has sent something.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let mut far = TcpStream::connect(listener.local_addr().expect("bound")).expect("listening");
+    let (near, _) = listener.accept().expect("connected");
+    near.set_nonblocking(true).expect("a socket");
+    let near = tokio::net::TcpStream::from_std(near).expect("a runtime");
+    let mut config = Config::default();
+    let idle = Duration::from_millis(300);
+    config.connection.idle_timeout = Some(idle);
+    let mut ws = WebSocket::new(near, server(&config));
+    far.write_all(&masked(TEXT, b"one")).expect("connected");
+    assert!(ws.next().await.expect("valid").is_some());
+    let task = Task::new();
+    {
+        let mut next = Box::pin(async { ws.next().await.map(drop) });
+        assert!(task.poll(&mut next).is_pending());
+    }
+    far.write_all(&masked(TEXT, b"two")).expect("connected");
+    let busy = Instant::now();
+    while busy.elapsed() < idle + Duration::from_millis(20) {
+        thread::yield_now();
+    }
+    let next = ws.next().await.map(|received| received.map(|it| it.message.into_owned()));
+    assert!(matches!(&next, Ok(Some(text)) if *text == "two".into()), "{next:?}");
+}
+
+// ---- who waits is woken, and nobody else -----------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn sends_that_were_given_up_leave_nothing_behind() {
+    let (mock, _receiver, sender) = stuck(Config::default());
+    ends(sender.feed(&vec![0; 1_500])).await.expect("there is room");
+    let tasks: Vec<_> = (0..100).map(|_| Task::new()).collect();
+    for task in &tasks {
+        let mut send = Box::pin(sender.send("late"));
+        assert!(task.poll(&mut send).is_pending());
+        drop(send);
+        assert_eq!(Arc::strong_count(task), 1, "a waker is left");
+    }
+    mock.allow(1 << 20);
+    assert_eq!(tasks.iter().map(|task| task.wakes()).sum::<usize>(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_send_that_is_given_up_takes_no_other_one_of_its_task_along() {
+    let (mock, _receiver, sender) = stuck(Config::default());
+    ends(sender.feed(&vec![0; 1_500])).await.expect("there is room");
+    let task = Task::new();
+    let mut stays = Box::pin(sender.send("stays"));
+    let mut goes = Box::pin(sender.send("goes"));
+    assert!(task.poll(&mut stays).is_pending() && task.poll(&mut goes).is_pending());
+    drop(goes);
+    task.wakes();
+    mock.allow(1 << 20);
+    assert!(task.wakes() > 0);
+    assert!(matches!(task.poll(&mut stays), Poll::Ready(Ok(()))));
+    assert_eq!(opcodes(&mock.written()), [BINARY, TEXT]);
+}
+
+// ---- what a sender can do --------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_without_waiting_is_written_by_who_receives() {
+    let mock = Mock::new([]);
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    sender.try_send("news").expect("there is room");
+    assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
+    assert_eq!(mock.written(), frame(TEXT, b"news"));
+
+    // One that does not keep up is seen, and others are not kept waiting for it.
+    mock.lock().room = 0;
+    let refused = (0..).find_map(|count| Some((count, sender.try_send(&[7; 100]).err()?)));
+    let Some((10, SendError::Full { queued })) = refused else { panic!("{refused:?}") };
+    assert_eq!(sender.queued(), queued);
+    assert!(task.poll(&mut next).is_pending());
+    mock.allow(1 << 20);
+    assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
+    assert_eq!(sender.queued(), 0);
+    sender.try_send("again").expect("there is room");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_in_parts_goes_on_after_the_split() {
+    let mock = Mock::new([]);
+    let mut ws = over(&mock);
+    ends(ws.send_part("a", Fragment::More)).await.expect("open");
+    let (mut receiver, sender) = ws.split();
+    let other = sender.clone();
+    let refused = ends(other.send("x")).await;
+    assert!(matches!(refused, Err(Error::Send(SendError::UnfinishedMessage))), "{refused:?}");
+    ends(sender.send_part("b", Fragment::Last)).await.expect("open");
+    ends(other.send("c")).await.expect("open");
+    assert_eq!(mock.written(), [&b"\x01\x01a\x80\x01b"[..], &frame(TEXT, b"c")].concat());
+
+    assert!(sender.is_open() && sender.outcome().is_none());
+    mock.push(masked(CLOSE, b"\x03\xe8"));
+    mock.end();
+    assert!(ends(receiver.next()).await.expect("clean").is_none());
+    assert!(!sender.is_open() && sender.outcome().is_some_and(|outcome| outcome.is_clean()));
+    assert_eq!(sender.try_send("late"), Err(SendError::Closed));
+}
