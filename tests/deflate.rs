@@ -8,11 +8,11 @@ use common::inflate::{Puff, TAIL, Writer, inflate};
 use common::*;
 use proptest::prelude::*;
 use websocket_proto::connection::{Config, Fragment, Role};
-use websocket_proto::deflate::{self, Pool};
+use websocket_proto::deflate::{self, Compression, Pool};
 use websocket_proto::endpoint::{Endpoint, Status};
 use websocket_proto::frame::Rsv;
 use websocket_proto::{
-    Assembler, CloseCode, Event, Input, Kind, Message, OwnedMessage, ProtocolError,
+    Assembler, CloseCode, Event, Input, Kind, Message, Outbound, OwnedMessage, ProtocolError,
 };
 
 /// V-D1 to V-D6: payloads of "Hello", but for the last. V-D2 refers to one before it.
@@ -641,7 +641,7 @@ fn limited(max_message: u64) -> Config {
     config
 }
 
-/// `len` bytes as stored blocks, one of literals, or matches.
+/// `len` bytes as matches, as one block of literals, or as stored blocks.
 fn shapes(len: usize) -> Vec<Vec<u8>> {
     let bytes = vec![b'a'; len];
     let runs = bytes[1..].chunks(258);
@@ -653,7 +653,13 @@ fn shapes(len: usize) -> Vec<Vec<u8>> {
         };
     }
     let matches = matches.fixed_symbol(256).message();
-    vec![matches.clone(), matches]
+    // RFC 1951 §3.2.6: what `fixed_literals` would look up each time.
+    let literals = Writer::default().fixed(false);
+    let literals = bytes.iter().fold(literals, |it, byte| it.code(0x30 + usize::from(*byte), 8));
+    let literals = literals.fixed_symbol(256).message();
+    let stored = bytes.chunks(65_535);
+    let stored = stored.fold(Writer::default(), |writer, chunk| writer.stored(false, chunk));
+    vec![matches, literals, stored.message()]
 }
 
 #[test]
@@ -676,6 +682,46 @@ fn the_limit_on_messages_is_one_of_decompressed_bytes() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_message_within_the_limit_is_taken_though_it_is_longer_compressed() {
+    // What the back end makes of noise at level 1: fixed codes, of nine bits for half of all bytes.
+    let mut random = 1u32;
+    let mut noise = || {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        random.to_be_bytes()[0]
+    };
+    for len in [1, 100, 1_024, 100_000] {
+        let noise: Vec<u8> = (0..len).map(|_| noise()).collect();
+        for role in ROLES {
+            let mut config = websocket_proto::endpoint::Config::default();
+            let len = u64::try_from(len).unwrap();
+            (config.connection.max_message, config.connection.max_frame) = (len, len);
+            let receiving = connection(role, &config.connection);
+            let mut run = Run::new(Endpoint::with_deflate(receiving, &config, params("")));
+            let mut sender = deflating(other(role), "", &deflate::Config::default());
+            sender.send(Outbound::from(&noise).compression(Compression::Always)).unwrap();
+            let wire = drain(&mut sender);
+            assert!(
+                wire.len() > noise.len() + 16 || noise.len() < 1_000,
+                "longer, but for headers"
+            );
+            run.read(&wire, 1_000);
+            for (part, fragment) in [(0, Fragment::More), (1, Fragment::Last)] {
+                let (first, second) = noise.split_at(noise.len() / 2);
+                let part = Outbound::from([first, second][part]);
+                sender.send_part(part, fragment).unwrap();
+            }
+            run.read(&drain(&mut sender), 1_000);
+            assert_eq!(run.error, None, "{len}");
+            assert!(run.messages == [Seen::binary(&noise), Seen::binary(&noise)]);
+            // One byte more is too much.
+            sender.send(&[&noise[..], b"x"].concat()).unwrap();
+            run.read(&drain(&mut sender), 1_000);
+            assert!(run.error.is_some());
         }
     }
 }

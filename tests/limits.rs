@@ -5,6 +5,7 @@ mod common;
 
 use common::*;
 use websocket_proto::connection::{Config, Role};
+use websocket_proto::frame::Rsv;
 use websocket_proto::{Input, ProtocolError};
 
 fn config(max_frame: u64, max_message: u64) -> Config {
@@ -48,6 +49,55 @@ fn a_frame_is_refused_at_its_header_if_it_is_over_the_limit() {
                     let error = ProtocolError::FrameTooLong { len, limit };
                     assert_eq!(peer.error, (len > limit).then_some(error));
                     assert_eq!(peer.close_code(), (len > limit).then_some(1009));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn compressed_messages_may_be_longer_on_the_wire_by_a_quarter_and_1_kib() {
+    // RFC 7692 §6: RSV1 on the first frame. They are held to the limit itself when decompressed.
+    for role in ROLES {
+        for limit in [0u64, 1, 1_000, 1 << 40, u64::MAX / 2, u64::MAX] {
+            let most = limit.saturating_add(limit / 4 + 1024);
+            let cases = [
+                // What was compressed before does not count, nor does what others may do.
+                (config(limit, u64::MAX), &[][..]),
+                (config(u64::MAX, limit), &[]),
+                (config(u64::MAX, limit), &[(0x41, 1_024)]),
+                (config(u64::MAX, limit), &[(0xc2, 1), (0x42, 0), (0, 0)]),
+            ];
+            for (mut config, before) in cases {
+                config.rsv = Rsv::RSV1;
+                let sent: u64 = if before.len() == 1 { 1_024 } else { 0 };
+                let b0 = if before.is_empty() { 0xc2 } else { 0x80 };
+                let head = |len| {
+                    let frame = |&(b0, len): &(u8, usize)| frame(role, b0, &vec![7; len]);
+                    let before: Vec<u8> = before.iter().flat_map(frame).collect();
+                    [before, header(b0, len, key_to(role))].concat()
+                };
+                // A frame may announce less than 2^63.
+                let longest = (most - sent).min(i64::MAX.unsigned_abs());
+                assert_eq!(receive_with(role, &config, &head(longest)).error, None, "{limit}");
+                if longest == most - sent {
+                    let error = receive_with(role, &config, &head(longest + 1)).error;
+                    let frame = ProtocolError::FrameTooLong { len: longest + 1, limit };
+                    let message = ProtocolError::MessageTooLong { limit };
+                    assert_eq!(
+                        error,
+                        Some(if config.max_frame == limit { frame } else { message })
+                    );
+                }
+            }
+            // A message without the bit is held to the limit itself, also behind one with it.
+            if limit < u64::MAX / 4 {
+                let mut config = config(u64::MAX, limit);
+                config.rsv = Rsv::RSV1;
+                for before in [&[][..], &frame(role, 0xc2, b"")] {
+                    let wire = [before, &header(0x82, limit + 1, key_to(role))].concat();
+                    let error = receive_with(role, &config, &wire).error;
+                    assert_eq!(error, Some(ProtocolError::MessageTooLong { limit }));
                 }
             }
         }

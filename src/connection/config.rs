@@ -31,6 +31,11 @@ pub struct Config {
     /// connection with 1009 at their header (RFC 6455 §10.4).
     pub max_frame: u64,
     /// The longest message that is taken, in bytes over all its frames; 16 MiB by default.
+    ///
+    /// A message with RSV1 is compressed (RFC 7692 §6), which makes some longer. On the wire it and
+    /// its frames may be longer by a quarter and 1 KiB than these two limits. It is held to this
+    /// one when it is decompressed. Who allows [`rsv`](Self::rsv) and decompresses by other means,
+    /// or gives the bit another meaning, has to compare what comes out with a limit.
     pub max_message: u64,
     /// How many data frames a message may have beyond one for each 16 bytes; 1,024 by default,
     /// `u32::MAX` for no bound. Fragments are cheap to send and not free to take; more of them
@@ -66,4 +71,11 @@ impl Default for Config {
             close_timeout: Duration::from_secs(5),
         }
     }
+}
+
+/// What `limit` on what a message comes to is for what of it is on the wire, with these reserved
+/// bits on its first frame. Fixed codes take 9 bits for a byte at most, stored blocks next to
+/// nothing; the rest is for flushes.
+pub(super) fn on_wire(limit: u64, rsv: Rsv) -> u64 {
+    if rsv.contains(Rsv::RSV1) { limit.saturating_add(limit / 4 + 1024) } else { limit }
 }

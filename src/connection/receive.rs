@@ -15,7 +15,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use core::ops::{Deref, Range};
 
-use super::Config;
+use super::config::{Config, on_wire};
 use crate::error::ProtocolError;
 #[cfg(feature = "alloc")]
 use crate::frame::Fragments;
@@ -421,8 +421,7 @@ impl Receiver {
         if let Some(kind) = kind {
             self.decoder.expect(Order::Continuation);
             self.message = Some(InProgress { kind, rsv: header.rsv, begun: false });
-            self.frames = 0;
-            self.announced = 0;
+            (self.frames, self.announced) = (0, 0);
         }
         self.frame = Frame::Data { fin: header.fin };
         (self.announced, self.frames) = self.within_limits(header.len)?;
@@ -434,11 +433,11 @@ impl Receiver {
     /// payload is taken).
     #[inline]
     fn within_limits(&self, len: u64) -> Result<(u64, u32), ProtocolError> {
-        if len > self.max_frame {
+        if len > self.max_frame && len > self.on_wire(self.max_frame) {
             return Err(ProtocolError::FrameTooLong { len, limit: self.max_frame });
         }
         let announced = self.announced.saturating_add(len);
-        if announced > self.max_message {
+        if announced > self.max_message && announced > self.on_wire(self.max_message) {
             return Err(ProtocolError::MessageTooLong { limit: self.max_message });
         }
         // Fragments cost their sender next to nothing if they are empty or tiny. What a message
@@ -449,6 +448,11 @@ impl Receiver {
             return Err(ProtocolError::TooManyFrames { frames });
         }
         Ok((announced, frames))
+    }
+
+    #[cold]
+    fn on_wire(&self, limit: u64) -> u64 {
+        self.message.map_or(limit, |message| on_wire(limit, message.rsv))
     }
 
     #[inline]
