@@ -12,7 +12,7 @@
 //!    +--- error, timeout, EOF (also from Sent) --------------> Failed
 //! ```
 
-use super::receive::ControlPayload;
+use super::control::ControlPayload;
 use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, TimeoutError, UncleanClose};
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Connection;
 use super::closing::Closing;
-use super::receive::ControlPayload;
+use super::control::ControlPayload;
 use super::send::ControlFrame;
 #[cfg(feature = "alloc")]
 use super::send::{Fragment, KeySource, draw_key};

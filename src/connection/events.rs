@@ -2,9 +2,10 @@
 //! [`Endpoint`](crate::Endpoint) takes.
 
 use super::closing::Closing;
+use super::control::ControlPayload;
 #[cfg(feature = "alloc")]
 use super::receive::{Begun, Continuation, Piece};
-use super::receive::{ControlPayload, Data, Incoming, Whole};
+use super::receive::{Data, Incoming, Whole};
 use super::{Connection, Failure, Role};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;

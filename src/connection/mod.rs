@@ -15,6 +15,7 @@
 mod closing;
 mod commands;
 mod config;
+mod control;
 mod events;
 mod receive;
 mod send;
@@ -26,8 +27,9 @@ use alloc::vec::Vec;
 
 pub use closing::{CloseOutcome, Failure, Initiator};
 pub use config::{Config, Role};
+pub use control::ControlPayload;
 pub use events::Event;
-pub use receive::{ControlPayload, Data};
+pub use receive::Data;
 pub use send::{ControlFrame, Fragment, KeySource, NoEntropy};
 
 use crate::close::CloseFrame;

@@ -10,19 +10,15 @@
 //!      +----------------------------------+
 //! ```
 
-#[cfg(feature = "alloc")]
-use alloc::boxed::Box;
-use core::fmt;
-use core::ops::{Deref, Range};
+use core::ops::Range;
 
 use super::config::{Config, on_wire};
+use super::control::{ControlPayload, Unfinished};
 use crate::error::ProtocolError;
 #[cfg(feature = "alloc")]
 use crate::frame::Fragments;
 use crate::frame::mask::MaskKey;
-use crate::frame::{
-    Decoder, Header, MAX_CONTROL_LEN, Masking, OpCode, Order, Part, Plain, Rsv, Rules,
-};
+use crate::frame::{Decoder, Header, Masking, OpCode, Order, Part, Plain, Rsv, Rules};
 use crate::input::Input;
 use crate::message::Kind;
 
@@ -44,58 +40,6 @@ pub struct Data<'b> {
     pub last: bool,
     /// The bytes. Empty only if `last`.
     pub payload: &'b mut [u8],
-}
-
-/// The payload of a Ping or Pong: up to 125 bytes inline; dereferences to `[u8]`.
-#[derive(Clone, Copy)]
-pub struct ControlPayload {
-    len: u8,
-    bytes: [u8; MAX_CONTROL_LEN],
-}
-
-impl ControlPayload {
-    pub(super) const EMPTY: Self = Self { len: 0, bytes: [0; MAX_CONTROL_LEN] };
-
-    /// `None` if `payload` is over 125 bytes (RFC 6455 §5.5).
-    pub(super) fn new(payload: &[u8]) -> Option<Self> {
-        let mut this = Self::EMPTY;
-        this.push(payload)?;
-        Some(this)
-    }
-
-    fn push(&mut self, bytes: &[u8]) -> Option<()> {
-        let at = usize::from(self.len);
-        self.bytes.get_mut(at..at + bytes.len())?.copy_from_slice(bytes);
-        self.len += u8::try_from(bytes.len()).ok()?;
-        Some(())
-    }
-}
-
-impl Deref for ControlPayload {
-    type Target = [u8];
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
-    }
-}
-
-impl AsRef<[u8]> for ControlPayload {
-    fn as_ref(&self) -> &[u8] {
-        self
-    }
-}
-
-impl PartialEq for ControlPayload {
-    fn eq(&self, other: &Self) -> bool {
-        **self == **other
-    }
-}
-
-impl Eq for ControlPayload {}
-
-impl fmt::Debug for ControlPayload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ControlPayload(\"{}\")", self.escape_ascii())
-    }
 }
 
 /// A frame that is a whole message, or the first of several, still masked, in the bytes that were
@@ -135,32 +79,6 @@ pub(crate) struct Piece {
     pub(crate) payload: Range<usize>,
     /// Whether the message ends with it.
     pub(crate) last: bool,
-}
-
-/// The payload of a control frame that comes in pieces. Few connections ever have one, so it is not
-/// kept inside where there is a heap.
-#[derive(Clone, Debug, Default)]
-struct Unfinished(Option<Place>);
-
-#[cfg(feature = "alloc")]
-type Place = Box<ControlPayload>;
-#[cfg(not(feature = "alloc"))]
-type Place = ControlPayload;
-
-impl Unfinished {
-    /// Adds a piece; gives the whole when it was the last one.
-    #[cfg_attr(
-        not(feature = "alloc"),
-        expect(clippy::useless_conversion, reason = "there it is no box that it is put into")
-    )]
-    fn push(&mut self, bytes: &[u8], end: bool) -> Option<ControlPayload> {
-        // At most 125 bytes: the header has been checked.
-        if end && self.0.is_none() {
-            return ControlPayload::new(bytes);
-        }
-        self.0.get_or_insert_with(|| ControlPayload::EMPTY.into()).push(bytes)?;
-        self.0.take_if(|_| end).map(|place| ControlPayload::clone(&place))
-    }
 }
 
 /// What the half makes of the bytes; the connection turns it into an event and what follows.
@@ -424,7 +342,10 @@ impl Receiver {
             (self.frames, self.announced) = (0, 0);
         }
         self.frame = Frame::Data { fin: header.fin };
-        (self.announced, self.frames) = self.within_limits(header.len)?;
+        (self.announced, self.frames) = match self.within_limits(header.len) {
+            Err(_) if self.is_compressed() => self.within(header.len, on_wire)?,
+            within => within?,
+        };
         Ok(())
     }
 
@@ -433,11 +354,23 @@ impl Receiver {
     /// payload is taken).
     #[inline]
     fn within_limits(&self, len: u64) -> Result<(u64, u32), ProtocolError> {
-        if len > self.max_frame && len > self.on_wire(self.max_frame) {
+        self.within(len, |limit| limit)
+    }
+
+    /// Whether the message in progress is compressed (RFC 7692 §6).
+    #[cold]
+    fn is_compressed(&self) -> bool {
+        self.message.is_some_and(|message| message.rsv.contains(Rsv::RSV1))
+    }
+
+    /// [`within_limits`](Self::within_limits), where `on_wire` says what a limit comes to.
+    #[inline]
+    fn within(&self, len: u64, on_wire: fn(u64) -> u64) -> Result<(u64, u32), ProtocolError> {
+        if len > on_wire(self.max_frame) {
             return Err(ProtocolError::FrameTooLong { len, limit: self.max_frame });
         }
         let announced = self.announced.saturating_add(len);
-        if announced > self.max_message && announced > self.on_wire(self.max_message) {
+        if announced > on_wire(self.max_message) {
             return Err(ProtocolError::MessageTooLong { limit: self.max_message });
         }
         // Fragments cost their sender next to nothing if they are empty or tiny. What a message
@@ -448,11 +381,6 @@ impl Receiver {
             return Err(ProtocolError::TooManyFrames { frames });
         }
         Ok((announced, frames))
-    }
-
-    #[cold]
-    fn on_wire(&self, limit: u64) -> u64 {
-        self.message.map_or(limit, |message| on_wire(limit, message.rsv))
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::ops::Deref;
 
-use super::receive::ControlPayload;
+use super::control::ControlPayload;
 use crate::error::SendError;
 use crate::frame::{
     EncodedHeader, Header, MAX_CONTROL_LEN, OpCode, Rsv, len64, mask, mask::MaskKey,
