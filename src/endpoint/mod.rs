@@ -476,7 +476,9 @@ impl Endpoint {
     }
 
     /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
-    /// queued and not written. What had been put together of an unfinished message is lost.
+    /// queued and not written. What had been put together of an unfinished message is lost, and so
+    /// are the windows of compression, although the connection goes on to let RSV1 pass: not for
+    /// one with context takeover (RFC 7692 §7.2), of which the peer may refer to what is lost.
     #[must_use]
     pub fn into_parts(mut self) -> (Connection, Vec<u8>, Vec<u8>) {
         self.incoming.catch_up(&mut self.outgoing);
