@@ -513,8 +513,8 @@ fn what_is_not_sent_is_not_in_the_window() {
 
 #[test]
 fn compressors_come_from_the_pool_and_go_back() {
-    // J7: made on first use, given back behind each message without takeover, and by the drop in any
-    // case. That `release` is called is not needed.
+    // J7: made on first use, given back behind each message without takeover, and by the drop in
+    // any case. That `release` is called is not needed.
     for role in ROLES {
         let mut config = Config::default();
         config.pool = Pool::new(2);

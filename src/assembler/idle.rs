@@ -90,8 +90,8 @@ impl Assembler {
         }
     }
 
-    /// Gives back what decompression does not need, and keeps what it has to remember in as many bytes
-    /// as that has.
+    /// Gives back what decompression does not need, and keeps what it has to remember in as many
+    /// bytes as that has.
     #[inline]
     pub(crate) fn release_context(&mut self) {
         #[cfg(feature = "deflate")]

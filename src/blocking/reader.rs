@@ -208,7 +208,7 @@ impl<S: Transport> Reader<S> {
                     filled = count == room;
                     incoming.advance_read(count);
                 }
-                // A deadline: what it did comes out of the connection. Nothing has come for a while.
+                // A deadline: what it did comes out of the connection. Nothing comes for now.
                 Ok(None) => {
                     filled = false;
                     incoming.release_context();

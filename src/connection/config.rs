@@ -73,8 +73,8 @@ impl Default for Config {
     }
 }
 
-/// What a limit on what a message comes to is for its compressed form. Fixed codes take 9 bits for a
-/// byte at most, stored blocks next to nothing; the rest is for flushes.
+/// What a limit on what a message comes to is for its compressed form. Fixed codes take 9 bits for
+/// a byte at most, stored blocks next to nothing; the rest is for flushes.
 pub(super) fn on_wire(limit: u64) -> u64 {
     limit.saturating_add(limit / 4 + 1024)
 }

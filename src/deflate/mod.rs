@@ -66,9 +66,9 @@
 //!
 //! So a server with many clients sets [`Config::server_no_context_takeover`]. Its compressors are
 //! then in the [`Pool`] but for the time that a message takes. Decompressors are there while a
-//! connection waits ([`Endpoint::release`](crate::Endpoint::release)): it keeps of the peer's window
-//! what has come of it, not the 47 kB of a decompressor. The blocking adapter keeps that for longer
-//! where the peer takes its context over.
+//! connection waits ([`Endpoint::release`](crate::Endpoint::release)): it keeps of the peer's
+//! window what has come of it, not the 47 kB of a decompressor. The blocking adapter keeps that for
+//! longer where the peer takes its context over.
 //!
 //! # The back end
 //!

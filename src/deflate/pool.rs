@@ -13,11 +13,11 @@ use super::codec::{Compressor, Decompressor, Kind};
 /// compress or decompress at the moment.
 ///
 /// A handle: clones share what they hold, and so do the clones of a [`Config`](super::Config) that
-/// it is part of. A context is made when one is needed and the pool has none. A compressor goes back
-/// with the message that needed it, a decompressor when the connection has nothing more to read. So
-/// there are as many compressors as messages are compressed at once, and as many decompressors as
-/// connections are busy, however many are open. With context takeover a connection keeps its
-/// compressor, whose window it needs.
+/// it is part of. A context is made when one is needed and the pool has none. A compressor goes
+/// back with the message that needed it, a decompressor when the connection has nothing more to
+/// read. So there are as many compressors as messages are compressed at once, and as many
+/// decompressors as connections are busy, however many are open. With context takeover a connection
+/// keeps its compressor, whose window it needs.
 ///
 /// Up to `max_idle` compressors are kept for the next messages, and as many decompressors. Of
 /// compressors with different settings those stay that came back last.
