@@ -96,6 +96,19 @@ fn origin_is_one_serialized_origin() {
     assert_eq!(request.header("origin", "http://a").err(), Some(RequestError::RepeatedOrigin));
 }
 
+#[test]
+fn names_of_fields_are_kept_verbatim() {
+    let mut request = request();
+    for (name, value) in [("x-b", "1"), ("oRIGIN", "http://a"), ("X-A", "2")] {
+        request = request.header(name, value).expect("valid");
+    }
+    let out = written(&request);
+    assert!(text(&out).ends_with("\r\nx-b: 1\r\noRIGIN: http://a\r\nX-A: 2\r\n\r\n"));
+    // Under any name there is one.
+    assert_eq!(request.clone().origin("null").err(), Some(RequestError::RepeatedOrigin));
+    assert_eq!(request.header("ORIGIN", "null").err(), Some(RequestError::RepeatedOrigin));
+}
+
 // V-HS-1, R4.1-40, R4.1-42..44, R4.1-49, R4.1-50, N-6
 #[test]
 fn valid_responses_open_the_connection() {

@@ -66,12 +66,14 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// If name or value are not valid, or the handshake writes the field itself.
+    /// If name or value are not valid, or the handshake writes the field itself. An Origin is
+    /// checked as by [`origin`](Self::origin).
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
         if name.eq_ignore_ascii_case("Origin") {
-            return self.origin(value);
+            self.check_origin(value)?;
+        } else {
+            check_field(name, value, REQUEST_FIELDS)?;
         }
-        check_field(name, value, REQUEST_FIELDS)?;
         self.headers.push((name.into(), value.into()));
         Ok(self)
     }
@@ -141,15 +143,18 @@ impl ClientRequest {
     ///
     /// If it is not the ASCII serialization of an origin (no path, no slash at the end), or there
     /// is one already.
-    pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
+    pub fn origin(self, origin: &str) -> Result<Self, RequestError> {
+        self.header("Origin", origin)
+    }
+
+    fn check_origin(&self, origin: &str) -> Result<(), RequestError> {
         if !is_origin(origin) {
             return Err(RequestError::InvalidOrigin);
         }
-        if self.headers.iter().any(|(name, _)| name == "Origin") {
+        if self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Origin")) {
             return Err(RequestError::RepeatedOrigin);
         }
-        self.headers.push(("Origin".into(), origin.into()));
-        Ok(self)
+        Ok(())
     }
 
     /// The URL, from which the caller opens the transport.
