@@ -92,6 +92,7 @@ fn origin_is_one_serialized_origin() {
     for origin in ["", "a", "http://a/", "http://a/b", "http://a\r\n", "http://", "http:// a"] {
         assert_eq!(request().origin(origin).err(), Some(RequestError::InvalidOrigin), "{origin:?}");
     }
+    assert!(request().origin("file://").is_ok());
     let request = request().origin("null").expect("valid");
     assert_eq!(request.header("origin", "http://a").err(), Some(RequestError::RepeatedOrigin));
 }

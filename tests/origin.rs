@@ -80,6 +80,22 @@ fn null_passes_only_if_listed() {
     assert!(!OriginPolicy::list(["null"]).expect("valid").allows(Some("Null"), None));
 }
 
+// What Electron and web views send of a page from a file
+#[test]
+fn file_passes_only_if_listed() {
+    let policy = OriginPolicy::list(["file://"]).expect("valid");
+    assert!(policy.allows(Some("file://"), Some("a")));
+    for origin in ["null", "file:///", "file://a", "file:", "File://", "http://a", ""] {
+        assert!(!policy.allows(Some(origin), Some("a")), "{origin}");
+    }
+    let others = OriginPolicy::list(["null", "file://a", "http://a"]).expect("valid");
+    for policy in [others, OriginPolicy::SameOrigin(Scheme::Http)] {
+        for host in [None, Some(""), Some("a"), Some("file")] {
+            assert!(!policy.allows(Some("file://"), host), "{policy:?} {host:?}");
+        }
+    }
+}
+
 #[test]
 fn entries_are_checked_at_construction() {
     for entry in [
@@ -88,6 +104,8 @@ fn entries_are_checked_at_construction() {
         "https://a/",
         "https://a/b",
         "https://",
+        "file:///",
+        "file://:1",
         "*",
         "https://u@a",
         "://a",

@@ -141,8 +141,8 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// If it is not the ASCII serialization of an origin (no path, no slash at the end), or there
-    /// is one already.
+    /// If it is not the ASCII serialization of an origin (no path, no slash at the end) nor
+    /// `file://`, or there is one already.
     pub fn origin(self, origin: &str) -> Result<Self, RequestError> {
         self.header("Origin", origin)
     }

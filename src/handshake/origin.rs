@@ -37,8 +37,8 @@ pub enum OriginPolicy {
 }
 
 impl OriginPolicy {
-    /// Accepts the origins in a list, such as `https://example.com`, `http://localhost:8080` or
-    /// `null`.
+    /// Accepts the origins in a list, such as `https://example.com`, `http://localhost:8080`,
+    /// `null`, or `file://`, which Electron and web views send of a page from any file.
     ///
     /// ```
     /// use websocket_proto::handshake::OriginPolicy;
@@ -88,14 +88,15 @@ impl OriginList {
     ///
     /// # Errors
     ///
-    /// If an entry is not the ASCII serialization of an origin (RFC 6454 §6.2).
+    /// If an entry is neither the ASCII serialization of an origin (RFC 6454 §6.2) nor `file://`.
     pub fn new<'a>(origins: impl IntoIterator<Item = &'a str>) -> Result<Self, OriginError> {
         let check = |entry: &'a str| Origin::parse(entry).map(|_| String::from(entry));
         let entries: Option<Vec<_>> = origins.into_iter().map(check).collect();
         entries.map(|entries| Self { entries }).ok_or(OriginError)
     }
 
-    /// Whether `origin` is in the list: same scheme, host and port, or `null` for `null`.
+    /// Whether `origin` is in the list: same scheme, host and port, or the same of `null` and
+    /// `file://`.
     #[must_use]
     pub fn contains(&self, origin: &str) -> bool {
         let Some(origin) = Origin::parse(origin) else { return false };
@@ -108,6 +109,8 @@ impl OriginList {
 enum Origin<'a> {
     /// The origin of a sandboxed frame, a file, a redirect: everybody's, hence nobody's.
     Null,
+    /// `file://`, which some send for a file. RFC 6454 §4 leaves the origin of a file open.
+    File,
     Tuple {
         scheme: &'a str,
         host: Host<'a>,
@@ -119,20 +122,22 @@ enum Origin<'a> {
 impl PartialEq for Origin<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Null, Self::Null) => true,
+            (Self::Null, Self::Null) | (Self::File, Self::File) => true,
             (
                 Self::Tuple { scheme, host, port },
                 Self::Tuple { scheme: scheme2, host: host2, port: port2 },
             ) => scheme.eq_ignore_ascii_case(scheme2) && host == host2 && port == port2,
-            (Self::Null, Self::Tuple { .. }) | (Self::Tuple { .. }, Self::Null) => false,
+            (Self::Null | Self::File | Self::Tuple { .. }, _) => false,
         }
     }
 }
 
 impl<'a> Origin<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        if text == "null" {
-            return Some(Self::Null);
+        match text {
+            "null" => return Some(Self::Null),
+            "file://" => return Some(Self::File),
+            _ => {}
         }
         let (scheme, authority) = text.split_once("://")?;
         let mut letters = scheme.bytes();
@@ -169,7 +174,7 @@ fn is_same(origin: &str, scheme: Scheme, host: Option<&str>) -> Option<bool> {
     Some(Origin::parse(origin)? == own)
 }
 
-/// Whether `text` is the ASCII serialization of an origin, which a client may send.
+/// Whether `text` is a serialized origin, which a client may send.
 pub(super) fn is_origin(text: &str) -> bool {
     Origin::parse(text).is_some()
 }
