@@ -31,6 +31,13 @@ pub enum OriginPolicy {
     /// Accepts pages of the server itself: scheme, host and port of the Origin equal those of the
     /// request, where the scheme is the one given here and host and port are those of its Host
     /// field. Behind a proxy that ends TLS, the scheme is [`Scheme::Https`].
+    ///
+    /// **This does not stop DNS rebinding.** Origin and Host both come from the page: one at
+    /// `http://evil.example`, a name whose address is then changed to 127.0.0.1, sends
+    /// `evil.example` in both. Cookies are not sent then, because they belong to the other name;
+    /// but where the network position is the credential (localhost, an intranet), use a
+    /// [`List`](Self::List), or check that [`Request::host`](super::Request::host) is a name of
+    /// the server.
     SameOrigin(Scheme),
     /// Accepts the origins in a list.
     List(OriginList),
