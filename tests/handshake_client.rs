@@ -170,7 +170,10 @@ fn each_violation_in_a_101_fails() {
         ("TE", "Transfer-Encoding: chunked\r\n", E::BodyOnUpgrade),
         ("CL", "Content-Length: 1\r\n", E::BodyOnUpgrade),
         ("X", "X : y\r\n", E::MalformedHeader),
-        ("X", "X: y\r\n z\r\n", E::MalformedHeader),
+        ("X", "X\r\n : y\r\n", E::MalformedHeader),
+        ("X", "X: y\r\n z\0\r\n", E::MalformedHeader),
+        ("X", "X: y\r\n z\n", E::MalformedLineEnd),
+        ("", "HTTP/1.1 101 a\r\n X: y", E::MalformedHeader),
         ("X", "X: y\n", E::MalformedLineEnd),
         ("", "HTTP/2.0 101 Switching Protocols", E::UnsupportedHttpVersion),
         ("", "HTTP/x 101 Switching Protocols", E::MalformedStartLine),
@@ -189,6 +192,36 @@ fn each_violation_in_a_101_fails() {
     // No subprotocol offered, but one returned.
     let wire = response_but(&[("P", "Sec-WebSocket-Protocol: chat\r\n")]);
     assert_eq!(answer(&request(), wire).error(), E::SubprotocolNotOffered);
+}
+
+// H-21; a server refuses them
+#[test]
+fn lines_that_are_folded_in_a_response_are_one_value() {
+    let lines = "X: a\r\n \tb\t\r\n  c\r\nY:\r\n d\r\nZ: e\r\n \r\n\t\r\n";
+    let wire = response_but(&[
+        ("Upgrade", "Upgrade:\r\n\twebsocket\r\n"),
+        ("Connection", "Connection: keep-alive,\r\n Upgrade\r\n"),
+        ("X", lines),
+    ]);
+    let answered = answer(&request(), &wire);
+    let response = answered.message();
+    assert!(response.is_switching());
+    let values: Vec<_> = ["X", "Y", "Z"].iter().map(|name| response.header(name)).collect();
+    assert_eq!(values, [Some("a    b     c"), Some("d"), Some("e")]);
+    assert_eq!(response.headers().count(), 6);
+    // A value in two lines is not that in one.
+    let accept = format!("Sec-WebSocket-Accept: {}\r\n {}\r\n", &ACCEPT[..4], &ACCEPT[4..]);
+    let wire = response_but(&[("Sec-WebSocket-Accept", &accept)]);
+    assert_eq!(answer(&request(), wire).error(), E::AcceptMismatch);
+    // Interim responses too; and each line counts.
+    let mut wire = b"HTTP/1.1 103 Hints\r\nLink: a,\r\n b\r\n\r\n".to_vec();
+    wire.extend(response_but(&[]));
+    assert!(answer(&request(), wire).message().is_switching());
+    let mut config = ClientConfig::default();
+    config.max_headers = 3;
+    let wire = response_but(&[("Upgrade", "Upgrade:\r\n websocket\r\n")]);
+    let error = answer_with(&config, &request(), wire).error();
+    assert_eq!(error, E::TooManyHeaders { limit: 3 });
 }
 
 // N-5, W-OH-4

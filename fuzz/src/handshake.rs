@@ -220,7 +220,16 @@ fn check_response(heads: &[u8]) {
     let text = b"\r\n\r\n";
     let body = heads.strip_suffix(text).expect("a head ends in an empty line");
     let last = (0..body.len()).rev().find(|&at| body[at..].starts_with(text));
-    let lines = Lines::new(&heads[last.map_or(0, |at| at + text.len())..]);
+    let mut head = heads[last.map_or(0, |at| at + text.len())..].to_vec();
+    for at in 3..head.len() {
+        // RFC 9112 §5.2: spaces take the place of a fold.
+        if let [end @ .., b' ' | b'\t'] = &mut head[at - 2..=at]
+            && end == b"\r\n"
+        {
+            end.fill(b' ');
+        }
+    }
+    let lines = Lines::new(&head);
     assert!(lines.start.starts_with(b"HTTP/1.1 101"));
     let upgrade = lines.values("upgrade");
     assert!(upgrade.len() == 1 && upgrade[0].eq_ignore_ascii_case(b"websocket"));

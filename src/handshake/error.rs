@@ -20,7 +20,7 @@ pub enum HandshakeError {
     /// The request line or the status line is not what HTTP/1.1 prescribes.
     MalformedStartLine,
     /// A field line is malformed: a name that is no token, a space before the colon, a folded
-    /// line, a control character in a value.
+    /// line in a request, a control character in a value.
     MalformedHeader,
     /// A line does not end in CR LF where it should.
     MalformedLineEnd,

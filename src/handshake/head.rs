@@ -12,7 +12,7 @@ use core::str;
 use crate::Input;
 
 use super::error::HandshakeError;
-use super::headers::{is_token_byte, parse_digits};
+use super::headers::{is_space, is_token_byte, parse_digits};
 
 /// Finds the end of a head in bytes that arrive in any pieces.
 ///
@@ -186,17 +186,14 @@ impl Head {
     }
 
     pub(super) fn parse_response(raw: RawHead) -> Result<(StatusLine, Self), HandshakeError> {
-        let bytes = raw.bytes;
-        let mut headers = vec![httparse::EMPTY_HEADER; raw.fields];
-        let mut parsed = httparse::Response::new(&mut headers);
-        let end = parsed.parse(&bytes).map_err(|error| describe(error, bytes.get(..8)))?;
-        let (Some(status @ 100..), Some(reason)) = (parsed.code, parsed.reason) else {
-            return Err(HandshakeError::MalformedStartLine);
+        let RawHead { mut bytes, fields } = raw;
+        let (line, fields) = match response_parts(&bytes, fields) {
+            // RFC 9112 §5.2: a user agent replaces folds by spaces. A server refuses them.
+            Err(HandshakeError::MalformedHeader) if unfold(&mut bytes) => {
+                response_parts(&bytes, fields)?
+            }
+            parts => parts?,
         };
-        // The parser gives a static empty text for a reason that is missing or not ASCII.
-        let reason = if reason.is_empty() { 0..0 } else { range_in(&bytes, reason.as_bytes()) };
-        let line = StatusLine { version: version(parsed.version), status, reason };
-        let fields = fields(&bytes, end, parsed.headers)?;
         Ok((line, Self { bytes, fields }))
     }
 
@@ -251,6 +248,42 @@ impl Head {
         };
         length != Some(0) || self.has("Transfer-Encoding")
     }
+}
+
+fn response_parts(
+    bytes: &[u8],
+    lines: usize,
+) -> Result<(StatusLine, Box<[Field]>), HandshakeError> {
+    let mut headers = vec![httparse::EMPTY_HEADER; lines];
+    let mut parsed = httparse::Response::new(&mut headers);
+    let end = parsed.parse(bytes).map_err(|error| describe(error, bytes.get(..8)))?;
+    let (Some(status @ 100..), Some(reason)) = (parsed.code, parsed.reason) else {
+        return Err(HandshakeError::MalformedStartLine);
+    };
+    // The parser gives a static empty text for a reason that is missing or not ASCII.
+    let reason = if reason.is_empty() { 0..0 } else { range_in(bytes, reason.as_bytes()) };
+    let line = StatusLine { version: version(parsed.version), status, reason };
+    Ok((line, fields(bytes, end, parsed.headers)?))
+}
+
+/// Puts spaces where field lines are folded, and says whether any is. White space behind the start
+/// line is no fold (RFC 9112 §2.2), and is left for the parser to refuse.
+#[cold]
+fn unfold(head: &mut [u8]) -> bool {
+    let mut folded = false;
+    let mut at = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
+    while let Some(len) = head[at..].iter().position(|byte| *byte == b'\n') {
+        let end = at + len + 1;
+        let spaces = head[end..].iter().take_while(|byte| is_space(**byte)).count();
+        if spaces > 0 {
+            let line = head[at..end].strip_suffix(b"\r\n").unwrap_or_default();
+            let text = line.iter().rposition(|byte| !is_space(*byte)).map_or(0, |last| last + 1);
+            head[at + text..end + spaces].fill(b' ');
+            folded = true;
+        }
+        at = end + spaces;
+    }
+    folded
 }
 
 fn version(minor: Option<u8>) -> Version {

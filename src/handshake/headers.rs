@@ -26,7 +26,8 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
         | b'^'..=b'z' | b'|' | b'~')
 }
 
-fn is_space(byte: u8) -> bool {
+/// RFC 9110 §5.6.3: what optional white space is made of.
+pub(super) fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 

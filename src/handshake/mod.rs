@@ -88,6 +88,8 @@
 //! - An empty line before the request is refused, against the advice of RFC 9112 §2.2: it is there
 //!   for clients that send one behind a body, and this is the first request of its connection.
 //! - A bare LF is refused (RFC 9112 §2.2 allows both).
+//! - A folded field line is refused in a request; in a response spaces take the place of the fold
+//!   (RFC 9112 §5.2 allows either in a request).
 //! - A key that is not *canonical* base64 is refused, the one misprinted in RFC 6455 §4.1 (erratum
 //!   3150) among them: no encoder makes it.
 //! - `Content-Length: 0` on an upgrade is accepted, because Java's client sends it. Any other

@@ -85,7 +85,8 @@ impl Response {
         self.head.text(&self.reason)
     }
 
-    /// The fields: names and values verbatim and in order, values without surrounding white space.
+    /// The fields: names and values verbatim and in order, values without surrounding white space
+    /// and with spaces where their lines were folded (RFC 9112 §5.2).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.head.headers()
     }
