@@ -342,6 +342,53 @@ fn failure_of_a_head_request_has_no_body() {
     assert!(answer.ends_with("\r\n\r\n"));
 }
 
+// RFC 9110 §9.3.2
+#[test]
+fn head_request_gets_no_content_although_its_head_is_not_complete() {
+    let mut config = ServerConfig::default();
+    (config.max_head, config.max_headers) = (40, 2);
+    let rows: &[(&str, E)] = &[
+        ("HEAD /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", E::RequestLineTooLong { limit: 40 }),
+        ("HEAD / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaa", E::HeadTooLong { limit: 40 }),
+        ("HEAD / HTTP/1.1\r\nX:\r\nY:\r\nZ:\r\n", E::TooManyHeaders { limit: 2 }),
+        ("HEAD / HTTP/1.1\n", E::MalformedLineEnd),
+        ("HEAD / HTTP/1.1\r\nHost: a\r\n", E::TimedOut),
+        ("HEAD ", E::TimedOut),
+        ("HEAD", E::TimedOut),
+        ("HEADER / HTTP/1.1\n", E::MalformedLineEnd),
+        ("HEAD\n", E::MalformedLineEnd),
+        ("head / HTTP/1.1\n", E::MalformedLineEnd),
+    ];
+    for (wire, error) in rows {
+        for size in 1..=wire.len() {
+            let mut handshake = ServerHandshake::new(config.clone());
+            let mut wire = wire.as_bytes().to_vec();
+            let mut pieces = wire.chunks_mut(size);
+            let failed = pieces.find_map(|it| handshake.receive(&mut Input::new(it)).err());
+            let failed = failed.or_else(|| handshake.handle_timeout().err());
+            assert_eq!(failed, Some(*error));
+            let mut out = Vec::new();
+            handshake.fail(&mut out);
+            let (head, content) = text(&out).split_once("\r\n\r\n").expect("a head");
+            let line = format!("{error}\n");
+            assert!(head.contains(&format!("Content-Length: {}", line.len())), "{head}");
+            let expected = if wire.starts_with(b"HEAD ") { "" } else { &line };
+            assert_eq!(content, expected, "{} in {size}", text(&wire));
+        }
+    }
+    // What is beyond the limit is not looked at, however much came at once.
+    config.max_head = 4;
+    for size in [1, 9] {
+        let mut handshake = ServerHandshake::new(config.clone());
+        let mut wire = *b"HEAD / HT";
+        let mut pieces = wire.chunks_mut(size);
+        assert!(pieces.any(|it| handshake.receive(&mut Input::new(it)).is_err()));
+        let mut out = Vec::new();
+        handshake.fail(&mut out);
+        assert!(!out.ends_with(b"\r\n\r\n"));
+    }
+}
+
 // Defences 7 and B1: an answer is final
 #[test]
 fn nothing_follows_an_answer() {

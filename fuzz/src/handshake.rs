@@ -55,6 +55,7 @@ pub fn server(setup: Setup, wire: &[u8]) {
             let status = format!("HTTP/1.1 {} ", error.status());
             assert!(out.starts_with(status.as_bytes()));
             assert_eq!(client_reads(&out).status(), error.status());
+            assert_eq!(out.ends_with(b"\r\n\r\n"), wire.starts_with(b"HEAD "), "content");
             let length = out.len();
             handshake.fail(&mut out);
             assert_eq!(out.len(), length, "an error is answered once");

@@ -79,6 +79,12 @@ impl HeadReader {
         Ok(Some(RawHead { bytes, fields }))
     }
 
+    /// Whether the method is HEAD, as far as has come: `rest` is what came last and was not taken.
+    pub(super) fn is_head_request(&self, rest: &[u8]) -> bool {
+        let rest = rest.iter().take(self.max_head - self.len);
+        self.buffer.iter().chain(rest).take(5).eq(b"HEAD ")
+    }
+
     /// Looks at new bytes only. Returns how many of them belong to the head, once it ends.
     fn scan(&mut self, chunk: &[u8]) -> Result<Option<usize>, HandshakeError> {
         if let Some(first) = chunk.first()

@@ -81,7 +81,12 @@ impl ServerHandshake {
                 }
                 Request::parse(raw, &self.origins)
             }
-            Err(error) => Err(error),
+            Err(error) => {
+                if reader.is_head_request(input.as_bytes()) {
+                    self.content = Content::Omit;
+                }
+                Err(error)
+            }
         };
         match result {
             Ok(request) => {
@@ -112,7 +117,12 @@ impl ServerHandshake {
 
     fn interrupt(&mut self, error: HandshakeError) -> Result<(), HandshakeError> {
         match &self.state {
-            State::Reading(_) => Err(self.end(error)),
+            State::Reading(reader) => {
+                if reader.is_head_request(&[]) {
+                    self.content = Content::Omit;
+                }
+                Err(self.end(error))
+            }
             State::Received | State::Answered(None) => Ok(()),
             State::Failed(error) | State::Answered(Some(error)) => Err(*error),
         }
@@ -167,8 +177,8 @@ impl ServerHandshake {
     }
 
     /// Appends the response for the error that ended the handshake to `out`: the status of
-    /// [`HandshakeError::status`], and a line of text that names the fact. Close the connection
-    /// once it is written.
+    /// [`HandshakeError::status`], and a line of text that names the fact, unless the method is HEAD
+    /// (RFC 9110 §9.3.2). Close the connection once it is written.
     ///
     /// Writes nothing if the handshake has not failed, or the second time.
     pub fn fail(&mut self, out: &mut Vec<u8>) {
