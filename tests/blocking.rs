@@ -238,6 +238,17 @@ fn connect_gives_up_on_a_server_that_does_not_answer() {
     assert!(matches!(called, Err(Error::Handshake(HandshakeError::TimedOut))), "{called:?}");
 }
 
+const CHUNKED: &str = "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n";
+
+#[test]
+fn refusal_in_chunks_is_told_of_at_its_end() {
+    // What follows would block: the connection is kept alive.
+    let mock = Mock::new(CHUNKED);
+    let called = connect(mock, &request(), ClientConfig::default(), &Config::default());
+    let Err(Error::Refused(response)) = called else { panic!("{called:?}") };
+    assert_eq!((response.body(), response.is_body_complete()), (&b"busy"[..], true));
+}
+
 // --- echo loops ---
 
 #[test]

@@ -331,8 +331,7 @@ fn body_is_kept_up_to_the_limit() {
         assert_eq!(answered.message().is_body_complete(), complete);
         assert_eq!(answered.message().body().len(), length.min(4));
     }
-    for field in ["X: y", "Transfer-Encoding: chunked", "Content-Length: +5", "Content-Length: -1"]
-    {
+    for field in ["X: y", "Transfer-Encoding: gzip", "Content-Length: +5", "Content-Length: -1"] {
         let wire = format!("HTTP/1.1 500 X\r\n{field}\r\n\r\n12345");
         let answered = answer_with(&config, &request(), wire);
         let response = answered.message();
@@ -351,7 +350,8 @@ fn body_without_length_ends_with_the_connection() {
     for (fields, body, complete) in [
         ("", "busy", true),
         ("Content-Length: 9\r\n", "busy", false),
-        ("Transfer-Encoding: chunked\r\n", "4\r\nbusy\r\n0\r\n\r\n", false),
+        ("Transfer-Encoding: chunked, gzip\r\n", "4\r\nbusy\r\n0\r\n\r\n", false),
+        ("Transfer-Encoding: chunked;a=b\r\n", "4\r\nbusy\r\n0\r\n\r\n", false),
     ] {
         let wire = format!("HTTP/1.1 503 X\r\n{fields}\r\n{body}");
         let mut answered = answer(&request(), wire);
@@ -363,6 +363,124 @@ fn body_without_length_ends_with_the_connection() {
     let mut answered = answer(&request(), "HTTP/1.1 503 X\r\n\r\nbus");
     let response = answered.machine.handle_timeout().expect("no error").expect("a response");
     assert_eq!((response.body(), response.is_body_complete()), (&b"bus"[..], false));
+}
+
+// RFC 9112 §7.1
+#[test]
+fn chunked_body_ends_with_its_last_chunk() {
+    for field in [
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: Chunked\r\nContent-Length: 1",
+        "Transfer-Encoding: gzip,\tCHUNKED ,",
+        "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked",
+    ] {
+        for (chunks, body) in [
+            ("4\r\nbusy\r\n0\r\n\r\n", "busy"),
+            ("1\r\nb\r\n3\r\nusy\r\n0\r\n\r\n", "busy"),
+            ("0\r\n\r\n", ""),
+            ("000\r\n\r\n", ""),
+            ("00000000000000000000000c\r\n0\r\n\r\n12345\r\n\r\n0\r\n\r\n", "0\r\n\r\n12345\r\n"),
+            ("A\r\n0123456789\r\na\r\n0123456789\r\n0\r\n\r\n", "01234567890123456789"),
+            ("4;a=b\r\nbusy\r\n0;c=\"d;e\"\r\n\r\n", "busy"),
+            ("4 \t; a\r\nbusy\r\n0 \r\n\r\n", "busy"),
+            ("4\r\nbusy\r\n0\r\nX: y\r\nZ:\r\n\r\n", "busy"),
+        ] {
+            let wire = format!("HTTP/1.1 503 X\r\n{field}\r\n\r\n{chunks}HTTP/1.1 200 OK");
+            let answered = answer(&request(), wire);
+            let response = answered.message();
+            assert_eq!((text(response.body()), response.is_body_complete()), (body, true));
+            assert_eq!(text(&answered.rest), "HTTP/1.1 200 OK", "{chunks:?}");
+            assert!(response.header("X").is_none(), "trailers are dropped");
+        }
+    }
+}
+
+#[test]
+fn chunked_body_that_is_malformed_is_not_complete() {
+    let head = "HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (chunks, body) in [
+        ("\r\n", ""),
+        ("x\r\n", ""),
+        (";a\r\n", ""),
+        (" 4\r\nbusy", ""),
+        ("-4\r\nbusy", ""),
+        ("+4\r\nbusy", ""),
+        ("0x4\r\nbusy", ""),
+        ("4g\r\nbusy", ""),
+        ("4\nbusy", ""),
+        ("4\rbusy", ""),
+        ("4;a\nbusy", ""),
+        ("4;a\rbusy", ""),
+        ("10000000000000000\r\nbusy", ""), // 2^64
+        ("fffffffffffffffff\r\nbusy", ""),
+        ("4\r\nbusybusy", "busy"),
+        ("4\r\nbusy\nx", "busy"),
+        ("4\r\nbusy\rx", "busy"),
+        ("4\r\nbusy\r\n\r\n", "busy"),
+        ("4\r\nbusy\r\nx", "busy"),
+        ("4\r\nbusy\r\n0\r\n\n", "busy"),
+        ("4\r\nbusy\r\n0\r\n\rx", "busy"),
+        ("4\r\nbusy\r\n0\r\nX: y\n", "busy"),
+        ("4\r\nbusy\r\n0\r\nX: y\rz", "busy"),
+    ] {
+        let answered = answer(&request(), format!("{head}{chunks}"));
+        let response = answered.message();
+        let seen = (text(response.body()), response.is_body_complete());
+        assert_eq!(seen, (body, false), "{chunks:?}");
+    }
+}
+
+// Defence A13
+#[test]
+fn chunked_body_is_limited_with_all_that_surrounds_it() {
+    let head = "HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut config = ClientConfig::default();
+    config.max_body = 4;
+    for (chunks, body, complete) in [
+        ("3\r\n123\r\n0\r\n\r\n", "123", true),
+        ("4\r\n1234\r\n0\r\n\r\n", "1234", true),
+        ("3\r\n123\r\n1\r\n4\r\n0\r\n\r\n", "1234", true),
+        ("5\r\n12345\r\n0\r\n\r\n", "1234", false),
+        ("4\r\n1234\r\n1\r\n5\r\n0\r\n\r\n", "1234", false),
+        // An announcement costs nothing, and is not waited for.
+        ("ffffffffffffffff\r\n1234", "1234", false),
+    ] {
+        let answered = answer_with(&config, &request(), format!("{head}{chunks}"));
+        let response = answered.message();
+        assert_eq!((text(response.body()), response.is_body_complete()), (body, complete));
+    }
+    config.max_body = 0;
+    for (chunks, complete) in [("0\r\n\r\n", true), ("1\r\n", false)] {
+        let answered = answer_with(&config, &request(), format!("{head}{chunks}"));
+        assert_eq!(answered.message().is_body_complete(), complete);
+    }
+    config.max_body = 100;
+    config.max_head = head.len();
+    let spare = head.len();
+    for (room, complete) in [(spare, true), (spare + 1, false)] {
+        for chunks in [
+            format!("1{}\r\na\r\n0\r\n\r\n", ";".repeat(room - 1)),
+            format!("1;\r\na\r\n1{}\r\nb\r\n0\r\n\r\n", ";".repeat(room - 2)),
+            format!("{}1\r\na\r\n0\r\n\r\n", "0".repeat(room - 1)),
+            format!("0\r\n{}\r\n\r\n", "x".repeat(room - 1)),
+            format!("0\r\n{}\r\ny\r\n\r\n", "x".repeat(room - 2)),
+        ] {
+            let answered = answer_with(&config, &request(), format!("{head}{chunks}"));
+            assert_eq!(answered.message().is_body_complete(), complete, "{chunks:?}");
+        }
+    }
+}
+
+#[test]
+fn chunked_body_can_be_cut_off_anywhere() {
+    let head = "HTTP/1.1 503 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = "2;a\r\nbu\r\n2\r\nsy\r\n0\r\nX: y\r\n\r\n";
+    for at in 0..chunks.len() {
+        let mut answered = answer(&request(), format!("{head}{}", &chunks[..at]));
+        assert!(matches!(answered.result, Ok(None)), "{at}");
+        let response = answered.machine.receive_eof().expect("no error").expect("a response");
+        assert!(!response.is_body_complete() && b"busy".starts_with(response.body()));
+    }
 }
 
 // R4.1-13, defence A11

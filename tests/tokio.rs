@@ -283,6 +283,19 @@ async fn connect_gives_up_on_a_server_that_does_not_read() {
     assert!(matches!(called, Err(Error::Timeout(TimeoutError::Write))), "{called:?}");
 }
 
+const CHUNKED: &str = "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n";
+
+#[tokio::test(start_paused = true)]
+async fn refusal_in_chunks_is_told_of_at_its_end() {
+    let mock = Mock::new(CHUNKED);
+    let (request, config) = (request(), Config::default());
+    let start = Instant::now();
+    let called = ends(connect(mock, &request, ClientConfig::default(), &config)).await;
+    let Err(Error::Refused(response)) = called else { panic!("{called:?}") };
+    assert_eq!((response.body(), response.is_body_complete()), (&b"busy"[..], true));
+    assert_eq!(start.elapsed(), Duration::ZERO, "the connection is kept alive");
+}
+
 #[tokio::test(start_paused = true)]
 async fn page_for_a_client_that_does_not_read_is_given_up() {
     let (mut near, far) = duplex(64);

@@ -84,6 +84,9 @@ pub fn client(setup: Setup, wire: &[u8]) {
                 check_response(&wire[..used]);
                 assert!(matches!(negotiated.subprotocol(), None | Some("chat" | "b")));
                 assert!(response.body().is_empty());
+            } else if response.is_body_complete() && !matches!(response.status(), 204 | 304) {
+                let coded = response.header_values("transfer-encoding").next().is_some();
+                assert!(!coded || response.body() == data_of_chunks(&wire[..used]));
             }
             assert_eq!(handshake.receive_eof().map(|more| more.is_some()), Ok(false));
         }
@@ -242,6 +245,34 @@ fn check_response(heads: &[u8]) {
         value.split(|byte| *byte == b',').all(|element| element.trim_ascii().is_empty())
     }));
     lines.assert_no_body();
+}
+
+/// RFC 9112 §7.1: what is in the chunks of a response that ends with its trailers.
+fn data_of_chunks(mut rest: &[u8]) -> Vec<u8> {
+    // Interim responses have no body.
+    while take_to(&mut rest, b"\r\n\r\n")[9] == b'1' {}
+    let mut data = Vec::new();
+    loop {
+        let line = take_to(&mut rest, b"\r\n");
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let digits = str::from_utf8(&line[..digits]).expect("ASCII");
+        let size = usize::from_str_radix(digits, 16).expect("not above the limit");
+        if size == 0 {
+            break;
+        }
+        data.extend(&rest[..size]);
+        rest = rest[size..].strip_prefix(b"\r\n").expect("the end of a chunk");
+    }
+    while !take_to(&mut rest, b"\r\n").is_empty() {}
+    assert!(rest.is_empty(), "nothing is taken behind the end");
+    data
+}
+
+fn take_to<'a>(rest: &mut &'a [u8], end: &[u8]) -> &'a [u8] {
+    let at = rest.windows(end.len()).position(|bytes| bytes == end).expect("is complete");
+    let (taken, behind) = rest.split_at(at);
+    *rest = &behind[end.len()..];
+    taken
 }
 
 /// A client that had sent this request takes the response for the start of the connection.

@@ -100,14 +100,17 @@ impl ClientHandshake {
             let received = match &mut self.state {
                 State::Head(reader) => match reader.receive(input) {
                     Ok(None) => return Ok(None),
-                    Ok(Some(raw)) => self.offer.check(raw),
+                    Ok(Some(raw)) => {
+                        let max_head = reader.max_head();
+                        self.offer.check(raw).map(|response| (response, max_head))
+                    }
                     Err(HandshakeError::RequestLineTooLong { limit }) => {
                         Err(HandshakeError::HeadTooLong { limit })
                     }
                     Err(error) => Err(error),
                 },
                 State::Body { response, length } => {
-                    if !receive_body(response, *length, self.max_body, input) {
+                    if !receive_body(response, length, self.max_body, input) {
                         return Ok(None);
                     }
                     return Ok(self.finish());
@@ -117,13 +120,13 @@ impl ClientHandshake {
             };
             match received {
                 // RFC 9110 §15.2: interim responses precede the final one. They share its limit.
-                Ok(response) if matches!(response.status(), 100 | 102..=199) => {}
-                Ok(response) if response.is_switching() => {
+                Ok((response, _)) if matches!(response.status(), 100 | 102..=199) => {}
+                Ok((response, _)) if response.is_switching() => {
                     self.state = State::Done;
                     return Ok(Some(response));
                 }
-                Ok(response) => {
-                    let length = response.body_length();
+                Ok((response, max_head)) => {
+                    let length = response.body_length(max_head);
                     self.state = State::Body { response, length };
                 }
                 Err(error) => return Err(self.end(error)),
@@ -183,15 +186,21 @@ impl ClientHandshake {
 /// Takes what belongs to the body. Returns whether no more of it is wanted.
 fn receive_body(
     response: &mut Response,
-    length: BodyLength,
+    length: &mut BodyLength,
     max_body: u64,
     input: &mut Input<'_>,
 ) -> bool {
-    let (wanted, complete) = match length {
-        BodyLength::Known(length) => (length.min(max_body), length <= max_body),
-        BodyLength::UntilEof | BodyLength::Coded => (max_body, false),
-    };
     let have = u64::try_from(response.body().len()).unwrap_or(u64::MAX);
+    let (wanted, complete) = match length {
+        BodyLength::Known(length) => (max_body.min(*length), *length <= max_body),
+        BodyLength::UntilEof | BodyLength::Coded => (max_body, false),
+        BodyLength::Chunked(chunked) => {
+            let room = max_body.saturating_sub(have);
+            let end = chunked.receive(input, room, |data| response.push_body(data));
+            response.set_body_complete(end == Some(true));
+            return end.is_some();
+        }
+    };
     let missing = usize::try_from(wanted.saturating_sub(have)).unwrap_or(usize::MAX);
     let taken = input.take(missing);
     response.push_body(taken);

@@ -49,7 +49,7 @@ impl Default for ServerConfig {
 #[non_exhaustive]
 pub struct ClientConfig {
     /// Longest head that is accepted, in bytes with the empty line and with all interim responses
-    /// before it. 16 KiB by default.
+    /// before it. 16 KiB by default. In a chunked body, extensions and trailers may be as long.
     pub max_head: usize,
     /// Most field lines that are accepted in one head. 64 by default.
     pub max_headers: usize,

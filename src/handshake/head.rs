@@ -51,6 +51,10 @@ impl HeadReader {
         Self { max_head, max_headers, len: 0, line: 0, lines: 0, last: 0, buffer: Vec::new() }
     }
 
+    pub(super) fn max_head(&self) -> usize {
+        self.max_head
+    }
+
     /// Takes the head from `input`, and nothing behind it.
     pub(super) fn receive(
         &mut self,

@@ -102,6 +102,7 @@
 
 mod accept_key;
 mod authority;
+mod chunked;
 mod client;
 mod client_request;
 mod config;

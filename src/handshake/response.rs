@@ -5,8 +5,9 @@ use core::fmt;
 use core::ops::Range;
 
 use super::Negotiated;
+use super::chunked::Chunked;
 use super::head::{Head, StatusLine, Version};
-use super::headers::parse_digits;
+use super::headers::{list_elements, parse_digits};
 
 /// A final response: the 101 that opens the connection, or anything else, as data.
 ///
@@ -30,6 +31,8 @@ pub(super) enum BodyLength {
     Known(u64),
     /// By the end of the connection. A Content-Length that is not valid says nothing.
     UntilEof,
+    /// By the coding `chunked`.
+    Chunked(Chunked),
     /// By a coding that is not undone here: the raw bytes are kept, up to the limit or the end of
     /// the connection.
     Coded,
@@ -54,12 +57,19 @@ impl Response {
         self.negotiated = Some(negotiated);
     }
 
-    pub(super) fn body_length(&self) -> BodyLength {
+    /// How the end of the body is found. What is in chunks besides data is limited as a head is.
+    pub(super) fn body_length(&self, max_head: usize) -> BodyLength {
         if matches!(self.status, 204 | 304) {
             return BodyLength::Known(0);
         }
         if self.head.has("Transfer-Encoding") {
-            return BodyLength::Coded;
+            let codings = self.head.values("Transfer-Encoding").flat_map(list_elements);
+            return match codings.last() {
+                Some(last) if last.eq_ignore_ascii_case(b"chunked") => {
+                    BodyLength::Chunked(Chunked::new(max_head))
+                }
+                Some(_) | None => BodyLength::Coded,
+            };
         }
         let length = self.head.single("Content-Length").ok().flatten();
         length.and_then(parse_digits).map_or(BodyLength::UntilEof, BodyLength::Known)
@@ -104,14 +114,17 @@ impl Response {
 
     /// The body, as far as [`ClientConfig::max_body`](super::ClientConfig::max_body) allows.
     ///
-    /// It is raw: a transfer coding such as `chunked` is not undone. A 101 has none.
+    /// The transfer coding `chunked` has been undone (RFC 9112 §7.1) and its trailers dropped;
+    /// another coding, such as `gzip`, is not undone. A 101 has no body.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
     }
 
     /// Whether [`body`](Self::body) is the whole body. Not so if it was cut at the limit, by the
-    /// end of the connection or by the timeout, nor if a transfer coding hides where it ends.
+    /// end of the connection or by the timeout, if its chunks are malformed or have more than
+    /// [`ClientConfig::max_head`](super::ClientConfig::max_head) bytes of extensions and trailers,
+    /// nor if another transfer coding than `chunked` hides where it ends.
     #[must_use]
     pub fn is_body_complete(&self) -> bool {
         self.body_complete
