@@ -249,6 +249,25 @@ fn refusal_in_chunks_is_told_of_at_its_end() {
     assert_eq!((response.body(), response.is_body_complete()), (&b"busy"[..], true));
 }
 
+#[test]
+fn refusal_is_told_of_although_the_stream_fails_in_its_body() {
+    let wire = "HTTP/1.1 403 No\r\nConnection: close\r\n\r\nbusy";
+    for kind in [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset] {
+        for end in 0..=wire.len() {
+            let mock = Mock::new(&wire[..end]);
+            mock.lock().read_error = Some(kind);
+            match connect(mock, &request(), ClientConfig::default(), &Config::default()) {
+                Err(Error::Refused(response)) if end >= wire.len() - 4 => {
+                    let body = &wire.as_bytes()[wire.len() - 4..end];
+                    assert_eq!((response.body(), response.is_body_complete()), (body, false));
+                }
+                Err(Error::Io(error)) if end < wire.len() - 4 => assert_eq!(error.kind(), kind),
+                other => panic!("{end}: {other:?}"),
+            }
+        }
+    }
+}
+
 // --- echo loops ---
 
 #[test]

@@ -365,6 +365,32 @@ fn body_without_length_ends_with_the_connection() {
     assert_eq!((response.body(), response.is_body_complete()), (&b"bus"[..], false));
 }
 
+// RFC 9112 §8
+#[test]
+fn response_survives_a_transport_that_fails_in_its_body() {
+    for (fields, body) in [
+        ("", "bus"),
+        ("", ""),
+        ("Content-Length: 4\r\n", "bus"),
+        ("Transfer-Encoding: chunked\r\n", "4\r\nbus"),
+        ("Transfer-Encoding: gzip\r\n", "bus"),
+    ] {
+        let wire = format!("HTTP/1.1 503 X\r\n{fields}\r\n{body}");
+        let mut answered = answer(&request(), wire);
+        let response = answered.machine.handle_read_error().expect("a response");
+        assert!(body.ends_with(text(response.body())) && !response.is_body_complete());
+        assert!(answered.machine.handle_read_error().is_none(), "handed out once");
+    }
+    let wire = response_but(&[]);
+    for at in 0..wire.len() {
+        let mut answered = answer(&request(), &wire[..at]);
+        assert!(answered.machine.handle_read_error().is_none());
+        assert_eq!(answered.machine.handle_timeout().err(), Some(E::UnexpectedEof));
+    }
+    let mut answered = answer(&request(), wire);
+    assert!(answered.machine.handle_read_error().is_none(), "handed out already");
+}
+
 // RFC 9112 §7.1
 #[test]
 fn chunked_body_ends_with_its_last_chunk() {

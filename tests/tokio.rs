@@ -297,6 +297,27 @@ async fn refusal_in_chunks_is_told_of_at_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn refusal_is_told_of_although_the_transport_fails_in_its_body() {
+    let wire = "HTTP/1.1 403 No\r\nConnection: close\r\n\r\nbusy";
+    let (request, config) = (request(), Config::default());
+    for kind in [ErrorKind::UnexpectedEof, ErrorKind::ConnectionReset] {
+        for end in 0..=wire.len() {
+            let mock = Mock::new(&wire[..end]);
+            mock.lock().read_error = Some(kind);
+            let called = ends(connect(mock, &request, ClientConfig::default(), &config)).await;
+            match called {
+                Err(Error::Refused(response)) if end >= wire.len() - 4 => {
+                    let body = &wire.as_bytes()[wire.len() - 4..end];
+                    assert_eq!((response.body(), response.is_body_complete()), (body, false));
+                }
+                Err(Error::Io(error)) if end < wire.len() - 4 => assert_eq!(error.kind(), kind),
+                other => panic!("{end}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn page_for_a_client_that_does_not_read_is_given_up() {
     let (mut near, far) = duplex(64);
     near.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("room");

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 use core::time::Duration;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::time::Instant;
 
 use super::reader::would_block;
@@ -24,7 +24,7 @@ fn read_before<S: Transport>(
     io: &mut S,
     buffer: &mut [u8],
     deadline: Option<Instant>,
-) -> Result<Option<usize>, Error> {
+) -> io::Result<Option<usize>> {
     loop {
         let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
         if left.is_some_and(|left| left.is_zero()) {
@@ -35,7 +35,7 @@ fn read_before<S: Transport>(
             Ok(count) => return Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if can_wait && would_block(&error) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         }
     }
 }
@@ -162,9 +162,10 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8]) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] with the response if the server answers anything but 101: follow a redirect
-/// or log in, and connect again. [`Error::Handshake`] if its answer breaks the protocol or does not
-/// come in time. [`Error::Io`]. [`Error::Send`] if there is no randomness.
+/// [`Error::Refused`] with the response if the server answers anything but 101, also if the stream
+/// fails in its body: follow a redirect or log in, and connect again. [`Error::Handshake`] if its
+/// answer breaks the protocol or does not come in time. [`Error::Io`]. [`Error::Send`] if there is
+/// no randomness.
 pub fn connect<S: Transport>(
     mut io: S,
     request: &ClientRequest,
@@ -178,10 +179,11 @@ pub fn connect<S: Transport>(
     let deadline = Instant::now().checked_add(handshake.timeout());
     let mut buffer = HeadBuffer::lend();
     let (response, rest) = loop {
-        let step = match read_before(&mut io, &mut buffer, deadline)? {
-            None => (handshake.handle_timeout()?, Vec::new()),
-            Some(0) => (handshake.receive_eof()?, Vec::new()),
-            Some(count) => {
+        let step = match read_before(&mut io, &mut buffer, deadline) {
+            Err(error) => (Some(handshake.handle_read_error().ok_or(error)?), Vec::new()),
+            Ok(None) => (handshake.handle_timeout()?, Vec::new()),
+            Ok(Some(0)) => (handshake.receive_eof()?, Vec::new()),
+            Ok(Some(count)) => {
                 let mut input = Input::new(&mut buffer[..count]);
                 (handshake.receive(&mut input)?, input.as_bytes().to_vec())
             }

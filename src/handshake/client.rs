@@ -160,6 +160,16 @@ impl ClientHandshake {
         self.interrupt(HandshakeError::TimedOut)
     }
 
+    /// Takes note that the transport has failed, for instance by a reset or without the end that
+    /// TLS prescribes. Returns the response if all but its body has come (RFC 9112 §8); otherwise
+    /// there is nothing to tell but the failure.
+    pub fn handle_read_error(&mut self) -> Option<Response> {
+        if let State::Body { response, .. } = &mut self.state {
+            response.set_body_complete(false);
+        }
+        self.interrupt(HandshakeError::UnexpectedEof).ok().flatten()
+    }
+
     fn interrupt(&mut self, error: HandshakeError) -> Result<Option<Response>, HandshakeError> {
         match &self.state {
             State::Head(_) => Err(self.end(error)),

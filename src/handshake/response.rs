@@ -122,9 +122,9 @@ impl Response {
     }
 
     /// Whether [`body`](Self::body) is the whole body. Not so if it was cut at the limit, by the
-    /// end of the connection or by the timeout, if its chunks are malformed or have more than
-    /// [`ClientConfig::max_head`](super::ClientConfig::max_head) bytes of extensions and trailers,
-    /// nor if another transfer coding than `chunked` hides where it ends.
+    /// end or a failure of the connection or by the timeout, if its chunks are malformed or have
+    /// more than [`ClientConfig::max_head`](super::ClientConfig::max_head) bytes of extensions and
+    /// trailers, nor if another transfer coding than `chunked` hides where it ends.
     #[must_use]
     pub fn is_body_complete(&self) -> bool {
         self.body_complete

@@ -182,10 +182,11 @@ where
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] with the response if the server answers anything but 101: follow a redirect
-/// or log in, and connect again. [`Error::Handshake`] if its answer breaks the protocol or does not
-/// come in time, [`Error::Timeout`] if it does not take the request. [`Error::Io`].
-/// [`Error::Send`] if there is no randomness.
+/// [`Error::Refused`] with the response if the server answers anything but 101, also if the
+/// transport fails in its body: follow a redirect or log in, and connect again.
+/// [`Error::Handshake`] if its answer breaks the protocol or does not come in time,
+/// [`Error::Timeout`] if it does not take the request. [`Error::Io`]. [`Error::Send`] if there is
+/// no randomness.
 pub async fn connect<S>(
     mut io: S,
     request: &ClientRequest,
@@ -200,6 +201,7 @@ where
     write_in_time(&mut io, &out, time).await?;
     let read = timeout(time, read_response(&mut io, &mut handshake)).await;
     let (response, rest) = match read {
+        Ok(Err(Error::Io(error))) => (handshake.handle_read_error().ok_or(error)?, Vec::new()),
         Ok(result) => result?,
         Err(_elapsed) => match handshake.handle_timeout()? {
             Some(response) => (response, Vec::new()),
