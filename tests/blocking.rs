@@ -199,6 +199,16 @@ fn accepting_what_asks_for_no_connection_is_answered_426() {
 }
 
 #[test]
+fn mistake_of_the_application_is_told_of_although_the_client_is_gone() {
+    let mock = Mock::new(UPGRADE);
+    let accepting = accept(mock.clone(), ServerConfig::default()).expect("a request");
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    let reply = Accept::new().subprotocol("chat");
+    let error = accepting.accept(&reply, &Config::default()).expect_err("it was not offered");
+    assert!(matches!(error, Error::Reply(ReplyError::SubprotocolNotOffered)), "{error}");
+}
+
+#[test]
 fn eof_and_interruption_inside_the_request_are_told_apart() {
     for end in 0..UPGRADE.len() {
         let mock = Mock::ending(&UPGRADE[..end]);

@@ -225,6 +225,23 @@ async fn accepting_what_asks_for_no_connection_is_answered_426() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn mistake_of_the_application_is_told_of_although_the_client_is_gone() {
+    for gone in [true, false] {
+        let mock = Mock::new(format!("{UPGRADE}Sec-WebSocket-Version: 13\r\n\r\n"));
+        let accepting = ends(accept(mock.clone(), ServerConfig::default())).await.expect("fine");
+        if gone {
+            mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+        } else {
+            mock.lock().room = 0;
+        }
+        let reply = Accept::new().subprotocol("chat");
+        let accepted = ends(accepting.accept(&reply, &Config::default())).await;
+        let error = accepted.expect_err("it was not offered");
+        assert!(matches!(error, Error::Reply(ReplyError::SubprotocolNotOffered)), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn frames_glued_to_the_request_are_received() {
     let mut wire = format!("{UPGRADE}Sec-WebSocket-Version: 13\r\n\r\n").into_bytes();
     wire.extend(masked(TEXT, b"early"));

@@ -114,7 +114,8 @@ impl<S: Transport> Accepting<S> {
                 Ok((WebSocket::new(self.io, endpoint)?, negotiated))
             }
             Err(error) => {
-                self.reject(&Reply::new(error.status()))?;
+                // The mistake is worth more than that the client did not listen to the answer.
+                let _ = self.reject(&Reply::new(error.status()));
                 Err(error.into())
             }
         }

@@ -117,7 +117,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Accepting<S> {
                 Ok((WebSocket::new(self.pending.io, endpoint), negotiated))
             }
             Err(error) => {
-                self.reject(&Reply::new(error.status())).await?;
+                // The mistake is worth more than that the client did not listen to the answer.
+                let _ = self.reject(&Reply::new(error.status())).await;
                 Err(error.into())
             }
         }
