@@ -278,6 +278,108 @@ fn refusal_is_told_of_although_the_stream_fails_in_its_body() {
     }
 }
 
+#[test]
+fn page_for_a_client_that_does_not_read_is_given_up() {
+    let (mut near, far) = UnixStream::pair().expect("sockets");
+    near.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").expect("room");
+    let mut config = ServerConfig::default();
+    config.timeout = Duration::from_millis(50);
+    let accepting = accept(far, config).expect("a request");
+    let rejected = ends(move || accepting.reject(&Reply::new(200).body(&vec![0; 4 << 20])));
+    assert!(matches!(rejected, Err(Error::Timeout(TimeoutError::Write))), "{rejected:?}");
+}
+
+/// A stream that has been written `wire`, with a peer that takes little of what is sent to it.
+#[derive(Debug)]
+struct Drain {
+    wire: &'static str,
+    calls: usize,
+    /// How much a write takes.
+    room: usize,
+    /// The timeouts set, for reads and for writes.
+    reads: Vec<Duration>,
+    writes: Vec<Duration>,
+    /// Until when writes are put off.
+    busy: Instant,
+}
+
+impl Drain {
+    fn new(wire: &'static str, room: usize) -> Self {
+        let (reads, writes) = (Vec::new(), Vec::new());
+        Self { wire, calls: 0, room, reads, writes, busy: Instant::now() }
+    }
+}
+
+impl Read for Drain {
+    fn read(&mut self, mut buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = buffer.write(self.wire.as_bytes())?;
+        self.wire = &self.wire[count..];
+        if count == 0 { Err(ErrorKind::ConnectionReset.into()) } else { Ok(count) }
+    }
+}
+
+impl Write for Drain {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.calls += 1;
+        if self.calls.is_multiple_of(16) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        if self.busy > Instant::now() {
+            return Err(ErrorKind::WouldBlock.into()); // sooner than it was allowed to
+        }
+        Ok(bytes.len().min(self.room))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        if self.room == usize::MAX { Ok(()) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+}
+
+impl Transport for Drain {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.reads.extend(timeout);
+        Ok(true)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.writes.extend(timeout);
+        Ok(true)
+    }
+}
+
+impl Transport for &mut Drain {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        Drain::set_read_timeout(self, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        Drain::set_write_timeout(self, timeout)
+    }
+}
+
+#[test]
+fn client_that_takes_a_little_now_and_then_does_not_hold_the_thread() {
+    let mut config = ServerConfig::default();
+    config.timeout = Duration::from_millis(50);
+    // A byte with each write; the second page is taken whole, but its flush is not.
+    for (room, size) in [(1, 32 << 20), (usize::MAX - 1, 1)] {
+        let mut drain = Drain::new("GET / HTTP/1.1\r\nHost: a\r\n\r\n", room);
+        let accepting = accept(&mut drain, config.clone()).expect("a request");
+        let rejected = accepting.reject(&Reply::new(200).body(&vec![0; size]));
+        assert!(matches!(rejected, Err(Error::Timeout(TimeoutError::Write))), "{rejected:?}");
+        let timeouts = &drain.writes;
+        assert!(timeouts.iter().all(|it| !it.is_zero() && *it <= config.timeout));
+        assert!(timeouts.is_sorted_by(|one, two| one >= two), "there is one deadline");
+        // The same for what opens a connection.
+        let mut drain = Drain::new(UPGRADE, room);
+        let accepting = accept(&mut drain, config.clone()).expect("a request");
+        let cookie = "x".repeat(size);
+        let reply = Accept::new().header("Set-Cookie", &cookie);
+        let accepted = accepting.accept(&reply, &Config::default());
+        assert!(matches!(accepted, Err(Error::Timeout(TimeoutError::Write))), "{accepted:?}");
+    }
+}
+
 // --- echo loops ---
 
 #[test]

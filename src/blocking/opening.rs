@@ -10,6 +10,7 @@ use super::{Error, Transport, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::buffers::HeadBuffer;
 use crate::endpoint;
+use crate::error::TimeoutError;
 use crate::handshake::{
     Accept, ClientConfig, ClientRequest, Negotiated, Reply, Request, Response, ServerConfig,
     ServerHandshake,
@@ -19,6 +20,13 @@ use crate::input::Input;
 /// How long a refused client may take to end the stream, so that it gets the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// The shortest timeout of a stream: less would be none on some systems.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+fn left_until(deadline: Option<Instant>) -> Option<Duration> {
+    deadline.map(|at| at.saturating_duration_since(Instant::now()))
+}
+
 /// Reads before `deadline`; `None` once it has passed. Streams without timeouts wait for ever.
 fn read_before<S: Transport>(
     io: &mut S,
@@ -26,16 +34,53 @@ fn read_before<S: Transport>(
     deadline: Option<Instant>,
 ) -> io::Result<Option<usize>> {
     loop {
-        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        let left = left_until(deadline);
         if left.is_some_and(|left| left.is_zero()) {
             return Ok(None);
         }
-        let can_wait = io.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;
+        let can_wait = io.set_read_timeout(left.map(|left| left.max(SHORTEST)))?;
         match io.read(buffer) {
             Ok(count) => return Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) if can_wait && would_block(&error) => {}
             Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Writes all of `out` and flushes, before `deadline`; what need not wait is done however late it
+/// is.
+fn write_before<S: Transport>(
+    io: &mut S,
+    mut out: &[u8],
+    deadline: Option<Instant>,
+) -> Result<(), Error> {
+    let (mut set, mut can_wait) = (None, false);
+    loop {
+        // In whole milliseconds, so that a flush behind a write need not set it again.
+        let timeout = left_until(deadline).map(|left| {
+            let whole = Duration::new(left.as_secs(), left.subsec_millis() * 1_000_000);
+            whole.max(SHORTEST)
+        });
+        if set != Some(timeout) {
+            can_wait = io.set_write_timeout(timeout)?;
+            set = Some(timeout);
+        }
+        let step = if out.is_empty() { io.flush().map(|()| 0) } else { io.write(out) };
+        match step {
+            Ok(_) if out.is_empty() => return Ok(()),
+            Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
+            Ok(count) if count >= out.len() => {
+                out = &[];
+                continue;
+            }
+            Ok(count) => out = &out[count..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if can_wait && would_block(&error) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if left_until(deadline).is_some_and(|left| left.is_zero()) {
+            return Err(TimeoutError::Write.into());
         }
     }
 }
@@ -51,7 +96,6 @@ fn read_before<S: Transport>(
 /// the client has got the HTTP answer. [`Error::Io`].
 pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting<S>, Error> {
     let mut handshake = ServerHandshake::new(config);
-    io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
     let deadline = Instant::now().checked_add(handshake.timeout());
     let mut buffer = HeadBuffer::lend();
     let error = loop {
@@ -73,7 +117,7 @@ pub fn accept<S: Transport>(mut io: S, config: ServerConfig) -> Result<Accepting
     let mut out = Vec::new();
     handshake.fail(&mut out);
     // What the client did is worth more than that it did not listen to the answer.
-    let _ = write_last(&mut io, &out);
+    let _ = write_last(&mut io, &out, handshake.timeout());
     Err(error.into())
 }
 
@@ -98,7 +142,7 @@ impl<S: Transport> Accepting<S> {
     /// # Errors
     ///
     /// [`Error::Reply`] if the request asks for none, or the terms are not valid; the client is
-    /// answered 426 or 500. [`Error::Io`].
+    /// answered 426 or 500. [`Error::Timeout`] as for [`reject`](Self::reject). [`Error::Io`].
     pub fn accept(
         mut self,
         reply: &Accept<'_>,
@@ -108,8 +152,8 @@ impl<S: Transport> Accepting<S> {
         let reply = terms(reply, &self.request, config);
         match self.handshake.accept(&self.request, &reply, &mut out) {
             Ok(negotiated) => {
-                self.io.write_all(&out)?;
-                self.io.flush()?;
+                let deadline = Instant::now().checked_add(self.handshake.timeout());
+                write_before(&mut self.io, &out, deadline)?;
                 let endpoint = accepted(&self.rest, config, &negotiated);
                 Ok((WebSocket::new(self.io, endpoint)?, negotiated))
             }
@@ -125,11 +169,12 @@ impl<S: Transport> Accepting<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Io`].
+    /// [`Error::Reply`] if the answer is not valid; nothing is written then. [`Error::Timeout`] if
+    /// the client does not take it within the handshake timeout. [`Error::Io`].
     pub fn reject(mut self, reply: &Reply<'_>) -> Result<(), Error> {
         let mut out = Vec::new();
         self.handshake.reject(reply, &mut out)?;
-        write_last(&mut self.io, &out)
+        write_last(&mut self.io, &out, self.handshake.timeout())
     }
 
     /// Takes it apart for another HTTP library: the stream, the request, and the bytes that were
@@ -144,9 +189,8 @@ impl<S: Transport> Accepting<S> {
 }
 
 /// Writes the answer after which the connection ends, and lets the client read it.
-fn write_last<S: Transport>(io: &mut S, out: &[u8]) -> Result<(), Error> {
-    io.write_all(out)?;
-    io.flush()?;
+fn write_last<S: Transport>(io: &mut S, out: &[u8], time: Duration) -> Result<(), Error> {
+    write_before(io, out, Instant::now().checked_add(time))?;
     // A stream that is gone already need not be ended.
     let _ = io.shutdown_write();
     let deadline = Instant::now().checked_add(LINGER);
@@ -165,8 +209,8 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8]) -> Result<(), Error> {
 ///
 /// [`Error::Refused`] with the response if the server answers anything but 101, also if the stream
 /// fails in its body: follow a redirect or log in, and connect again. [`Error::Handshake`] if its
-/// answer breaks the protocol or does not come in time. [`Error::Io`]. [`Error::Send`] if there is
-/// no randomness.
+/// answer breaks the protocol or does not come in time, [`Error::Timeout`] if it does not take the
+/// request. [`Error::Io`]. [`Error::Send`] if there is no randomness.
 pub fn connect<S: Transport>(
     mut io: S,
     request: &ClientRequest,
@@ -174,9 +218,7 @@ pub fn connect<S: Transport>(
     config: &endpoint::Config,
 ) -> Result<(WebSocket<S>, Response), Error> {
     let (mut handshake, out) = begin(request, handshake, config)?;
-    io.set_write_timeout(Some(handshake.timeout()).filter(|time| !time.is_zero()))?;
-    io.write_all(&out)?;
-    io.flush()?;
+    write_before(&mut io, &out, Instant::now().checked_add(handshake.timeout()))?;
     let deadline = Instant::now().checked_add(handshake.timeout());
     let mut buffer = HeadBuffer::lend();
     let (response, rest) = loop {
