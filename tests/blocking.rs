@@ -299,14 +299,15 @@ struct Drain {
     /// The timeouts set, for reads and for writes.
     reads: Vec<Duration>,
     writes: Vec<Duration>,
-    /// Until when writes are put off.
-    busy: Instant,
+    /// How long writes are put off from the first on, and until when that is.
+    late: Duration,
+    busy: Option<Instant>,
 }
 
 impl Drain {
     fn new(wire: &'static str, room: usize) -> Self {
         let (reads, writes) = (Vec::new(), Vec::new());
-        Self { wire, calls: 0, room, reads, writes, busy: Instant::now() }
+        Self { wire, calls: 0, room, reads, writes, late: Duration::ZERO, busy: None }
     }
 }
 
@@ -324,7 +325,7 @@ impl Write for Drain {
         if self.calls.is_multiple_of(16) {
             return Err(ErrorKind::Interrupted.into());
         }
-        if self.busy > Instant::now() {
+        if *self.busy.get_or_insert_with(|| Instant::now() + self.late) > Instant::now() {
             return Err(ErrorKind::WouldBlock.into()); // sooner than it was allowed to
         }
         Ok(bytes.len().min(self.room))
@@ -335,7 +336,7 @@ impl Write for Drain {
     }
 }
 
-impl Transport for Drain {
+impl Transport for &mut Drain {
     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
         self.reads.extend(timeout);
         Ok(true)
@@ -344,16 +345,6 @@ impl Transport for Drain {
     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
         self.writes.extend(timeout);
         Ok(true)
-    }
-}
-
-impl Transport for &mut Drain {
-    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
-        Drain::set_read_timeout(self, timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
-        Drain::set_write_timeout(self, timeout)
     }
 }
 
@@ -378,6 +369,17 @@ fn client_that_takes_a_little_now_and_then_does_not_hold_the_thread() {
         let accepted = accepting.accept(&reply, &Config::default());
         assert!(matches!(accepted, Err(Error::Timeout(TimeoutError::Write))), "{accepted:?}");
     }
+}
+
+#[test]
+fn time_to_connect_counts_from_the_first_write() {
+    let mut drain = Drain::new("", usize::MAX);
+    drain.late = Duration::from_millis(30);
+    let config = ClientConfig::default();
+    let most = config.timeout - drain.late;
+    let called = connect(&mut drain, &request(), config, &Config::default());
+    assert!(matches!(called, Err(Error::Io(_))), "{called:?}");
+    assert!(matches!(drain.reads[..], [timeout] if timeout <= most), "{:?}", drain.reads);
 }
 
 // --- echo loops ---

@@ -300,6 +300,25 @@ async fn connect_gives_up_on_a_server_that_does_not_read() {
     assert!(matches!(called, Err(Error::Timeout(TimeoutError::Write))), "{called:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn time_to_connect_counts_from_the_first_write() {
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let (request, config) = (request(), Config::default());
+    let start = Instant::now();
+    let called = ends(async {
+        let read = async {
+            tokio::time::advance(Duration::from_secs(6)).await;
+            mock.allow(usize::MAX);
+        };
+        let call = connect(mock.clone(), &request, ClientConfig::default(), &config);
+        tokio::join!(call, read).0
+    })
+    .await;
+    assert!(matches!(called, Err(Error::Handshake(HandshakeError::TimedOut))), "{called:?}");
+    assert_eq!(start.elapsed().as_secs(), 10);
+}
+
 const CHUNKED: &str = "HTTP/1.1 401 No\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbusy\r\n0\r\n\r\n";
 
 #[tokio::test(start_paused = true)]

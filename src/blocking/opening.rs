@@ -218,8 +218,8 @@ pub fn connect<S: Transport>(
     config: &endpoint::Config,
 ) -> Result<(WebSocket<S>, Response), Error> {
     let (mut handshake, out) = begin(request, handshake, config)?;
-    write_before(&mut io, &out, Instant::now().checked_add(handshake.timeout()))?;
     let deadline = Instant::now().checked_add(handshake.timeout());
+    write_before(&mut io, &out, deadline)?;
     let mut buffer = HeadBuffer::lend();
     let (response, rest) = loop {
         let step = match read_before(&mut io, &mut buffer, deadline) {

@@ -147,7 +147,7 @@ impl ClientHandshake {
         self.interrupt(HandshakeError::UnexpectedEof)
     }
 
-    /// Takes note that [`timeout`](Self::timeout) has passed since the request was written. Returns
+    /// Takes note that [`timeout`](Self::timeout) has passed since [`start`](Self::start). Returns
     /// the response if all but its body has come.
     ///
     /// # Errors

@@ -53,8 +53,8 @@ pub struct ClientConfig {
     pub max_head: usize,
     /// Most field lines that are accepted in one head. 64 by default.
     pub max_headers: usize,
-    /// How long the response may take from the first call. 10 s by default. The handshake has no
-    /// clock: its driver measures, and calls
+    /// How long the response may take from the first call, with the writing of the request. 10 s by
+    /// default. The handshake has no clock: its driver measures, and calls
     /// [`handle_timeout`](super::ClientHandshake::handle_timeout).
     pub timeout: Duration,
     /// How much of the body of another answer than 101 is kept, in bytes. 16 KiB by default.

@@ -198,12 +198,17 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let (mut handshake, out) = begin(request, handshake, config)?;
-    let time = handshake.timeout();
-    write_in_time(&mut io, &out, time).await?;
-    let read = timeout(time, read_response(&mut io, &mut handshake)).await;
-    let (response, rest) = match read {
+    let mut is_written = false;
+    let exchange = timeout(handshake.timeout(), async {
+        io.write_all(&out).await?;
+        io.flush().await?;
+        is_written = true;
+        read_response(&mut io, &mut handshake).await
+    });
+    let (response, rest) = match exchange.await {
         Ok(Err(Error::Io(error))) => (handshake.handle_read_error().ok_or(error)?, Vec::new()),
         Ok(result) => result?,
+        Err(_elapsed) if !is_written => return Err(TimeoutError::Write.into()),
         Err(_elapsed) => match handshake.handle_timeout()? {
             Some(response) => (response, Vec::new()),
             None => return Err(HandshakeError::TimedOut.into()),
