@@ -141,7 +141,115 @@ fn display_is_the_uri_again() {
     assert_eq!(parse("ws://[::1]:81").to_string(), "ws://[::1]:81/");
 }
 
+// RFC 3986 §5.4, where the base has a WebSocket scheme and references have no fragments
+#[test]
+fn references_are_resolved_as_in_the_rfc() {
+    let base = parse("ws://a/b/c/d;p?q");
+    for (reference, target) in [
+        ("ws://g", "ws://g/"), // "g:h" has a scheme that is none of ours
+        ("g", "ws://a/b/c/g"),
+        ("./g", "ws://a/b/c/g"),
+        ("g/", "ws://a/b/c/g/"),
+        ("/g", "ws://a/g"),
+        ("//g", "ws://g/"),
+        ("?y", "ws://a/b/c/d;p?y"),
+        ("g?y", "ws://a/b/c/g?y"),
+        (";x", "ws://a/b/c/;x"),
+        ("g;x", "ws://a/b/c/g;x"),
+        ("", "ws://a/b/c/d;p?q"),
+        (".", "ws://a/b/c/"),
+        ("./", "ws://a/b/c/"),
+        ("..", "ws://a/b/"),
+        ("../", "ws://a/b/"),
+        ("../g", "ws://a/b/g"),
+        ("../..", "ws://a/"),
+        ("../../", "ws://a/"),
+        ("../../g", "ws://a/g"),
+        // §5.4.2
+        ("../../../g", "ws://a/g"),
+        ("../../../../g", "ws://a/g"),
+        ("/./g", "ws://a/g"),
+        ("/../g", "ws://a/g"),
+        ("g.", "ws://a/b/c/g."),
+        (".g", "ws://a/b/c/.g"),
+        ("g..", "ws://a/b/c/g.."),
+        ("..g", "ws://a/b/c/..g"),
+        ("./../g", "ws://a/b/g"),
+        ("./g/.", "ws://a/b/c/g/"),
+        ("g/./h", "ws://a/b/c/g/h"),
+        ("g/../h", "ws://a/b/c/h"),
+        ("g;x=1/./y", "ws://a/b/c/g;x=1/y"),
+        ("g;x=1/../y", "ws://a/b/c/y"),
+        ("g?y/./x", "ws://a/b/c/g?y/./x"),
+        ("g?y/../x", "ws://a/b/c/g?y/../x"),
+        // Beyond the RFC
+        ("?", "ws://a/b/c/d;p"),
+        ("./a:b", "ws://a/b/c/a:b"),
+        ("g/a:b?c://d", "ws://a/b/c/g/a:b?c://d"),
+        ("g//../h", "ws://a/b/c/g/h"),
+        ("/.//g", "ws://a//g"),
+        ("a b\u{e9}", "ws://a/b/c/a%20b%C3%A9"),
+        ("/\\g", "ws://a/%5Cg"),
+        ("%2e%2E/g", "ws://a/b/c/%2e%2E/g"),
+        ("https://g:443/x/../y?z", "wss://g/y?z"),
+        ("HTTP://G:81", "ws://g:81/"),
+        ("//[::1]:82/..", "ws://[::1]:82/"),
+        ("//g?y", "ws://g/?y"),
+    ] {
+        assert_eq!(base.join(reference), Ok(parse(target)), "{reference}");
+    }
+    let base = parse("wss://[::1]:8080");
+    for (reference, target) in [
+        ("g", "wss://[::1]:8080/g"),
+        ("?y", "wss://[::1]:8080/?y"),
+        ("//h:443/", "wss://h/"),
+        ("//h:80", "wss://h:80/"),
+    ] {
+        assert_eq!(base.join(reference), Ok(parse(target)), "{reference}");
+    }
+}
+
+#[test]
+fn references_to_no_usable_url_are_refused() {
+    let base = parse("ws://a/b/c/d;p?q");
+    for (reference, error) in [
+        ("g:h", E::UnsupportedScheme),
+        ("http:g", E::UnsupportedScheme), // RFC 3986 §5.4.2, strict
+        ("ws:", E::UnsupportedScheme),
+        (":g", E::UnsupportedScheme),
+        ("ftp://g/", E::UnsupportedScheme),
+        ("g#s", E::Fragment),
+        ("#s", E::Fragment),
+        ("//", E::EmptyHost),
+        ("//u@g/", E::UserInfo),
+        ("//g:x/", E::InvalidPort),
+        ("g\r\nX: y", E::ControlCharacter),
+        ("g%", E::InvalidPercentEncoding),
+    ] {
+        assert_eq!(base.join(reference), Err(error), "{reference}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn joined_urls_stay_where_they_are_and_have_no_dot_segments(
+        base in "/[a-c/.]{0,12}(\\?[a-c/.]{0,4})?",
+        reference in "[a-c./?%]{0,12}|\\PC{0,12}",
+    ) {
+        let base = parse(&format!("ws://h:81{base}"));
+        if let Ok(url) = base.join(&reference) {
+            if !reference.starts_with("//") && !reference.contains(':') {
+                prop_assert_eq!(url.authority(), base.authority());
+            }
+            if !reference.is_empty() && !reference.starts_with('?') {
+                let path = url.resource_name().split('?').next().expect("one at least");
+                prop_assert!(path.split('/').all(|segment| segment != "." && segment != ".."));
+            }
+            prop_assert_eq!(url.join(""), Ok(url.clone()));
+            prop_assert_eq!(Url::parse(&url.to_string()), Ok(url));
+        }
+    }
+
     #[test]
     fn parsing_is_idempotent_and_gives_a_valid_target(
         text in "(ws|wss|http)://(\\PC{0,8}|[a-z]{1,5}|\\[::1\\])(:[0-9]{0,5})?(/\\PC{0,12})?",

@@ -205,6 +205,36 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8], time: Duration) -> Result<()
 /// The masking keys and the nonce come from the operating system. The stream has to block until
 /// this returns.
 ///
+/// Redirects are not followed. Who wants that bounds how many there may be, and decides what goes
+/// to another origin:
+///
+/// ```no_run
+/// use std::net::TcpStream;
+/// use websocket_proto::blocking::{Error, WebSocket, connect};
+/// use websocket_proto::endpoint::Config;
+/// use websocket_proto::handshake::{ClientConfig, ClientRequest, Url};
+///
+/// fn open(first: &Url) -> Result<WebSocket<TcpStream>, Box<dyn std::error::Error>> {
+///     let mut url = first.clone();
+///     for _ in 0..5 {
+///         let mut request = ClientRequest::from(url.clone());
+///         if (url.is_secure(), url.authority()) == (first.is_secure(), first.authority()) {
+///             request = request.header("Authorization", "Bearer 42")?; // for nobody else
+///         }
+///         let stream = TcpStream::connect((url.host(), url.port()))?; // and TLS, if it is secure
+///         match connect(stream, &request, ClientConfig::default(), &Config::default()) {
+///             Err(Error::Refused(response))
+///                 if matches!(response.status(), 301 | 302 | 303 | 307 | 308) =>
+///             {
+///                 url = url.join(response.header("Location").ok_or("redirect to nowhere")?)?;
+///             }
+///             opened => return Ok(opened?.0),
+///         }
+///     }
+///     Err("too many redirects".into())
+/// }
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Refused`] with the response if the server answers anything but 101, also if the stream

@@ -12,7 +12,8 @@ use super::headers::{list_elements, parse_digits};
 /// A final response: the 101 that opens the connection, or anything else, as data.
 ///
 /// Redirects, demands for credentials and refusals are not followed or interpreted here. A caller
-/// that follows a redirect decides which credentials may go to the new place.
+/// that follows a redirect ([`Url::join`](super::Url::join)) decides which credentials may go to
+/// the new place.
 #[derive(Clone)]
 #[must_use]
 pub struct Response {

@@ -177,8 +177,8 @@ impl ServerHandshake {
     }
 
     /// Appends the response for the error that ended the handshake to `out`: the status of
-    /// [`HandshakeError::status`], and a line of text that names the fact, unless the method is HEAD
-    /// (RFC 9110 §9.3.2). Close the connection once it is written.
+    /// [`HandshakeError::status`], and a line of text that names the fact, unless the method is
+    /// HEAD (RFC 9110 §9.3.2). Close the connection once it is written.
     ///
     /// Writes nothing if the handshake has not failed, or the second time.
     pub fn fail(&mut self, out: &mut Vec<u8>) {

@@ -10,7 +10,8 @@ use super::error::UrlError;
 /// A WebSocket URI, taken apart into what a client needs to connect.
 ///
 /// The schemes are `ws` and `wss`, with `http` and `https` as other names for them (as in
-/// browsers), in any case. The path is not normalised: dot segments and percent-encoding stay.
+/// browsers), in any case. The path is not normalised: dot segments (unless a reference is joined)
+/// and percent-encoding stay.
 /// Characters that a URI cannot have become UTF-8 in percent-encoding, in path and query
 /// (RFC 6455 §11.1.1). Not accepted are user information (put it into an Authorization field),
 /// fragments, control characters, and hosts outside ASCII (IDNA is not done here).
@@ -67,6 +68,87 @@ impl Url {
         Ok(Self { secure, host, port, authority, resource_name: resource_name(resource)? })
     }
 
+    /// Resolves a reference against this URI, such as the Location of a redirect (RFC 3986 §5.2):
+    /// an absolute URI, or what begins with an authority, a path or a query. Dot segments are
+    /// removed.
+    ///
+    /// **Where it leads is the server's choice.** Fields such as Authorization and Cookie are for
+    /// the origin that they were made for: whether to send them to one whose
+    /// [`authority`](Self::authority) or [`is_secure`](Self::is_secure) differs is the caller's
+    /// decision, and so is a redirect from `wss` to `ws`.
+    /// [`blocking::connect`](crate::blocking::connect) shows how to follow redirects.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::Url;
+    ///
+    /// let url = Url::parse("wss://example.com/chat/room?lang=de")?;
+    /// assert_eq!(url.join("/new")?.to_string(), "wss://example.com/new");
+    /// assert_eq!(url.join("../lobby?lang=fr")?.to_string(), "wss://example.com/lobby?lang=fr");
+    /// assert_eq!(url.join("//b.example/chat")?.to_string(), "wss://b.example/chat");
+    /// assert_eq!(url.join("https://b.example")?.to_string(), "wss://b.example/");
+    /// # Ok::<(), websocket_proto::handshake::UrlError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it leads to no usable WebSocket URI, as of [`parse`](Self::parse); a fragment is refused
+    /// here too.
+    pub fn join(&self, reference: &str) -> Result<Self, UrlError> {
+        // RFC 3986 §4.2: a colon in the first segment ends a scheme.
+        let end = reference.find([':', '/', '?', '#']).unwrap_or(reference.len());
+        if reference[end..].starts_with(':') {
+            return Ok(Self::parse(reference)?.without_dot_segments());
+        }
+        let scheme = self.scheme();
+        if reference.starts_with("//") {
+            return Ok(Self::parse(&format!("{scheme}:{reference}"))?.without_dot_segments());
+        }
+        let (path, _) = self.path_and_query();
+        let (kept, is_path) = match reference.as_bytes() {
+            [] => return Ok(self.clone()),
+            [b'?', ..] => (path, false),
+            [b'/', ..] => ("", true),
+            // RFC 3986 §5.2.3: all but what is behind the last slash.
+            _ => (path.rfind('/').map_or("/", |at| &path[..=at]), true),
+        };
+        let url = Self::parse(&format!("{scheme}://{}{kept}{reference}", self.authority))?;
+        Ok(if is_path { url.without_dot_segments() } else { url })
+    }
+
+    /// RFC 3986 §5.2.4
+    fn without_dot_segments(mut self) -> Self {
+        let (path, query) = self.path_and_query();
+        let mut name = String::with_capacity(self.resource_name.len());
+        let mut segments = path.split('/').skip(1).peekable();
+        while let Some(segment) = segments.next() {
+            match segment {
+                "." => {}
+                ".." => name.truncate(name.rfind('/').unwrap_or(0)),
+                _ => {
+                    name.push('/');
+                    name.push_str(segment);
+                    continue;
+                }
+            }
+            if segments.peek().is_none() {
+                name.push('/');
+            }
+        }
+        name.push_str(query);
+        self.resource_name = name;
+        self
+    }
+
+    /// The resource name, divided before the question mark.
+    fn path_and_query(&self) -> (&str, &str) {
+        let name = &self.resource_name;
+        name.split_at(name.find('?').unwrap_or(name.len()))
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.secure { "wss" } else { "ws" }
+    }
+
     /// Whether the connection is to run over TLS.
     #[must_use]
     pub fn is_secure(&self) -> bool {
@@ -101,8 +183,7 @@ impl Url {
 /// Writes the URI with the scheme `ws` or `wss`.
 impl fmt::Display for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.secure { "wss" } else { "ws" };
-        write!(f, "{scheme}://{}{}", self.authority, self.resource_name)
+        write!(f, "{}://{}{}", self.scheme(), self.authority, self.resource_name)
     }
 }
 

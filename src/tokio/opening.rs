@@ -179,7 +179,8 @@ where
 /// Opens a WebSocket connection over a stream that leads to the host of `request`.
 ///
 /// The masking keys and the nonce come from the operating system. Not cancel-safe as a whole: a
-/// future that is dropped drops the transport.
+/// future that is dropped drops the transport. Redirects are not followed;
+/// [`blocking::connect`](crate::blocking::connect) shows how to.
 ///
 /// # Errors
 ///
