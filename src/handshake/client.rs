@@ -100,10 +100,7 @@ impl ClientHandshake {
             let received = match &mut self.state {
                 State::Head(reader) => match reader.receive(input) {
                     Ok(None) => return Ok(None),
-                    Ok(Some(raw)) => {
-                        let max_head = reader.max_head();
-                        self.offer.check(raw).map(|response| (response, max_head))
-                    }
+                    Ok(Some(raw)) => self.offer.check(raw),
                     Err(HandshakeError::RequestLineTooLong { limit }) => {
                         Err(HandshakeError::HeadTooLong { limit })
                     }
@@ -120,17 +117,25 @@ impl ClientHandshake {
             };
             match received {
                 // RFC 9110 §15.2: interim responses precede the final one. They share its limit.
-                Ok((response, _)) if matches!(response.status(), 100 | 102..=199) => {}
-                Ok((response, _)) if response.is_switching() => {
+                Ok(response) if matches!(response.status(), 100 | 102..=199) => {}
+                Ok(response) if response.is_switching() => {
                     self.state = State::Done;
                     return Ok(Some(response));
                 }
-                Ok((response, max_head)) => {
-                    let length = response.body_length(max_head);
+                Ok(response) => {
+                    let length = response.body_length(self.max_head());
                     self.state = State::Body { response, length };
                 }
                 Err(error) => return Err(self.end(error)),
             }
+        }
+    }
+
+    /// The limit of heads, as long as one is awaited.
+    fn max_head(&self) -> usize {
+        match &self.state {
+            State::Head(reader) => reader.max_head(),
+            State::Body { .. } | State::Done | State::Failed(_) => 0,
         }
     }
 

@@ -195,16 +195,38 @@ impl Head {
         Ok((line, Self { bytes, fields }))
     }
 
+    #[inline(always)] // What it gives is large, and goes through memory otherwise.
     pub(super) fn parse_response(raw: RawHead) -> Result<(StatusLine, Self), HandshakeError> {
-        let RawHead { mut bytes, fields } = raw;
-        let (line, fields) = match response_parts(&bytes, fields) {
-            // RFC 9112 §5.2: a user agent replaces folds by spaces. A server refuses them.
-            Err(HandshakeError::MalformedHeader) if unfold(&mut bytes) => {
-                response_parts(&bytes, fields)?
-            }
-            parts => parts?,
+        let RawHead { bytes, fields: lines } = raw;
+        let mut headers = vec![httparse::EMPTY_HEADER; lines];
+        let mut parsed = httparse::Response::new(&mut headers);
+        let end = match parsed.parse(&bytes) {
+            Ok(end) => end,
+            Err(httparse::Error::HeaderName) => return Self::parse_unfolded(bytes, lines),
+            Err(error) => return Err(describe(error, bytes.get(..8))),
         };
+        let (Some(status @ 100..), Some(reason)) = (parsed.code, parsed.reason) else {
+            return Err(HandshakeError::MalformedStartLine);
+        };
+        // The parser gives a static empty text for a reason that is missing or not ASCII.
+        let reason = if reason.is_empty() { 0..0 } else { range_in(&bytes, reason.as_bytes()) };
+        let line = StatusLine { version: version(parsed.version), status, reason };
+        let fields = fields(&bytes, end, parsed.headers)?;
         Ok((line, Self { bytes, fields }))
+    }
+
+    /// RFC 9112 §5.2: a user agent replaces folds by spaces. A server refuses them.
+    #[cold]
+    #[inline(never)]
+    fn parse_unfolded(
+        mut bytes: Box<[u8]>,
+        fields: usize,
+    ) -> Result<(StatusLine, Self), HandshakeError> {
+        if !unfold(&mut bytes) {
+            return Err(HandshakeError::MalformedHeader);
+        }
+        // No fold is left for a third round.
+        Self::parse_response(RawHead { bytes, fields })
     }
 
     /// Text of the start line, which the parser has found to be UTF-8.
@@ -260,25 +282,8 @@ impl Head {
     }
 }
 
-fn response_parts(
-    bytes: &[u8],
-    lines: usize,
-) -> Result<(StatusLine, Box<[Field]>), HandshakeError> {
-    let mut headers = vec![httparse::EMPTY_HEADER; lines];
-    let mut parsed = httparse::Response::new(&mut headers);
-    let end = parsed.parse(bytes).map_err(|error| describe(error, bytes.get(..8)))?;
-    let (Some(status @ 100..), Some(reason)) = (parsed.code, parsed.reason) else {
-        return Err(HandshakeError::MalformedStartLine);
-    };
-    // The parser gives a static empty text for a reason that is missing or not ASCII.
-    let reason = if reason.is_empty() { 0..0 } else { range_in(bytes, reason.as_bytes()) };
-    let line = StatusLine { version: version(parsed.version), status, reason };
-    Ok((line, fields(bytes, end, parsed.headers)?))
-}
-
 /// Puts spaces where field lines are folded, and says whether any is. White space behind the start
 /// line is no fold (RFC 9112 §2.2), and is left for the parser to refuse.
-#[cold]
 fn unfold(head: &mut [u8]) -> bool {
     let mut folded = false;
     let mut at = head.iter().position(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
