@@ -53,7 +53,9 @@ pub(crate) struct Timers {
     heard: bool,
     active: bool,
     closing: bool,
-    /// What asks the peer for an answer was written.
+    /// What asks the peer for an answer was given out, and perhaps not written yet.
+    asks: bool,
+    /// It was written.
     asked: bool,
     /// The peer has had its time to close.
     expired: bool,
@@ -78,6 +80,7 @@ impl Timers {
             heard: true,
             active: true,
             closing: false,
+            asks: false,
             asked: false,
             expired: false,
         }
@@ -108,11 +111,18 @@ impl Timers {
         self.restart_close();
     }
 
-    /// What asks the peer for an answer, a Ping or a Close, was written.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn note_asked(&mut self) {
-        self.asked = true;
-        self.restart_close();
+    /// What asks the peer for an answer, a keep-alive Ping or a Close, is given out.
+    pub(crate) fn note_asking(&mut self) {
+        self.asks = true;
+    }
+
+    /// All that was given out was written.
+    #[inline]
+    pub(crate) fn note_written(&mut self) {
+        if self.asks {
+            (self.asks, self.asked) = (false, true);
+            self.restart_close();
+        }
     }
 
     fn restart_close(&mut self) {

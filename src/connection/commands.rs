@@ -282,6 +282,7 @@ impl Connection {
         self.closing = Closing::Sent { sent };
         self.settle();
         self.timers.note_closing();
+        self.timers.note_asking();
         Ok(encoded)
     }
 

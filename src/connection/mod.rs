@@ -242,6 +242,7 @@ impl Connection {
             Closing::Open(Replies { pong: None, ping }) => {
                 let encoded = self.sender.control(OpCode::Ping, &ControlPayload::EMPTY)?;
                 *ping = false;
+                self.timers.note_asking();
                 self.settle();
                 Ok(Some(encoded))
             }
@@ -250,6 +251,7 @@ impl Connection {
                 let encoded = self.sender.control(OpCode::Close, &body)?;
                 let initiator = Initiator::Peer;
                 let sent = Some(received);
+                self.timers.note_asking();
                 self.closing = Closing::Complete { initiator, sent, received, body };
                 Ok(Some(encoded))
             }
@@ -262,6 +264,7 @@ impl Connection {
                 let failure = *failure;
                 // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
                 let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
+                self.timers.note_asking();
                 self.closing =
                     Closing::Failed { failure, sent: Some(code), due: false, told: true };
                 Ok(Some(encoded))
@@ -388,11 +391,12 @@ impl Connection {
         self.timers.note_progress();
     }
 
-    /// Takes note that everything was written, and a Ping or a Close with it: the peer has its time
-    /// from now on.
-    #[cfg(feature = "alloc")]
-    pub(crate) fn note_asked(&mut self) {
-        self.timers.note_asked();
+    /// Takes note that everything that was queued is written. If a keep-alive Ping or a Close was
+    /// among it, the peer has its time to answer from now on, and not from when it was queued. Only
+    /// for callers with an output queue of their own; [`Endpoint`](crate::Endpoint) does it.
+    #[inline]
+    pub fn note_written(&mut self) {
+        self.timers.note_written();
     }
 
     /// Takes note that a Close, if one is out, was not written.

@@ -43,9 +43,6 @@ pub(crate) struct Outgoing {
     plain_below: u32,
     congested: bool,
     abandoned: Abandoned,
-    /// Whether a Ping or a Close may be in the queue: the peer has its time to answer from when it
-    /// is written.
-    asks: bool,
     /// Whether the transport has taken something that it has not been made to pass on. Adapters
     /// say so: it may keep a flush waiting as it may a write.
     unflushed: bool,
@@ -68,7 +65,6 @@ impl Outgoing {
             plain_below: watermark(config.high_watermark).saturating_add(1),
             congested: false,
             abandoned: Abandoned::No,
-            asks: false,
             unflushed: false,
             write_timeout: span(config.write_timeout),
             stalled_at: NEVER,
@@ -286,7 +282,6 @@ impl Outgoing {
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.transmit()?;
         self.queue.tail().extend_from_slice(&self.connection.close(code, reason)?);
-        self.asks = true;
         self.discard_if_abandoned();
         Ok(())
     }
@@ -301,7 +296,6 @@ impl Outgoing {
     #[cold]
     fn transmit_due(&mut self) -> Result<(), SendError> {
         if !(self.connection.is_open() && self.is_full()) {
-            self.asks = true;
             self.connection.poll_transmit(self.queue.tail())?;
             self.discard_if_abandoned();
         }
@@ -349,15 +343,9 @@ impl Outgoing {
         self.stalled_at = NEVER;
         if more {
             self.connection.note_progress();
-        } else if self.asks {
-            self.note_asked();
+        } else {
+            self.connection.note_written();
         }
-    }
-
-    #[cold]
-    fn note_asked(&mut self) {
-        self.asks = false;
-        self.connection.note_asked();
     }
 
     /// Takes note that times count from another point now, and that another transport is written to.
