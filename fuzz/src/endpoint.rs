@@ -10,8 +10,7 @@ use websocket_proto::connection::{Config as ConnectionConfig, Connection, Event,
 use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
 use websocket_proto::frame::{Header, OpCode};
 use websocket_proto::{
-    CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError,
-    TimeoutError,
+    CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError, TimeoutError,
 };
 
 use crate::connection::{Item, peer_hears};
@@ -90,7 +89,9 @@ impl Pair<'_> {
             7 => self.ping(argument),
             8 if argument < 4 => self.close([1000, 4999, 1005, 1016][argument]),
             8 => self.push_input(argument),
-            9 if argument < 8 => self.write([1, 2, 5, 100, 4096, 5000, 70_000, usize::MAX][argument]),
+            9 if argument < 8 => {
+                self.write([1, 2, 5, 100, 4096, 5000, 70_000, usize::MAX][argument])
+            }
             9 => self.send_through(argument),
             10 => assert_eq!(self.endpoint.transmit(), self.model.transmit()),
             11 => {
