@@ -104,7 +104,8 @@
 //! A clean close is the end of the messages, not an error.
 //! [`CloseOutcome`](connection::CloseOutcome) says who began, both codes, and whether it was clean.
 //! The adapters write the Close frame, shut their side of the transport down and wait for the
-//! peer's end, so that no reset destroys that frame; they wait no longer than the close timeout.
+//! peer's end, so that no reset destroys that frame; they wait no longer than the close timeout
+//! after the peer has taken something of what was queued.
 //!
 //! # Deadlines
 //!
