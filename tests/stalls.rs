@@ -371,6 +371,49 @@ fn bad_text_of_a_fragment_is_told_of_although_no_other_comes() {
     }
 }
 
+/// A stream that does not block, takes nothing, and ends behind what it gives.
+struct Deaf(Vec<u8>);
+
+impl Read for Deaf {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let given = std::mem::take(&mut self.0);
+        buffer[..given.len()].copy_from_slice(&given);
+        Ok(given.len())
+    }
+}
+
+impl Write for Deaf {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(ErrorKind::WouldBlock.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Deaf {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn a_close_behind_the_end_of_a_peer_that_takes_nothing_ends() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let mut config = Config::default();
+        config.write_timeout = write_timeout;
+        config.connection.close_timeout = Duration::from_millis(50);
+        let outcome = ends(move || {
+            let stream = Deaf(masked(CLOSE, b"\x03\xe8"));
+            let mut ws = blocking::WebSocket::new(stream, server(&config)).expect("a stream");
+            let _ = again(|| ws.next().map(|message| message.is_some()));
+            ws.outcome()
+        });
+        assert_eq!(outcome.expect("ended").sent, None);
+    }
+}
+
 // ---- several threads -----------------------------------------------------------------------------
 
 type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);
@@ -412,6 +455,41 @@ fn each_thread_is_told_when_what_it_sent_is_lost() {
     let flushed = sender.clone().flush();
     assert!(matches!(flushed, Err(blocking::Error::Send(SendError::Closed))), "{flushed:?}");
     sender.close(CloseCode::NORMAL, "").expect("nothing happens");
+}
+
+/// A handle that notes how much is written at once.
+struct Noting(mpsc::Sender<usize>);
+
+impl Read for Noting {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it only writes")
+    }
+}
+
+impl Write for Noting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.send(bytes.len()).expect("somebody looks");
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Noting {}
+
+#[test]
+fn a_thread_that_receives_sees_the_progress_of_one_that_sends() {
+    // It keeps the write deadline, and a call that writes all may take longer than that.
+    let (near, _far) = UnixStream::pair().expect("sockets");
+    let ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (note, noted) = mpsc::channel();
+    let (_receiver, sender) = ws.split(Noting(note)).expect("a handle");
+    sender.send_owned(vec![7; 1 << 20]).expect("written");
+    let lens: Vec<usize> = noted.try_iter().collect();
+    assert_eq!(lens.iter().sum::<usize>(), 10 + (1 << 20));
+    assert!(lens.iter().all(|&len| len <= 64 * 1024), "{lens:?}");
 }
 
 #[test]

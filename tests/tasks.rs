@@ -218,6 +218,50 @@ async fn a_send_that_is_given_up_takes_no_other_one_of_its_task_along() {
     assert_eq!(opcodes(&mock.written()), [BINARY, TEXT]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_a_dropped_send_has_begun_is_written_by_who_receives() {
+    let timeouts = [None, Some(Duration::from_secs(30))];
+    for (pings, write) in timeouts.into_iter().flat_map(|it| timeouts.map(|write| (it, write))) {
+        let mut config = Config::default();
+        config.connection.ping_interval = pings.map(|_| Duration::from_secs(20));
+        config.write_timeout = write;
+        let mock = Mock::new([]);
+        let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+        let (receives, sends) = (Task::new(), Task::new());
+        let mut next = Box::pin(async { receiver.next().await.map(drop) });
+        assert!(receives.poll(&mut next).is_pending());
+        mock.lock().room = 100;
+        let payload = vec![7; 1_000];
+        let mut send = Box::pin(sender.send(&payload));
+        assert!(sends.poll(&mut send).is_pending());
+        drop(send);
+        assert!(receives.wakes() > 0 && receives.poll(&mut next).is_pending());
+        mock.allow(1 << 20);
+        assert!(receives.wakes() > 0 && receives.poll(&mut next).is_pending());
+        assert_eq!(mock.written(), frame(BINARY, &payload), "{pings:?} {write:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_that_left_no_more_than_its_beginning_is_not_told_of_as_sent() {
+    // The peer ends its side behind its Close, and takes nothing.
+    for splits in [false, true] {
+        let mock = Mock::ending(masked(CLOSE, b"\x03\xe8"));
+        mock.lock().room = 0;
+        let mut ws = over(&mock);
+        let outcome = if splits {
+            let (mut receiver, _sender) = ws.split();
+            let _ = ends(receiver.next()).await;
+            receiver.outcome()
+        } else {
+            let _ = ends(ws.next()).await;
+            ws.outcome()
+        };
+        let outcome = outcome.expect("ended");
+        assert!(outcome.sent.is_none() && !outcome.is_clean(), "{outcome:?}");
+    }
+}
+
 // ---- what a sender can do --------------------------------------------------------------------------
 
 #[tokio::test(start_paused = true)]

@@ -338,6 +338,15 @@ impl<S: Transport> Stream<S> {
             };
             let over = side.with(|outgoing| outgoing.connection.is_over());
             if over && let Some(error) = unwritten {
+                // The peer has the close timeout to take the rest.
+                let now = self.start.elapsed();
+                let lost = side.with(|outgoing| {
+                    let _ = outgoing.handle_timeout(now);
+                    !outgoing.has_unwritten()
+                });
+                if lost {
+                    continue;
+                }
                 return Err(error);
             }
             let close = side.with(|outgoing| outgoing.should_close_transport());

@@ -70,7 +70,7 @@ impl<W: Transport> Shared<W> {
             };
             let begun = timeout.map(|_| Instant::now());
             let step = match &chunk {
-                Some(chunk) => writer.write(chunk),
+                Some(chunk) => writer.write(&chunk[..chunk.len().min(AT_ONCE)]),
                 None => writer.flush().map(|()| 0),
             };
             let mut outgoing = lock(&self.outgoing);
@@ -100,6 +100,10 @@ impl<W: Transport> Shared<W> {
         }
     }
 }
+
+/// How much is written by one call, in bytes: the receiver keeps deadlines meanwhile, and sees what
+/// the peer has taken only when a call returns.
+const AT_ONCE: usize = 64 * 1024;
 
 /// How long the receiver may wait to write.
 const BRIEFLY: Duration = Duration::from_millis(5);

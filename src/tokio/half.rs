@@ -56,6 +56,9 @@ pub(super) struct Half<S> {
     last_words_by: Option<Instant>,
     /// The task that receives, where others send: it keeps the deadlines.
     pub(super) reader: Option<Waker>,
+    /// Whether that task waits for output to be taken too: it goes on with what a send that is
+    /// dropped has begun.
+    pub(super) reader_writes: bool,
     /// Whether the connection, used as a stream, has had its last item.
     pub(super) stream_ended: bool,
 }
@@ -87,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             shut: false,
             last_words_by: None,
             reader: None,
+            reader_writes: false,
             stream_ended: false,
         }
     }
@@ -119,6 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         writer: &Waker,
     ) -> Poll<Result<bool, Error>> {
         let result = self.poll_message(incoming, Handout::Message, reader, writer);
+        self.reader_writes = self.waits_to_write();
         match (&mut self.reader, result.is_pending()) {
             (Some(kept), true) => kept.clone_from(reader),
             (None, true) => self.reader = Some(reader.clone()),
@@ -239,6 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 // A peer that has had the close timeout is not waited for once more.
                 if !self.shut && !self.outgoing.connection.has_expired() {
                     ready!(self.poll_last_words_by(cx));
+                    self.outgoing.abandon();
                 }
                 self.shut = true;
                 return Poll::Ready(());

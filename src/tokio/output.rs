@@ -94,7 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     }
 
     /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
-    /// ones. The write deadline is kept here too: that task may be busy with something else. The
+    /// ones, and writes what is left if this is dropped. The write deadline is kept here too: that task may be busy with something else. The
     /// others are not judged while what would meet them is not read.
     pub(super) fn poll_writing(
         &mut self,
@@ -106,7 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 self.sending_alarm.clear();
                 return Poll::Ready(result);
             }
-            if self.reader.is_some() && self.has_new_deadline() {
+            if self.reader.is_some() && (!self.reader_writes || self.has_new_deadline()) {
                 self.tell_reader();
             }
             ready!(self.poll_time_unread(Who::Sends, cx));
