@@ -56,6 +56,7 @@ async fn each_sender_is_told_when_what_it_sent_is_lost() {
     assert!(second.wakes() > 0);
     assert!(is_closed(&second.poll(&mut two)));
     assert!(matches!(ends(sender.flush()).await, Err(Error::Send(SendError::Closed))));
+    assert!(!sender.is_open(), "nothing can be sent");
     ends(sender.close(CloseCode::NORMAL, "")).await.expect("nothing happens");
 }
 

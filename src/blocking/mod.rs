@@ -279,7 +279,7 @@ impl<S: Transport> WebSocket<S> {
     /// Whether messages can still be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.outgoing.connection.is_open()
+        self.outgoing.is_open()
     }
 
     /// The stream. Reading from it or writing to it breaks the connection.

@@ -298,7 +298,7 @@ impl<W: Transport> Sender<W> {
     /// Whether messages can still be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        lock(&self.shared.outgoing).connection.is_open()
+        lock(&self.shared.outgoing).is_open()
     }
 
     /// How the connection ended, once it has.

@@ -262,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Whether messages can still be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.half.outgoing.connection.is_open()
+        self.half.outgoing.is_open()
     }
 
     /// The transport. Reading from it or writing to it breaks the connection.

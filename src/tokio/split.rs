@@ -127,6 +127,10 @@ impl<S> Drop for Waiting<'_, S> {
 /// The sending half of a connection that was [split](WebSocket::split); clones share it.
 ///
 /// Futures can be dropped as those of a [`WebSocket`]. Messages of several clones never mix.
+///
+/// # Panics
+///
+/// As [`WebSocket`]: methods that have to wait do so in a runtime.
 #[derive(Debug)]
 pub struct Sender<S> {
     shared: Arc<Shared<S>>,
@@ -223,7 +227,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     /// Whether messages can still be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        lock(&self.shared.half).outgoing.connection.is_open()
+        lock(&self.shared.half).outgoing.is_open()
     }
 
     /// How the connection ended, once it has.

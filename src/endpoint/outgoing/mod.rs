@@ -165,6 +165,12 @@ impl Outgoing {
         self.connection.end_soon();
     }
 
+    /// Whether messages can still be sent.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_open(&self) -> bool {
+        self.connection.is_open() && !self.is_abandoned()
+    }
+
     fn is_abandoned(&self) -> bool {
         self.abandoned != Abandoned::No
     }
