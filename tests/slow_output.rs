@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::*;
-use websocket_proto::connection::{CloseOutcome, Failure, Role};
+use websocket_proto::connection::{CloseOutcome, Failure, Initiator, Role};
 use websocket_proto::endpoint::{Config, Endpoint, Status};
 use websocket_proto::{CloseCode, TimeoutError};
 
@@ -176,5 +176,26 @@ fn a_close_that_was_not_written_in_time_is_not_told_of_as_sent() {
         let _ = endpoint.handle_timeout(due);
         let outcome = endpoint.outcome().unwrap();
         assert_eq!((outcome.sent, outcome.received), (None, CloseCode::ABNORMAL), "{due:?}");
+    }
+}
+
+#[test]
+fn who_began_to_close_did_so_although_its_close_was_not_written() {
+    for (role, eof) in ROLES.into_iter().flat_map(|role| [false, true].map(|eof| (role, eof))) {
+        let mut endpoint = endpoint_with(role, &Config::default());
+        on_time(&mut endpoint, 0);
+        endpoint.close(CloseCode::NORMAL, "").unwrap();
+        // Nothing is taken, and the peer ends its side, or closes by itself.
+        if eof {
+            let _ = endpoint.receive_eof();
+        } else {
+            read_some(&mut endpoint, &mut &frame(role, 0x88, &[3, 232])[..], usize::MAX);
+            assert_eq!(endpoint.poll().unwrap(), Status::Closed);
+        }
+        assert_eq!(endpoint.outcome().unwrap().initiator, Initiator::Local);
+        let due = endpoint.poll_timeout(at(0)).unwrap();
+        endpoint.handle_timeout(due).unwrap();
+        let outcome = endpoint.outcome().unwrap();
+        assert_eq!((outcome.initiator, outcome.sent), (Initiator::Local, None), "{role:?} {eof}");
     }
 }

@@ -202,6 +202,9 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8], time: Duration) -> Result<()
 
 /// Opens a WebSocket connection over a stream that leads to the host of `request`.
 ///
+/// The scheme is not looked at: of a `wss` URL the stream has to be the TLS stream, or the request
+/// goes out in clear, credentials and all.
+///
 /// The masking keys and the nonce come from the operating system. The stream has to block until
 /// this returns.
 ///

@@ -157,7 +157,8 @@ pub(super) fn split<S: Transport, W: Transport>(
 /// The receiving half of a connection that was [split](WebSocket::split).
 ///
 /// Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
-/// the closing handshake.
+/// the closing handshake. When it is dropped the transport stays open as long as there is a
+/// [`Sender`], and nothing of that is done any more: drop every sender with it.
 #[derive(Debug)]
 pub struct Receiver<S, W> {
     reader: Reader<S>,

@@ -81,11 +81,13 @@ pub(super) enum Closing {
     },
     /// The peer's Close has come; ours could not be sent in time.
     Unanswered {
+        initiator: Initiator,
         received: CloseCode,
         body: ControlPayload,
     },
     /// `due`: a Close frame with the code of the failure has to be sent first. `told`: it was.
     Failed {
+        initiator: Initiator,
         failure: Failure,
         sent: Option<CloseCode>,
         due: bool,
@@ -122,12 +124,21 @@ impl Closing {
         // behind it would be taken for the rest of it.
         let can_tell = !matches!(failure, Failure::Lost(_) | Failure::Timeout(TimeoutError::Write));
         *self = match *self {
-            Self::Open(_) => Self::Failed { failure, sent: None, due: can_tell, told: false },
-            Self::Sent { sent } => Self::Failed { failure, sent, due: false, told: false },
-            Self::Failed { failure: Failure::Protocol(_), sent, due, told: false }
+            Self::Open(_) => {
+                let initiator = match failure {
+                    Failure::Lost(_) => Initiator::Peer,
+                    Failure::Protocol(_) | Failure::Timeout(_) => Initiator::Local,
+                };
+                Self::Failed { initiator, failure, sent: None, due: can_tell, told: false }
+            }
+            Self::Sent { sent } => {
+                let initiator = Initiator::Local;
+                Self::Failed { initiator, failure, sent, due: false, told: false }
+            }
+            Self::Failed { initiator, failure: Failure::Protocol(_), sent, due, told: false }
                 if matches!(failure, Failure::Protocol(_)) =>
             {
-                Self::Failed { failure, sent, due, told: false }
+                Self::Failed { initiator, failure, sent, due, told: false }
             }
             // The peer has said all it had to say; its Close is answered as it would have been.
             Self::Answering { .. }
@@ -163,9 +174,11 @@ impl Closing {
             Self::Sent { .. } => {
                 self.fail(Failure::Timeout(TimeoutError::Close));
             }
-            Self::Answering { received, body }
-            | Self::Complete { sent: None, received, body, .. } => {
-                *self = Self::Unanswered { received, body };
+            Self::Answering { received, body } => {
+                *self = Self::Unanswered { initiator: Initiator::Peer, received, body };
+            }
+            Self::Complete { initiator, sent: None, received, body } => {
+                *self = Self::Unanswered { initiator, received, body };
             }
             Self::Complete { .. } | Self::Unanswered { .. } | Self::Failed { .. } => {}
         }
@@ -198,17 +211,13 @@ impl Closing {
             Self::Complete { initiator, sent, received, .. } => {
                 Some(CloseOutcome { initiator, sent, received, failure: None })
             }
-            Self::Unanswered { received, .. } => Some(CloseOutcome {
-                initiator: Initiator::Peer,
+            Self::Unanswered { initiator, received, .. } => Some(CloseOutcome {
+                initiator,
                 sent: None,
                 received,
                 failure: Some(Failure::Timeout(TimeoutError::Close)),
             }),
-            Self::Failed { failure, sent, .. } => {
-                let initiator = match (failure, sent) {
-                    (Failure::Lost(_), None) => Initiator::Peer,
-                    _ => Initiator::Local,
-                };
+            Self::Failed { initiator, failure, sent, .. } => {
                 let received = CloseCode::ABNORMAL;
                 Some(CloseOutcome { initiator, sent, received, failure: Some(failure) })
             }

@@ -30,7 +30,8 @@ pub struct Config {
     /// The longest data frame that is taken, in bytes; 16 MiB by default. Longer ones fail the
     /// connection with 1009 at their header (RFC 6455 §10.4).
     pub max_frame: u64,
-    /// The longest message that is taken, in bytes over all its frames; 16 MiB by default.
+    /// The longest message that is taken, in bytes over all its frames; 16 MiB by default. Who
+    /// raises it raises `max_frame` too: most messages come in one frame.
     ///
     /// A message with RSV1 is compressed (RFC 7692 §6), which makes some longer. On the wire it and
     /// its frames may be longer by a quarter and 1 KiB than these two limits. It is held to this
@@ -47,7 +48,8 @@ pub struct Config {
     /// each of these three.
     pub ping_interval: Option<Duration>,
     /// How long after such a Ping something must have come, or the peer is taken for gone; off by
-    /// default. Any byte counts, not only the Pong.
+    /// default. Any byte counts, not only the Pong. The time begins when the Ping is due, and anew
+    /// when output is taken that it waits behind, and when it is written.
     pub pong_timeout: Option<Duration>,
     /// How long a connection may be without a message in either direction, or a part of one that
     /// comes or is taken; off by default. Pings do not count.

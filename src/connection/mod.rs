@@ -255,18 +255,23 @@ impl Connection {
                 self.closing = Closing::Complete { initiator, sent, received, body };
                 Ok(Some(encoded))
             }
-            Closing::Failed { failure, .. } => {
+            Closing::Failed { initiator, failure, .. } => {
                 let (code, reason) = match failure {
                     Failure::Protocol(error) => (error.close_code(), error.reason()),
                     Failure::Timeout(error) => (error.close_code(), error.reason()),
                     Failure::Lost(_) => (CloseCode::INTERNAL_ERROR, ""),
                 };
-                let failure = *failure;
+                let (initiator, failure) = (*initiator, *failure);
                 // RFC 6455 §7.1.7: a Close with a fitting code comes before the end.
                 let encoded = self.close_frame(CloseFrame::new(code, reason).ok().as_ref())?;
                 self.timers.note_asking();
-                self.closing =
-                    Closing::Failed { failure, sent: Some(code), due: false, told: true };
+                self.closing = Closing::Failed {
+                    initiator,
+                    failure,
+                    sent: Some(code),
+                    due: false,
+                    told: true,
+                };
                 Ok(Some(encoded))
             }
             // Nothing is due.

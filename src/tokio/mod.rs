@@ -52,6 +52,9 @@ use wakers::Writers;
 /// queued: to be sure of it in a `select!`, use `feed`, which is done in one step or not at all,
 /// and then `flush`.
 ///
+/// Who only sends has to call [`next`](Self::next) too, or [`split`](Self::split): no other method
+/// reads, so that Pings and a Close stay unanswered, and the keep-alive does not run.
+///
 /// Dropping the connection drops the transport: the peer sees 1006. [`close`](Self::close) first.
 ///
 /// With `futures::StreamExt` or `SinkExt` in scope, `ws.next()` and its like are still the methods

@@ -180,7 +180,8 @@ where
 ///
 /// The masking keys and the nonce come from the operating system. Not cancel-safe as a whole: a
 /// future that is dropped drops the transport. Redirects are not followed;
-/// [`blocking::connect`](crate::blocking::connect) shows how to.
+/// [`blocking::connect`](crate::blocking::connect) shows how to. The scheme is not looked at: of a
+/// `wss` URL `io` has to be the TLS stream, or the request goes out in clear, credentials and all.
 ///
 /// # Errors
 ///
