@@ -158,8 +158,7 @@ async fn serve(
     match (request.method(), request.path()) {
         (_, "/ws") if request.is_upgrade() => {
             let supported: Vec<&str> = options.subprotocols.iter().map(String::as_str).collect();
-            let subprotocol = request.choose_subprotocol(&supported).map(String::from);
-            let reply = Accept::new().subprotocol(subprotocol.as_deref());
+            let reply = Accept::new().subprotocol(request.choose_subprotocol(&supported));
             let (ws, _) = accepting.accept(&reply, &options.config).await?;
             echo(ws, stopped).await
         }

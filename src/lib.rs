@@ -70,7 +70,7 @@
 //! | a readiness loop, io_uring, a runtime of your own | [`Endpoint`] |
 //! | your own buffers, a proxy, messages that fit no memory | [`Connection`], with an [`Assembler`] for whole messages |
 //! | no allocator | [`Connection`] and [`frame`] with `default-features = false` |
-//! | an HTTP server of your own | its upgraded stream, and `WebSocket::new` or [`Endpoint`] |
+//! | an HTTP server: axum, hyper | [`Request::from_fields`](handshake::Request::from_fields), [`Accept::fields`](handshake::Accept::fields), and `WebSocket::new` over the upgraded stream |
 //!
 //! # Receiving
 //!

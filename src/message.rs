@@ -4,6 +4,9 @@
 //! [`Connection::send`](crate::Connection::send).
 
 #[cfg(feature = "alloc")]
+use alloc::sync::Arc;
+
+#[cfg(feature = "alloc")]
 use crate::copy;
 #[cfg(feature = "deflate")]
 pub(crate) use crate::deflate::Compression;
@@ -227,6 +230,13 @@ impl<'m, M: Into<Message<'m>>> From<M> for Outbound<'m> {
 impl<'m> From<&'m PreparedMessage> for Outbound<'m> {
     fn from(prepared: &'m PreparedMessage) -> Self {
         Self::new(Content::Prepared(prepared))
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<'m> From<&'m Arc<PreparedMessage>> for Outbound<'m> {
+    fn from(prepared: &'m Arc<PreparedMessage>) -> Self {
+        Self::from(&**prepared)
     }
 }
 

@@ -103,6 +103,13 @@ impl Timers {
         }
     }
 
+    /// Closes without waiting for the peer, but for a moment in which what is queued can be written.
+    pub(crate) fn note_gone(&mut self) {
+        if !self.expired {
+            (self.closing, self.close_timeout, self.active_or_close_at) = (true, 1, NEVER);
+        }
+    }
+
     /// The peer has taken output, and more waits: it lives, what is under way goes on, and it cannot
     /// have seen a Close or a Ping behind that.
     #[inline]

@@ -1158,3 +1158,14 @@ fn compression_is_agreed_on_if_both_ends_ask_for_it() {
     let params = own.parse::<deflate::Params>().expect("valid");
     assert_eq!(ends(move || agreed_between(Some(params), true, true)), Some(own.to_owned()));
 }
+
+#[test]
+fn closing_what_has_ended_is_no_error() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let writer = near.try_clone().expect("a handle");
+    let ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (mut receiver, sender) = ws.split(writer).expect("a socket");
+    drop(far);
+    assert!(matches!(receiver.next(), Err(Error::Unclean(_))));
+    sender.close(CloseCode::NORMAL, "").expect("nothing happens");
+}

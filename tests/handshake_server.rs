@@ -5,7 +5,7 @@ mod handshake_common;
 use handshake_common::{ACCEPT, KEY, request_but, serve, serve_with, text};
 use websocket_proto::Input;
 use websocket_proto::handshake::{
-    Accept, HandshakeError as E, HeaderError, OriginPolicy, Reply, ReplyError, Scheme,
+    Accept, HandshakeError as E, HeaderError, OriginPolicy, Reply, ReplyError, Request, Scheme,
     ServerConfig, ServerHandshake,
 };
 
@@ -582,4 +582,83 @@ fn debug_output_hides_credentials() {
     shown += &format!("{:?}", Accept::new().header("Set-Cookie", "secret"));
     shown += &format!("{:?}", Reply::new(200).header("Set-Cookie", "secret"));
     assert!(!shown.contains("token") && !shown.contains("secret"), "{shown}");
+}
+
+/// The fields of a request that another library has parsed.
+fn parsed<'f>(but: &[(&'f str, &'f str)]) -> Vec<(&'f str, &'f str)> {
+    let mut fields = vec![
+        ("Host", "server.example.com"),
+        ("upgrade", "websocket"),
+        ("connection", "keep-alive, Upgrade"),
+        ("sec-websocket-key", KEY),
+        ("sec-websocket-version", "13"),
+    ];
+    for (name, value) in but {
+        fields.retain(|(other, _)| other != name);
+        fields.push((name, value));
+    }
+    fields
+}
+
+// R4.2.1, by way of another HTTP library
+#[test]
+fn a_request_that_another_library_has_parsed_is_held_to_the_same_rules() {
+    let from = |method, target, but: &[(&'static str, &'static str)]| {
+        Request::from_fields(method, target, parsed(but), &OriginPolicy::SameOrigin(Scheme::Https))
+    };
+    let offers = [("sec-websocket-protocol", "chat, superchat"), ("X-Y", "z")];
+    let request = from("GET", "/chat?a=1", &offers).expect("valid");
+    assert!(request.is_upgrade());
+    assert_eq!((request.method(), request.path(), request.query()), ("GET", "/chat", Some("a=1")));
+    assert_eq!((request.header("x-y"), request.key()), (Some("z"), Some(KEY)));
+
+    let name = request.choose_subprotocol(&["superchat"]);
+    let reply = Accept::new().subprotocol(name).header("Set-Cookie", "seen=1");
+    let (fields, negotiated) = reply.fields(&request).expect("valid");
+    drop(request);
+    let expected = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", ACCEPT),
+        ("Sec-WebSocket-Protocol", "superchat"),
+        ("Set-Cookie", "seen=1"),
+    ];
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+    assert_eq!(fields, expected);
+    assert_eq!(negotiated.subprotocol(), Some("superchat"));
+
+    let page = from("GET", "/", &[("upgrade", "h2c")]).expect("a page");
+    assert!(!page.is_upgrade());
+    assert_eq!(Accept::new().fields(&page).err(), Some(ReplyError::NotAnUpgrade));
+    let but = |name, value| from("GET", "/", &[(name, value)]).err();
+    assert_eq!(but("sec-websocket-version", "8"), Some(E::UnsupportedVersion));
+    assert_eq!(but("sec-websocket-key", "short"), Some(E::InvalidField("Sec-WebSocket-Key")));
+    assert_eq!(but("Origin", "https://evil.example"), Some(E::OriginNotAllowed));
+    assert_eq!(but("Content-Length", "5"), Some(E::BodyOnUpgrade));
+    assert_eq!(from("POST", "/", &[]).err(), Some(E::UpgradeNotGet));
+    let no_fields: [(&str, &str); 0] = [];
+    let none = Request::from_fields("GET", "/", no_fields, &OriginPolicy::Any);
+    assert_eq!(none.err(), Some(E::MissingField("Host")));
+}
+
+// Defence B: what is put in ends neither its line nor the head
+#[test]
+fn a_parsed_request_cannot_bring_further_lines() {
+    let from = |method, target, name, value| {
+        let fields = [("Host", &b"a"[..]), (name, value)];
+        Request::from_fields(method, target, fields, &OriginPolicy::Any).err()
+    };
+    assert_eq!(from("GET", "/", "X", b"\xff y"), None);
+    for value in [&b"a\r\nY: b"[..], b"a\nY: b", b"a\r", b"a\0"] {
+        assert_eq!(from("GET", "/", "X", value), Some(E::MalformedHeader), "{value:?}");
+    }
+    for name in ["", "X Y", "X:", "X\r\nY", "\u{e4}"] {
+        assert_eq!(from("GET", "/", name, b"a"), Some(E::MalformedHeader), "{name:?}");
+    }
+    for method in ["", "G T", "GET /\r\n", "\u{e4}"] {
+        assert_eq!(from(method, "/", "X", b"a"), Some(E::MalformedStartLine), "{method:?}");
+    }
+    for target in ["", "/a b", "/ HTTP/1.1\r\nX: y", "/\u{e4}", "/#a"] {
+        assert_eq!(from("GET", target, "X", b"a"), Some(E::InvalidTarget), "{target:?}");
+    }
 }

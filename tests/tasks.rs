@@ -310,3 +310,116 @@ async fn a_message_in_parts_goes_on_after_the_split() {
     assert!(!sender.is_open() && sender.outcome().is_some_and(|outcome| outcome.is_clean()));
     assert_eq!(sender.try_send("late"), Err(SendError::Closed));
 }
+
+// ---- the end -----------------------------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn senders_can_learn_that_nobody_receives() {
+    let mock = Mock::new([]);
+    let (receiver, sender) = over(&mock).split();
+    let closes = Task::new();
+    let mut closed = Box::pin(sender.closed());
+    assert!(closes.poll(&mut closed).is_pending());
+    drop(receiver);
+    assert!(closes.wakes() > 0 && closes.poll(&mut closed).is_ready());
+    // They may have something to say all the same.
+    ends(sender.send("bye")).await.expect("open");
+    assert_eq!(mock.written(), frame(TEXT, b"bye"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_what_has_ended_is_no_error() {
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = over(&mock).split();
+    mock.end();
+    assert!(matches!(ends(receiver.next()).await, Err(Error::Unclean(_))));
+    ends(sender.close(CloseCode::NORMAL, "")).await.expect("nothing happens");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_the_end_is_woken_by_it_and_by_nothing_else() {
+    // The peer's Close, this end's, and a transport that is lost.
+    for end in 0..4 {
+        let mock = Mock::new([]);
+        let (mut receiver, sender) = over(&mock).split();
+        let other = sender.clone();
+        let (receives, closes, second) = (Task::new(), Task::new(), Task::new());
+        let mut closed = Box::pin(sender.closed());
+        let mut also = Box::pin(other.closed());
+        let given_up = Task::new();
+        assert!(given_up.poll(&mut Box::pin(other.closed())).is_pending());
+        assert!(closes.poll(&mut closed).is_pending() && second.poll(&mut also).is_pending());
+        {
+            mock.push(masked(TEXT, b"news"));
+            ends(receiver.next()).await.expect("open").expect("a message");
+            ends(other.send("answer")).await.expect("open");
+        }
+        assert_eq!((closes.wakes(), second.wakes()), (0, 0), "messages are not the end");
+        let mut next = Box::pin(async { receiver.next().await.map(drop) });
+        assert!(receives.poll(&mut next).is_pending());
+        match end {
+            0 => mock.push(masked(CLOSE, b"\x03\xe8")),
+            1 => other.try_close(CloseCode::NORMAL, "").expect("valid"),
+            2 => ends(other.close(CloseCode::NORMAL, "")).await.expect("valid"),
+            _ => mock.end(),
+        }
+        let _ = receives.poll(&mut next);
+        assert!(closes.wakes() > 0 && second.wakes() > 0, "{end}");
+        assert!(closes.poll(&mut closed).is_ready() && second.poll(&mut also).is_ready(), "{end}");
+        assert_eq!(given_up.wakes(), 0, "{end}");
+        ends(sender.closed()).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_close_without_waiting_is_written_by_who_receives() {
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = over(&mock).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    let refused = sender.try_close(CloseCode::NO_STATUS, "");
+    assert!(refused.is_err() && sender.is_open(), "{refused:?}");
+    sender.try_close(CloseCode::POLICY_VIOLATION, "too slow").expect("valid");
+    sender.try_close(CloseCode::NORMAL, "").expect("nothing happens");
+    assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
+    assert_eq!(mock.written(), frame(CLOSE, b"\x03\xf0too slow"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_is_taken_for_gone_is_not_waited_for_once_more() {
+    for splits in [false, true] {
+        let mut config = Config::default();
+        config.connection.ping_interval = Some(Duration::from_secs(10));
+        config.connection.pong_timeout = Some(Duration::from_secs(5));
+        let mock = Mock::new([]);
+        let mut ws = WebSocket::new(mock.clone(), server(&config));
+        let begun = tokio::time::Instant::now();
+        let (error, outcome) = if splits {
+            let (mut receiver, _sender) = ws.split();
+            (ends(receiver.next()).await.err(), receiver.outcome())
+        } else {
+            (ends(ws.next()).await.err(), ws.outcome())
+        };
+        assert!(matches!(error, Some(Error::Timeout(TimeoutError::Pong))), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_millis(15_100), "{:?}", begun.elapsed());
+        // It is told all the same: it may only have been cut off for a while.
+        let close = frame(CLOSE, &[b"\x03\xf3", TimeoutError::Pong.reason().as_bytes()].concat());
+        assert!(mock.written().ends_with(&close));
+        assert_eq!(outcome.expect("ended").sent, Some(CloseCode::INTERNAL_ERROR));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_nothing_is_not_waited_for_once_more() {
+    let mut config = Config::default();
+    config.write_timeout = Some(Duration::from_secs(10));
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let mut ws = WebSocket::new(mock, server(&config));
+    let begun = tokio::time::Instant::now();
+    ends(ws.feed("stuck")).await.expect("there is room");
+    let error = ends(ws.next()).await.err();
+    assert!(matches!(error, Some(Error::Timeout(TimeoutError::Write))), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_millis(10_100), "{:?}", begun.elapsed());
+}

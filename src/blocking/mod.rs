@@ -78,7 +78,7 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Waits for the next message and lends it together with the outgoing half. `None` after a
-    /// clean close.
+    /// clean close, whatever its code: [`received_close`](Self::received_close) has that.
     ///
     /// Answers Pings and the peer's Close, keeps the deadlines, and writes what is queued before
     /// it waits.

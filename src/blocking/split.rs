@@ -166,7 +166,8 @@ pub struct Receiver<S, W> {
 }
 
 impl<S: Transport, W: Transport> Receiver<S, W> {
-    /// Waits for the next message and lends it. `None` after a clean close.
+    /// Waits for the next message and lends it. `None` after a clean close, whatever its code:
+    /// [`received_close`](Self::received_close) has that.
     ///
     /// # Errors
     ///
@@ -334,13 +335,15 @@ impl<W: Transport> Sender<W> {
     ///
     /// As [`WebSocket::close`]. Nothing happens if the connection is closing already.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match lock(&self.shared.outgoing).close(code, reason) {
-            Ok(()) | Err(SendError::Closed) => {}
+        let was_open = match lock(&self.shared.outgoing).close(code, reason) {
+            Ok(()) => true,
+            Err(SendError::Closed) => false,
             Err(error) => return Err(error.into()),
-        }
+        };
         match self.flush() {
             // What the outcome tells of.
             Err(Error::Send(SendError::Closed)) => Ok(()),
+            Err(_) if !was_open => Ok(()),
             flushed => flushed,
         }
     }

@@ -426,6 +426,10 @@ impl Connection {
     /// Fails the connection because of a deadline that is kept above it.
     pub(crate) fn time_out(&mut self, error: TimeoutError) -> TimeoutError {
         self.fail_with(Failure::Timeout(error));
+        if matches!(error, TimeoutError::Pong | TimeoutError::Write) {
+            // Who is taken for gone is not waited for once more.
+            self.timers.note_gone();
+        }
         error
     }
 

@@ -12,7 +12,7 @@ use core::str;
 use crate::Input;
 
 use super::error::HandshakeError;
-use super::headers::{is_space, is_token_byte, parse_digits};
+use super::headers::{is_space, is_token, is_token_byte, parse_digits};
 
 /// Finds the end of a head in bytes that arrive in any pieces.
 ///
@@ -40,6 +40,35 @@ pub(super) struct RawHead {
 }
 
 impl RawHead {
+    /// The head that says this.
+    pub(super) fn of_request<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        method: &str,
+        target: &str,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, HandshakeError> {
+        // Nothing that is put in may end its line, or the method.
+        if !is_token(method.as_bytes()) {
+            return Err(HandshakeError::MalformedStartLine);
+        }
+        if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(HandshakeError::InvalidTarget);
+        }
+        let mut bytes = [method, " ", target, " HTTP/1.1\r\n"].concat().into_bytes();
+        let mut count = 0;
+        for (name, value) in fields {
+            let (name, value) = (name.as_ref(), value.as_ref());
+            if !is_token(name) || value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+                return Err(HandshakeError::MalformedHeader);
+            }
+            for part in [name, b": ", value, b"\r\n"] {
+                bytes.extend_from_slice(part);
+            }
+            count += 1;
+        }
+        bytes.extend_from_slice(b"\r\n");
+        Ok(Self { bytes: bytes.into_boxed_slice(), fields: count })
+    }
+
     /// Whether the method is HEAD, known even if the rest turns out malformed.
     pub(super) fn is_head_request(&self) -> bool {
         self.bytes.starts_with(b"HEAD ")

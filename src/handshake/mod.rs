@@ -128,7 +128,7 @@ pub use config::{ClientConfig, MissingSubprotocol, ServerConfig};
 pub use error::{HandshakeError, HeaderError, OriginError, ReplyError, RequestError, UrlError};
 pub use headers::{Extension, ExtensionSyntaxError, is_token, list_elements, parse_extensions};
 pub use origin::{OriginList, OriginPolicy, Scheme};
-pub use reply::{Accept, Reply};
+pub use reply::{Accept, Fields, Reply};
 pub use request::Request;
 pub use response::Response;
 pub use server::ServerHandshake;

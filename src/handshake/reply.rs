@@ -1,7 +1,10 @@
 //! What a server answers: [`Accept`], or any other [`Reply`].
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
+#[cfg(feature = "deflate")]
+use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
@@ -121,6 +124,57 @@ impl<'a> Accept<'a> {
         request: &Request,
         out: &mut Vec<u8>,
     ) -> Result<Negotiated, ReplyError> {
+        let mut head = String::with_capacity(HEAD);
+        // RFC 9110 §7.8: a client that expects 100 gets it before the 101.
+        if request.expects_continue() {
+            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
+        }
+        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
+        let negotiated = self.each_field(request, |name, value| {
+            push_field(&mut head, name, &value);
+        })?;
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        Ok(negotiated)
+    }
+
+    /// The fields of the 101 response, in order, for an HTTP library that writes it (RFC 6455
+    /// §4.2.2). The stream that it then gives is for the `new` of an adapter's `WebSocket`, with an
+    /// [`Endpoint`](crate::Endpoint) on these terms; `examples/axum` is a whole server.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{Accept, OriginPolicy, Request};
+    ///
+    /// let fields = [
+    ///     ("host", "example.com"),
+    ///     ("upgrade", "websocket"),
+    ///     ("connection", "Upgrade"),
+    ///     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+    ///     ("sec-websocket-version", "13"),
+    /// ];
+    /// let request = Request::from_fields("GET", "/chat", fields, &OriginPolicy::Any)?;
+    /// let (fields, _negotiated) = Accept::new().fields(&request)?;
+    /// assert!(fields.iter().any(|(name, value)| {
+    ///     *name == "Sec-WebSocket-Accept" && value == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+    /// }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the request is no upgrade, or the terms are not valid.
+    pub fn fields(&self, request: &Request) -> Result<(Fields<'a>, Negotiated), ReplyError> {
+        let mut fields = Vec::new();
+        let negotiated = self.each_field(request, |name, value| fields.push((name, value)))?;
+        Ok((fields, negotiated))
+    }
+
+    /// Gives each field of the 101 response to `push`: none on an error.
+    fn each_field(
+        &self,
+        request: &Request,
+        mut push: impl FnMut(&'a str, Cow<'a, str>),
+    ) -> Result<Negotiated, ReplyError> {
         let Some(key) = request.key().filter(|_| request.is_upgrade()) else {
             return Err(ReplyError::NotAnUpgrade);
         };
@@ -136,27 +190,19 @@ impl<'a> Accept<'a> {
         for (name, value) in &self.headers {
             check_field(name, value, SWITCHING_FIELDS)?;
         }
-        let mut head = String::with_capacity(HEAD);
-        // RFC 9110 §7.8: a client that expects 100 gets it before the 101.
-        if request.expects_continue() {
-            head.push_str("HTTP/1.1 100 Continue\r\n\r\n");
-        }
-        head.push_str("HTTP/1.1 101 Switching Protocols\r\n");
-        push_field(&mut head, "Upgrade", "websocket");
-        push_field(&mut head, "Connection", "Upgrade");
-        push_field(&mut head, "Sec-WebSocket-Accept", &accept_key(key));
+        push("Upgrade", Cow::Borrowed("websocket"));
+        push("Connection", Cow::Borrowed("Upgrade"));
+        push("Sec-WebSocket-Accept", Cow::Owned(accept_key(key)));
         if let Some(name) = self.subprotocol {
-            push_field(&mut head, "Sec-WebSocket-Protocol", name);
+            push("Sec-WebSocket-Protocol", Cow::Borrowed(name));
         }
         #[cfg(feature = "deflate")]
         if let Some(params) = self.deflate {
-            let _ = write!(head, "Sec-WebSocket-Extensions: {params}\r\n");
+            push("Sec-WebSocket-Extensions", Cow::Owned(params.to_string()));
         }
         for (name, value) in &self.headers {
-            push_field(&mut head, name, value);
+            push(name, Cow::Borrowed(value));
         }
-        head.push_str("\r\n");
-        out.extend_from_slice(head.as_bytes());
         Ok(Negotiated {
             subprotocol: self.subprotocol.map(Box::from),
             #[cfg(feature = "deflate")]
@@ -164,6 +210,9 @@ impl<'a> Accept<'a> {
         })
     }
 }
+
+/// Fields of a head: names and values, in order.
+pub type Fields<'f> = Vec<(&'f str, Cow<'f, str>)>;
 
 /// Any answer but 101: a refusal, a redirect, a page.
 ///

@@ -55,6 +55,28 @@ impl Request {
         Ok(request)
     }
 
+    /// The request that another HTTP library has parsed: its method, its target as it was sent, and
+    /// its fields in order, of HTTP/1.1. All rules are applied as if the bytes had come here, but
+    /// for the limits, which are that library's.
+    ///
+    /// Names and values may be anything that gives bytes, so of a request of the crate `http`, which
+    /// hyper and axum have, `&parts.headers` will do (and `&parts.uri.to_string()` as target).
+    /// [`Accept::fields`](super::Accept::fields) is the other half, and has an example;
+    /// `examples/axum` is a whole server.
+    ///
+    /// # Errors
+    ///
+    /// As [`receive`](super::ServerHandshake::receive) of a server's handshake, with a
+    /// [status](HandshakeError::status) to answer.
+    pub fn from_fields<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        method: &str,
+        target: &str,
+        fields: impl IntoIterator<Item = (N, V)>,
+        origins: &OriginPolicy,
+    ) -> Result<Self, HandshakeError> {
+        Self::parse(RawHead::of_request(method, target, fields)?, origins)
+    }
+
     /// RFC 9112 §3.2: exactly one valid Host, which may be empty; HTTP/1.0 knew none.
     fn check_host(&self) -> Result<(), HandshakeError> {
         match self.head.single("Host")? {
@@ -219,14 +241,15 @@ impl Request {
             .filter_map(|element| str::from_utf8(element).ok())
     }
 
-    /// The client's favourite among the subprotocols that the server supports.
+    /// The client's favourite among the subprotocols that the server supports, as the server spells
+    /// it: it lives as long as that list, beyond this request.
     ///
     /// The order of `supported` does not matter: RFC 6455 §4.1 has the client list subprotocols in
     /// order of preference. Names compare exactly. A server that prefers by itself goes through
     /// [`subprotocols`](Self::subprotocols).
     #[must_use]
-    pub fn choose_subprotocol(&self, supported: &[&str]) -> Option<&str> {
-        self.subprotocols().find(|offer| supported.contains(offer))
+    pub fn choose_subprotocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+        self.subprotocols().find_map(|offer| supported.iter().copied().find(|name| *name == offer))
     }
 
     /// The extensions that the client offers, over all lines, in its order of preference.

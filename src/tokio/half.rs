@@ -1,6 +1,7 @@
 //! The loop that drives a connection over tokio's polls.
 
 use core::future::poll_fn;
+use core::mem;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker, ready};
 use core::time::Duration;
@@ -61,6 +62,10 @@ pub(super) struct Half<S> {
     pub(super) reader_writes: bool,
     /// Whether the connection, used as a stream, has had its last item.
     pub(super) stream_ended: bool,
+    /// Whether those who wait for the end of sending have been told.
+    end_told: bool,
+    /// Whether there was a receiver, and is none any more.
+    pub(super) nobody_receives: bool,
 }
 
 impl<S> Half<S> {
@@ -68,6 +73,13 @@ impl<S> Half<S> {
     #[inline]
     pub(super) fn forget_reader(&mut self) -> bool {
         self.reader.is_some() && self.reader.take().is_some()
+    }
+
+    /// Whether nothing can be sent any more since the last time that this was asked.
+    #[inline]
+    pub(super) fn has_just_ended(&mut self) -> bool {
+        let ended = !self.outgoing.is_open();
+        ended && !mem::replace(&mut self.end_told, true)
     }
 
     /// Wakes the task that receives: there may be a new deadline for it to keep.
@@ -92,6 +104,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             reader: None,
             reader_writes: false,
             stream_ended: false,
+            end_told: false,
+            nobody_receives: false,
         }
     }
 

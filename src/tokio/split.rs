@@ -43,7 +43,7 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
 ///
 /// Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
 /// the closing handshake. When it is dropped the transport stays open as long as there is a
-/// [`Sender`], and nothing of that is done any more: drop every sender with it.
+/// [`Sender`], and nothing of that is done any more: [`Sender::closed`] tells each to end too.
 #[derive(Debug)]
 pub struct Receiver<S> {
     incoming: Receiving,
@@ -51,7 +51,8 @@ pub struct Receiver<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
-    /// Waits for the next message and lends it. `None` after a clean close. Cancel-safe.
+    /// Waits for the next message and lends it. `None` after a clean close, whatever its code:
+    /// [`received_close`](Self::received_close) has that. Cancel-safe.
     ///
     /// # Errors
     ///
@@ -94,6 +95,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
     #[must_use]
     pub fn received_close(&self) -> Option<CloseFrame> {
         lock(&self.shared.half).outgoing.connection.received_close()
+    }
+}
+
+impl<S> Drop for Receiver<S> {
+    fn drop(&mut self) {
+        lock(&self.shared.half).nobody_receives = true;
+        // Without the lock: whatever runs may want it.
+        self.shared.writers.wake_end();
     }
 }
 
@@ -231,7 +240,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         lock(&self.shared.half).outgoing.is_open()
     }
 
-    /// How the connection ended, once it has.
+    /// Waits until the connection closes or has failed, or the [`Receiver`] was dropped: until there
+    /// is no use in sending any more. For tasks that wait for something else than the peer; any
+    /// number of them can.
+    ///
+    /// ```
+    /// use tokio::io::{AsyncRead, AsyncWrite};
+    /// use tokio::sync::mpsc;
+    /// use websocket_proto::tokio::{Error, Sender};
+    ///
+    /// async fn forward<S>(mut news: mpsc::Receiver<String>, to: Sender<S>) -> Result<(), Error>
+    /// where
+    ///     S: AsyncRead + AsyncWrite + Unpin,
+    /// {
+    ///     loop {
+    ///         tokio::select! {
+    ///             () = to.closed() => return Ok(()),
+    ///             item = news.recv() => match item {
+    ///                 Some(text) => to.send(&text).await?,
+    ///                 None => return Ok(()),
+    ///             },
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub async fn closed(&self) {
+        let Shared { half, writers } = &*self.shared;
+        let mut place = writers.place_at_end();
+        poll_fn(|cx| writers.poll_end(&mut place, lock(half), cx)).await;
+    }
+
+    /// How the connection ended, once it has: while it closes not yet.
     #[must_use]
     pub fn outcome(&self) -> Option<CloseOutcome> {
         lock(&self.shared.half).outgoing.connection.outcome()
@@ -263,16 +302,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     ///
     /// As [`WebSocket::close`]. Nothing happens if the connection is closing already.
     pub async fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        match lock(&self.shared.half).outgoing.close(code, reason) {
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
-        lock(&self.shared.half).tell_reader();
+        let was_open = self.is_open();
+        self.try_close(code, reason)?;
         match self.flush().await {
             // What the outcome tells of.
             Err(Error::Send(SendError::Closed)) => Ok(()),
+            Err(_) if !was_open => Ok(()),
             flushed => flushed,
         }
+    }
+
+    /// Starts the closing handshake without waiting, for the [`Receiver`] to go through: a server
+    /// can get rid of a client that does not keep up. It has the close timeout to take what is
+    /// queued.
+    ///
+    /// # Errors
+    ///
+    /// If code or reason are not valid. Nothing happens if the connection is closing already.
+    pub fn try_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        let Shared { half, writers } = &*self.shared;
+        let mut half = lock(half);
+        match half.outgoing.close(code, reason) {
+            Ok(()) | Err(SendError::Closed) => {}
+            error => return error,
+        }
+        half.tell_reader();
+        let has_ended = half.has_just_ended();
+        drop(half);
+        if has_ended {
+            writers.wake_end();
+        }
+        Ok(())
     }
 
     async fn queue(

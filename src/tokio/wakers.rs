@@ -33,6 +33,9 @@ struct Tasks {
     any: AtomicBool,
     /// How often the transport has woken them.
     woken: AtomicUsize,
+    /// The tasks that wait until nothing can be sent any more: apart, because what wakes the others
+    /// comes with nearly every message.
+    end: Mutex<Waiting>,
 }
 
 #[derive(Debug, Default)]
@@ -54,7 +57,7 @@ const FIRST: usize = 3;
 /// given up would pile up where the transport takes nothing.
 #[derive(Debug)]
 pub(super) struct Place<'w> {
-    tasks: &'w Tasks,
+    among: &'w Mutex<Waiting>,
     /// 0 until it has waited.
     id: usize,
 }
@@ -63,7 +66,7 @@ impl Drop for Place<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.id > 0 {
-            self.tasks.leave(self.id);
+            leave(self.among, self.id);
         }
     }
 }
@@ -80,7 +83,36 @@ impl Writers {
     /// A place for a future that will write.
     #[inline]
     pub(super) fn place(&self) -> Place<'_> {
-        Place { tasks: &self.tasks, id: 0 }
+        Place { among: &self.tasks.waiting, id: 0 }
+    }
+
+    /// A place for a future that waits until nothing can be sent any more.
+    pub(super) fn place_at_end(&self) -> Place<'_> {
+        Place { among: &self.tasks.end, id: 0 }
+    }
+
+    /// Ready when nothing can be sent any more or nobody receives, as the task at that place.
+    pub(super) fn poll_end<S>(
+        &self,
+        place: &mut Place<'_>,
+        half: impl DerefMut<Target = Half<S>>,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
+        if half.nobody_receives || !half.outgoing.is_open() {
+            return Poll::Ready(());
+        }
+        // The connection is locked: that it ends is told after this, and without that lock.
+        let replaced = lock(place.among).keep(&mut place.id, cx.waker());
+        drop(half);
+        drop(replaced);
+        Poll::Pending
+    }
+
+    /// Wakes those who wait until nothing can be sent any more.
+    #[cold]
+    pub(super) fn wake_end(&self) {
+        let woken = mem::take(&mut lock(&self.tasks.end).wakers);
+        woken.into_iter().for_each(|(_, waker)| waker.wake());
     }
 
     /// Polls something that writes, as the task at that place among others.
@@ -116,7 +148,11 @@ impl Writers {
         if result.is_pending() && half.waits_to_write() {
             self.tasks.register(id, cx.waker(), woken);
         }
+        let has_ended = half.has_just_ended();
         drop(half);
+        if has_ended {
+            self.wake_end();
+        }
         if result.is_ready() {
             // The queue may have moved: who waits for room or for its end looks again.
             self.wake_all();
@@ -144,28 +180,10 @@ impl Tasks {
             waker.wake_by_ref();
             return;
         }
-        if *id == 0 {
-            *id = FIRST + waiting.places;
-            waiting.places += 1;
-        }
-        match waiting.wakers.iter_mut().find(|(other, _)| other == id) {
-            Some((_, kept)) => kept.clone_from(waker),
-            None => {
-                waiting.wakers.push((*id, waker.clone()));
-                self.any.store(true, Ordering::Release);
-            }
-        }
-    }
-
-    /// Removes a task that waits no more.
-    #[cold]
-    fn leave(&self, id: usize) {
-        let mut waiting = lock(&self.waiting);
-        let left = waiting.wakers.iter().position(|(other, _)| *other == id);
-        let left = left.map(|at| waiting.wakers.swap_remove(at));
+        let replaced = waiting.keep(id, waker);
+        self.any.store(true, Ordering::Release);
         drop(waiting);
-        // Without the lock: the task may end with it.
-        drop(left);
+        drop(replaced);
     }
 
     #[cold]
@@ -182,6 +200,36 @@ impl Tasks {
             waiting.wakers = woken;
         }
     }
+}
+
+impl Waiting {
+    /// Adds a task, or has it woken by another waker: gives the old one, of which something may be
+    /// dropped, so without a lock.
+    fn keep(&mut self, id: &mut usize, waker: &Waker) -> Option<Waker> {
+        if *id == 0 {
+            *id = FIRST + self.places;
+            self.places += 1;
+        }
+        match self.wakers.iter_mut().find(|(other, _)| other == id) {
+            Some((_, kept)) if kept.will_wake(waker) => None,
+            Some((_, kept)) => Some(mem::replace(kept, waker.clone())),
+            None => {
+                self.wakers.push((*id, waker.clone()));
+                None
+            }
+        }
+    }
+}
+
+/// Removes a task that waits no more.
+#[cold]
+fn leave(among: &Mutex<Waiting>, id: usize) {
+    let mut waiting = lock(among);
+    let left = waiting.wakers.iter().position(|(other, _)| *other == id);
+    let left = left.map(|at| waiting.wakers.swap_remove(at));
+    drop(waiting);
+    // Without the lock: the task may end with it.
+    drop(left);
 }
 
 impl Wake for Tasks {

@@ -10,6 +10,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ARTIFACTS = HERE / "artifacts"
 EXAMPLES = Path(os.environ["EXAMPLES"])  # the directory with our executables
+ELSEWHERE = {"axum": Path(os.environ["AXUM"])}  # those that are not there
 
 START_LIMIT = 15  # seconds until a server says that it listens
 RUN_LIMIT = 90  # seconds for one run of a client
@@ -111,7 +112,7 @@ async def lines_of(command, limit=RUN_LIMIT):
 @contextlib.asynccontextmanager
 async def our_server(name, *options):
     """One of our examples as a server. Gives its host:port and the process."""
-    command = [EXAMPLES / name, *options, "--listen", "127.0.0.1:0"]
+    command = [ELSEWHERE.get(name, EXAMPLES / name), *options, "--listen", "127.0.0.1:0"]
     async with started(command) as server:
         line = await server.wait_for("listening on ")
         if line is None:

@@ -1,0 +1,93 @@
+//! An echo server in axum, whose router and middleware see the request before this crate does.
+//!
+//! ```sh
+//! cargo run --release --manifest-path examples/axum/Cargo.toml        # then open http://localhost:5000
+//! ```
+//!
+//! `--listen ADDR` for another address. With hyper alone it is the same: all but the router is hyper's.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{Response, StatusCode};
+use axum::response::Html;
+use axum::routing::get;
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use websocket_proto::Connection;
+use websocket_proto::endpoint::{Config, Endpoint, Received};
+use websocket_proto::handshake::{self, Accept, Negotiated, OriginPolicy};
+use websocket_proto::tokio::{Error, WebSocket};
+
+/// The settings of all connections.
+fn config() -> Config {
+    let mut config = Config::default();
+    config.deflate = Some(Default::default());
+    config
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let address = std::env::args().skip_while(|it| it != "--listen").nth(1);
+    let address = address.unwrap_or_else(|| "127.0.0.1:5000".into());
+    let listener = TcpListener::bind(address).await?;
+    println!("listening on http://{}", listener.local_addr()?);
+    let router = Router::new()
+        .route("/", get(async || Html(include_str!("../../echo.html"))))
+        .route("/ws", get(upgrade));
+    axum::serve(listener, router).await
+}
+
+/// Answers with the 101, and leaves the connection to a task of its own.
+async fn upgrade(request: Request) -> Result<Response<Body>, (StatusCode, String)> {
+    let (mut parts, _) = request.into_parts();
+    let target = parts.uri.to_string();
+    let asked = handshake::Request::from_fields(
+        parts.method.as_str(),
+        &target,
+        &parts.headers,
+        &OriginPolicy::Any,
+    );
+    let asked = asked.map_err(|error| {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        (status, error.to_string())
+    })?;
+    let config = config();
+    let deflate = config.deflate.as_ref().and_then(|deflate| asked.deflate(deflate));
+    let terms = Accept::new().subprotocol(asked.choose_subprotocol(&["echo"])).deflate(deflate);
+    let (fields, negotiated) = terms
+        .fields(&asked)
+        .map_err(|error| (StatusCode::UPGRADE_REQUIRED, error.to_string()))?;
+    let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
+    for (name, value) in &fields {
+        response = response.header(*name, &**value);
+    }
+    let upgraded = parts.extensions.remove::<OnUpgrade>();
+    tokio::spawn(async move {
+        match upgraded {
+            Some(upgraded) => match upgraded.await {
+                Ok(io) => {
+                    if let Err(error) = echo(io, config, negotiated).await {
+                        eprintln!("{error}");
+                    }
+                }
+                Err(error) => eprintln!("upgrade: {error}"),
+            },
+            None => eprintln!("not a connection that can be upgraded"),
+        }
+    });
+    response
+        .body(Body::empty())
+        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+}
+
+async fn echo(io: Upgraded, config: Config, negotiated: Negotiated) -> Result<(), Error> {
+    let connection = Connection::server(&config.connection);
+    let endpoint = Endpoint::with_deflate(connection, &config, negotiated.deflate());
+    let mut ws = WebSocket::new(TokioIo::new(io), endpoint);
+    while let Some(Received { message, mut out }) = ws.next().await? {
+        out.feed(message)?;
+    }
+    Ok(())
+}
