@@ -156,11 +156,7 @@
 //! ASCII in fragments, of which the first has 4 KiB or more: characters of the crate `ascii` are a
 //! `str` as they are, so it is checked while it is unmasked and put together (1 MiB in fragments of
 //! 4 KiB takes 0.8 of the time, 0.9 as client). At the first byte that is none the buffer goes over
-//! to bytes, and stays with them until it is given back. A server takes text of more than 1 MiB in
-//! one frame this way too, out of the read buffer: it is more than the second-level cache holds
-//! beside what it is read from, and 2 and 4 MiB take 0.8 of the time, in reads of 1,460 bytes 1.1
-//! (`benches/peers`, decode with `--shapes 2M,4M,2M@1460 --rows server/text/ASCII`). A client, which
-//! has nothing to unmask, gains nothing by it. A connection fails
+//! to bytes, and stays with them until it is given back. A connection fails
 //! at the first bad byte all the same (RFC 6455 §8.1): when a read would block
 //! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
 //! is not the next fragment, and at the end of the stream, what has come is checked. Only what
@@ -226,6 +222,10 @@
 //! - Reading large frames of ASCII to the read buffer, and copying, unmasking and checking them
 //!   from there in one pass, instead of reading them to their place: 0.98 of the time as server,
 //!   1.2 as client. It is the writing to memory outside of the cache that counts.
+//! - Putting ASCII of more than 1 MiB in one frame together out of the read buffer in the same way, as
+//!   server: 2 and 4 MiB take 0.8 of the time on an Emerald Rapids, whose third-level cache is slow,
+//!   and 1.15 on a Zen 4, 8 MiB 1.35 (`benches/peers`, decode with `--shapes 2M,4M,8M --rows
+//!   server/text/ASCII`).
 //! - Letting longer frames than 64 KiB wait in the read buffer: what is spared of copying is lost
 //!   to the second-level cache. (As server 48 KiB were the limit, found on a processor with so much
 //!   first-level cache. On one with 32 KiB that took 64 KiB 1.1 of the time, in small reads 1.5.)

@@ -314,7 +314,6 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
 
 #[test]
 fn memory_is_at_most_twice_what_was_received_of_a_long_text() {
-    // One that is put together out of the read buffer although it is in one frame.
     for (role, most) in ROLES.into_iter().flat_map(|role| [900, 20_000].map(|most| (role, most))) {
         let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
         let wire = frame(role, 0x81, &vec![b'a'; 1_500_000]);

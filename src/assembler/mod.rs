@@ -310,11 +310,6 @@ impl Assembler {
         self.end - self.start()
     }
 
-    /// Whether the message is text that has been ASCII so far, and known to be.
-    pub(crate) fn is_ascii(&self) -> bool {
-        self.buffer.is_ascii()
-    }
-
     /// Whether the message is text.
     pub(crate) fn is_text(&self) -> bool {
         self.kind == Some(Kind::Text)

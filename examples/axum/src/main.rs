@@ -56,9 +56,8 @@ async fn upgrade(request: Request) -> Result<Response<Body>, (StatusCode, String
     let config = config();
     let deflate = config.deflate.as_ref().and_then(|deflate| asked.deflate(deflate));
     let terms = Accept::new().subprotocol(asked.choose_subprotocol(&["echo"])).deflate(deflate);
-    let (fields, negotiated) = terms
-        .fields(&asked)
-        .map_err(|error| (StatusCode::UPGRADE_REQUIRED, error.to_string()))?;
+    let (fields, negotiated) =
+        terms.fields(&asked).map_err(|error| (StatusCode::UPGRADE_REQUIRED, error.to_string()))?;
     let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
     for (name, value) in &fields {
         response = response.header(*name, &**value);

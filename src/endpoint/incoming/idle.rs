@@ -47,7 +47,7 @@ impl Incoming {
             let received = outgoing.connection.receive_noted(&mut input, &mut event);
             // Its header has been checked, so this is the first piece of it, or nothing yet.
             if let (Ok(()), Some(Event::Data(piece))) = (received, event) {
-                let straight = is_read_straight(&outgoing.connection, piece.payload.len());
+                let straight = is_read_straight(&outgoing.connection);
                 let _ = self.assembler.collect(&piece, straight);
             }
         }

@@ -125,9 +125,7 @@ impl Incoming {
         if collected >= LARGE && !self.has_unread() {
             let remaining = outgoing.connection.data_remaining();
             // A large frame that has brought some of itself is read straight into the message.
-            if remaining >= assembler::LARGE_U64
-                && !(self.assembler.is_ascii() && is_vast(&outgoing.connection, collected))
-            {
+            if remaining >= assembler::LARGE_U64 {
                 let room = self.assembler.room(usize::try_from(remaining).unwrap_or(usize::MAX));
                 let free = to_u32(match outgoing.connection.role() {
                     Role::Server => room.len().min(DIRECT),
@@ -379,8 +377,7 @@ impl Incoming {
                     self.read.taken = len;
                     return Ok(Step::Found(Found::InReadBuffer(piece.kind)));
                 }
-                let straight = is_read_straight(connection, piece.payload.len());
-                match self.assembler.collect(&piece, straight) {
+                match self.assembler.collect(&piece, is_read_straight(connection)) {
                     Ok(complete) => Ok(Step::collected(complete)),
                     Err(error) => Err(connection.fail(error)),
                 }
@@ -443,19 +440,9 @@ impl fmt::Debug for Incoming {
     }
 }
 
-/// Whether what is to come of the frame under way will be read straight into its message, of which
-/// `collected` bytes are there, even if that is ASCII so far.
-fn is_read_straight(connection: &Connection, collected: usize) -> bool {
-    connection.data_remaining() >= assembler::LARGE_U64 && !is_vast(connection, collected)
-}
-
-/// Whether a message is longer than the cache, where unmasking, checking and putting together ASCII
-/// in one pass, out of the read buffer, is worth a copy. There is no such pass for a client: what is
-/// not masked is copied as it is.
-fn is_vast(connection: &Connection, collected: usize) -> bool {
-    let len =
-        connection.data_remaining().saturating_add(u64::try_from(collected).unwrap_or(u64::MAX));
-    connection.role() == Role::Server && len > VAST
+/// Whether what is to come of the frame under way will be read straight into its message.
+fn is_read_straight(connection: &Connection) -> bool {
+    connection.data_remaining() >= assembler::LARGE_U64
 }
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
@@ -466,10 +453,6 @@ const DIRECT: usize = 128 * 1024;
 /// on the longer read buffer and that of the message, which grows by half, would be more than twice
 /// what was received.
 const MANY: usize = 128 * 1024;
-
-/// Messages that are longer than so many bytes do not stay in the second-level cache together with
-/// what they are read from.
-const VAST: u64 = 1024 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;
