@@ -23,8 +23,9 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     }
 }
 
+/// From 1 KiB on: to begin with an aligned block has to pay off as well.
 #[cfg(feature = "std")]
-const WIDE: u32 = super::WIDE.ilog2();
+const WIDE: u32 = super::WIDE.ilog2() + 1;
 
 /// [`append`] for less than 8 bytes.
 #[inline(never)]
@@ -90,12 +91,34 @@ fn append_anew(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
 /// block that overlaps those before.
 #[inline(never)]
 fn append_blocks(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    if !has_room(out, data.len()) {
+        return append_longer(out, data, key);
+    }
     let end = out.len() + data.len();
     for block in data.as_chunks::<64>().0 {
-        out.extend_from_slice(&masked(*block, key));
+        put(out, &masked(*block, key));
     }
     if let Some(last) = data.last_chunk::<64>() {
         out.truncate(end - 64);
-        out.extend_from_slice(&masked(*last, key.advanced(data.len())));
+        put(out, &masked(*last, key.advanced(data.len())));
+    }
+}
+
+/// [`append`] of what may take more room than the least that is asked for.
+#[cold]
+#[inline(never)]
+fn append_longer(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    out.reserve(data.len());
+    append(out, data, key);
+}
+
+/// Appends a block for which there is room: the compiler sees that, and makes nothing ready for a
+/// call that asks for more.
+#[inline(always)]
+fn put(out: &mut Vec<u8>, block: &[u8; 64]) {
+    let has_room = has_room(out, block.len());
+    debug_assert!(has_room, "it was asked for");
+    if has_room {
+        out.extend_from_slice(block);
     }
 }
