@@ -59,6 +59,26 @@ pub(crate) struct Timers {
     asked: bool,
     /// The peer has had its time to close.
     expired: bool,
+    /// A Pong came that answers a keep-alive Ping.
+    ponged: bool,
+}
+
+/// How long the answer to a keep-alive Ping took, in microseconds; kept apart from the [`Timers`],
+/// where there is room for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latency(u32);
+
+impl Latency {
+    pub(crate) const UNKNOWN: Self = Self(u32::MAX);
+
+    fn new(nanos: Nanos) -> Self {
+        // An hour at most: more is not known either.
+        Self(u32::try_from(nanos / 1000).unwrap_or(u32::MAX))
+    }
+
+    pub(crate) fn get(self) -> Option<Duration> {
+        (self.0 != u32::MAX).then(|| Duration::from_micros(self.0.into()))
+    }
 }
 
 impl Timers {
@@ -83,12 +103,18 @@ impl Timers {
             asks: false,
             asked: false,
             expired: false,
+            ponged: false,
         }
     }
 
     #[inline]
     pub(crate) fn note_heard(&mut self) {
         self.heard = true;
+    }
+
+    /// A Pong has come that may be the answer to a keep-alive Ping.
+    pub(crate) fn note_pong(&mut self) {
+        self.ponged = true;
     }
 
     #[inline]
@@ -167,8 +193,11 @@ impl Timers {
         self.active_or_close_at = NEVER;
     }
 
-    fn settle(&mut self, now: Nanos) {
+    fn settle(&mut self, now: Nanos, latency: &mut Latency) {
         if core::mem::take(&mut self.heard) {
+            if core::mem::take(&mut self.ponged) && self.pinged {
+                *latency = Latency::new(now.saturating_sub(self.silent_since));
+            }
             self.silent_since = now;
             // Any data counts as life, not only the Pong.
             self.pinged = false;
@@ -205,15 +234,19 @@ impl Timers {
     }
 
     /// The next deadline, after taking note of what happened up to `now`.
-    pub(crate) fn poll(&mut self, now: Duration) -> Option<Duration> {
-        self.settle(nanos(now));
+    pub(crate) fn poll(&mut self, now: Duration, latency: &mut Latency) -> Option<Duration> {
+        self.settle(nanos(now), latency);
         duration(self.next())
     }
 
     /// Handles what is due. The next deadline is later than `now` afterwards.
-    pub(crate) fn handle(&mut self, now: Duration) -> Result<Due, TimeoutError> {
+    pub(crate) fn handle(
+        &mut self,
+        now: Duration,
+        latency: &mut Latency,
+    ) -> Result<Due, TimeoutError> {
         let now = nanos(now);
-        self.settle(now);
+        self.settle(now, latency);
         if now < self.next() || self.next() == NEVER {
             return Ok(Due::Nothing);
         }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_util::{Sink, Stream};
-use io::{BINARY, CLOSE, Mock, TEXT, Task, frame, masked, opcodes, server};
+use io::{BINARY, CLOSE, Mock, PING, PONG, TEXT, Task, frame, masked, opcodes, server};
 use tokio::time::{advance, timeout};
 use websocket_proto::connection::Fragment;
 use websocket_proto::endpoint::Config;
@@ -422,4 +422,23 @@ async fn a_peer_that_takes_nothing_is_not_waited_for_once_more() {
     let error = ends(ws.next()).await.err();
     assert!(matches!(error, Some(Error::Timeout(TimeoutError::Write))), "{error:?}");
     assert!(begun.elapsed() < Duration::from_millis(10_100), "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_to_a_keep_alive_ping_is_measured() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(10));
+    config.connection.pong_timeout = Some(Duration::from_secs(5));
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    advance(Duration::from_secs(10)).await;
+    assert!(task.poll(&mut next).is_pending());
+    assert_eq!(mock.written(), frame(PING, b""));
+    advance(Duration::from_millis(25)).await;
+    mock.push(masked(PONG, b""));
+    assert!(task.poll(&mut next).is_pending());
+    assert_eq!(sender.latency(), Some(Duration::from_millis(25)));
 }

@@ -74,6 +74,46 @@ fn any_byte_puts_the_ping_off() {
 }
 
 #[test]
+fn the_answer_to_a_keep_alive_ping_is_measured() {
+    for role in ROLES {
+        let mut peer = Peer::with(role, &config(Some(30), Some(10), None));
+        let ping = |peer: &mut Peer, due_at: u64, written_at: u64| {
+            assert_eq!(peer.connection.poll_timeout(at(due_at - 30)), Some(at(due_at)));
+            assert_eq!(peer.connection.handle_timeout(at(due_at)), Ok(()));
+            assert_eq!(due(peer), [(0x89, vec![])]);
+            peer.connection.note_written();
+            // From when it is written; it may have waited behind other output.
+            let until = peer.connection.poll_timeout(at(written_at));
+            assert_eq!(until, Some(at(written_at + 10)));
+        };
+        assert_eq!(peer.connection.latency(), None);
+        ping(&mut peer, 30, 32);
+        peer.feed(&frame(role, 0x8a, b""));
+        peer.connection.poll_timeout(at(32) + Duration::from_micros(1_234));
+        let measured = Some(Duration::from_micros(1_234));
+        assert_eq!(peer.connection.latency(), measured);
+
+        // A Pong that nobody asked for, the answer to another Ping, one behind something else.
+        peer.feed(&frame(role, 0x8a, b""));
+        peer.connection.poll_timeout(at(70));
+        ping(&mut peer, 100, 101);
+        peer.feed(&frame(role, 0x8a, b"other"));
+        peer.connection.poll_timeout(at(102));
+        ping(&mut peer, 132, 133);
+        peer.feed(&frame(role, 0x82, b"data"));
+        peer.connection.poll_timeout(at(134));
+        peer.feed(&frame(role, 0x8a, b""));
+        peer.connection.poll_timeout(at(135));
+        assert_eq!(peer.connection.latency(), measured);
+
+        ping(&mut peer, 165, 165);
+        peer.feed(&frame(role, 0x8a, b""));
+        assert_eq!(peer.connection.handle_timeout(at(169)), Ok(()));
+        assert_eq!(peer.connection.latency(), Some(at(4)));
+    }
+}
+
+#[test]
 fn a_peer_that_does_not_answer_a_ping_is_gone() {
     for role in ROLES {
         let mut peer = Peer::with(role, &config(Some(30), Some(10), None));

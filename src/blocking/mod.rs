@@ -37,6 +37,8 @@ mod reader;
 mod split;
 mod transport;
 
+use core::time::Duration;
+
 pub use crate::adapter::Error;
 use crate::adapter::flushed;
 use crate::buffers::Sending;
@@ -274,6 +276,14 @@ impl<S: Transport> WebSocket<S> {
     #[must_use]
     pub fn received_close(&self) -> Option<CloseFrame> {
         self.outgoing.connection.received_close()
+    }
+
+    /// How long the peer took to answer the last keep-alive Ping: see [`Connection::latency`].
+    ///
+    /// [`Connection::latency`]: crate::Connection::latency
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.outgoing.connection.latency()
     }
 
     /// Whether messages can still be sent.

@@ -297,6 +297,14 @@ impl<W: Transport> Sender<W> {
         lock(&self.shared.outgoing).queued()
     }
 
+    /// How long the peer took to answer the last keep-alive Ping: see [`Connection::latency`].
+    ///
+    /// [`Connection::latency`]: crate::Connection::latency
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        lock(&self.shared.outgoing).connection.latency()
+    }
+
     /// Whether messages can still be sent.
     #[must_use]
     pub fn is_open(&self) -> bool {

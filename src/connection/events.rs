@@ -244,7 +244,13 @@ impl Connection {
                 }
                 *event = Some(Event::Ping(*payload));
             }
-            Incoming::Pong(payload) => *event = Some(Event::Pong(*payload)),
+            Incoming::Pong(payload) => {
+                // As the Pings of the keep-alive are.
+                if payload.is_empty() {
+                    self.timers.note_pong();
+                }
+                *event = Some(Event::Pong(*payload));
+            }
             Incoming::Close(payload) => match CloseFrame::parse(payload) {
                 Ok(frame) => {
                     let code = frame.map_or(CloseCode::NO_STATUS, |frame| frame.code());

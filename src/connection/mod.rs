@@ -36,7 +36,7 @@ use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::frame::{Masking, OpCode};
-use crate::timers::{Due, Timers};
+use crate::timers::{Due, Latency, Timers};
 use closing::{Closing, Replies};
 use receive::Receiver;
 #[cfg(feature = "alloc")]
@@ -58,6 +58,7 @@ pub struct Connection {
     /// bytes; 0 while something is under way or due. Kept by [`settle`](Self::settle), so that
     /// the short way has one thing to look at.
     whole_below: u32,
+    latency: Latency,
 }
 
 impl Connection {
@@ -86,6 +87,7 @@ impl Connection {
                 config.idle_timeout,
                 config.close_timeout,
             ),
+            latency: Latency::UNKNOWN,
         }
     }
 
@@ -187,6 +189,17 @@ impl Connection {
     pub fn received_close(&self) -> Option<CloseFrame> {
         // It was checked when it came.
         self.closing.body().and_then(|body| CloseFrame::parse(body).ok().flatten())
+    }
+
+    /// How long the peer took to answer the last keep-alive Ping that it has answered (RFC 6455
+    /// §5.5.2), in microseconds: from when the time was asked for after it was sent, to when it was
+    /// after the Pong had come. `None` before, and always without [`Config::pong_timeout`].
+    ///
+    /// A Ping whose Pong is not the first that comes after it is not measured: that the peer lives
+    /// was known then.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.latency.get()
     }
 
     /// How many bytes of the data frame under way have not arrived; 0 between frames.
@@ -314,7 +327,7 @@ impl Connection {
         unwritten: bool,
         now: Duration,
     ) -> Option<Duration> {
-        if self.waits(unwritten) { self.timers.poll(now) } else { None }
+        if self.waits(unwritten) { self.timers.poll(now, &mut self.latency) } else { None }
     }
 
     /// Whether the peer is waited for.
@@ -349,7 +362,7 @@ impl Connection {
         if !self.waits(unwritten) {
             return Ok(());
         }
-        match self.timers.handle(now) {
+        match self.timers.handle(now, &mut self.latency) {
             Ok(Due::Nothing) => Ok(()),
             Ok(Due::Ping) => {
                 if let Closing::Open(replies) = &mut self.closing {

@@ -29,6 +29,7 @@ mod stream;
 mod wakers;
 
 use core::future::poll_fn;
+use core::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -260,6 +261,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     #[must_use]
     pub fn received_close(&self) -> Option<CloseFrame> {
         self.half.outgoing.connection.received_close()
+    }
+
+    /// How long the peer took to answer the last keep-alive Ping: see [`Connection::latency`].
+    ///
+    /// [`Connection::latency`]: crate::Connection::latency
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.half.outgoing.connection.latency()
     }
 
     /// Whether messages can still be sent.

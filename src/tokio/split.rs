@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use core::future::poll_fn;
 use core::mem;
 use core::task::{Context, Poll};
+use core::time::Duration;
 use std::sync::Mutex;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -232,6 +233,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     #[must_use]
     pub fn queued(&self) -> usize {
         lock(&self.shared.half).outgoing.queued()
+    }
+
+    /// How long the peer took to answer the last keep-alive Ping: see [`Connection::latency`].
+    ///
+    /// [`Connection::latency`]: crate::Connection::latency
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        lock(&self.shared.half).outgoing.connection.latency()
     }
 
     /// Whether messages can still be sent.
