@@ -259,7 +259,7 @@ async fn message_that_is_written_from_where_it_lies_is_not_queued() {
 /// A frame that waits in the read buffer, and one that is read to another place: how large they
 /// are, and how much is allocated for each all the same. What comes with the header of the second
 /// is put into a buffer of its own.
-const SIZES: [(usize, u64); 2] = [(60, 0), (100_000, 17_000)];
+const SIZES: [(usize, u64); 2] = [(60, 0), (300_000, 17_000)];
 
 #[tokio::test]
 async fn connection_that_is_dropped_leaves_its_buffers_to_the_next() {
@@ -302,8 +302,8 @@ async fn connection_that_is_dropped_leaves_its_buffers_to_the_next() {
 async fn large_text_in_fragments_uses_the_buffers_of_its_thread_in_turns_with_binary() {
     // The second one is too large for the read buffer, and for that of the message until then.
     let mut wire = masked(0x01, &[b'a'; 5_000]);
-    wire.extend(masked(0x80, &[b'b'; 95_000]));
-    wire.extend(masked(BINARY, &[7; 100_000]));
+    wire.extend(masked(0x80, &[b'b'; 295_000]));
+    wire.extend(masked(BINARY, &[7; 300_000]));
     let wire: Arc<[u8]> = wire.into();
     let round = async || {
         let peer = Peer::new(Arc::clone(&wire), true);
@@ -312,7 +312,7 @@ async fn large_text_in_fragments_uses_the_buffers_of_its_thread_in_turns_with_bi
         let (first, second) = text.split_at(5_000);
         assert!(first.bytes().all(|it| it == b'a') && second.bytes().all(|it| it == b'b'));
         let binary = ws.next().await.unwrap().unwrap().message;
-        assert!(binary.as_bytes().len() == 100_000 && binary.as_bytes().iter().all(|&it| it == 7));
+        assert!(binary.as_bytes().len() == 300_000 && binary.as_bytes().iter().all(|&it| it == 7));
     };
     // As above; and the text is in a box.
     let requested = counted(round).await.requested;

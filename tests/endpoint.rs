@@ -82,7 +82,7 @@ fn messages_are_lent_until_the_next_poll() {
 #[test]
 fn messages_are_given_whatever_their_size_and_kind() {
     for role in ROLES {
-        for len in [0, 1, 4_095, 4_096, 4_097, 70_000] {
+        for len in [0, 1, 4_095, 4_096, 4_097, 70_000, 300_000] {
             for (b0, split) in [(0x81, false), (0x82, false), (0x01, true), (0x02, true)] {
                 let payload = vec![b'a'; len];
                 let wire = if split {
@@ -192,7 +192,7 @@ fn small_reads_of_a_large_frame_wait_for_more_of_it() {
         let mut config = Config::default();
         config.connection.idle_timeout = Some(Duration::from_secs(10));
         let mut endpoint = endpoint_with(role, &config);
-        let payload = pattern(200_000);
+        let payload = pattern(400_000);
         let wire = frame(role, 0x82, &payload);
         let (mut at, mut seconds, mut in_a_row) = (0, 0, 0);
         let mut place = core::ptr::null();
@@ -359,7 +359,7 @@ fn little_is_read_behind_a_large_message_and_as_much_as_before_behind_that() {
         let mut config = Config::default();
         config.read_buffer = read_buffer;
         let mut endpoint = endpoint_with(role, &config);
-        let payload = pattern(200_000);
+        let payload = pattern(300_000);
         for round in 0..2 {
             let wire = frame(role, 0x82, &payload);
             let mut rest = &wire[..];
@@ -752,7 +752,7 @@ fn answered(reads: &[&[u8]], mut answer: impl FnMut(&mut Endpoint)) -> Vec<(u8, 
 fn a_large_message_that_is_sent_back_is_what_was_received() {
     // Its buffer is shared with the queue: nothing that comes later may be written into it.
     let text = "ä€".repeat(20_000);
-    let (first, second) = (pattern(70_000), vec![2; 100_000]);
+    let (first, second) = (pattern(70_000), vec![2; 300_000]);
     let wire: Vec<Vec<u8>> = [(0x82, &first[..]), (0x81, text.as_bytes()), (0x82, &second[..])]
         .map(|(b0, payload)| frame(Role::Server, b0, payload))
         .into();
@@ -810,7 +810,7 @@ fn the_error_that_came_first_stays_also_behind_our_close() {
 fn a_message_under_way_stays_in_its_buffer_when_the_last_one_has_been_written() {
     // The end of one and the beginning of the next come in one read.
     let mut endpoint = endpoint(Role::Server);
-    let messages = [pattern(100_000), vec![5; 90_000], pattern(120_000)];
+    let messages = [pattern(300_000), vec![5; 270_000], pattern(320_000)];
     let wire = messages.each_ref().map(|payload| frame(Role::Server, 0x82, payload)).concat();
     let (mut rest, mut written) = (&wire[..], Vec::new());
     while !rest.is_empty() {
@@ -830,7 +830,8 @@ fn a_message_under_way_stays_in_its_buffer_when_the_last_one_has_been_written() 
 #[test]
 fn frames_longer_than_a_read_come_whole_whatever_is_read_at_once() {
     // Around the read buffer and the longest frame that waits in it.
-    for len in [16_000, 16_890, 16_896, 40_000, 65_535, 65_536, 65_537, 65_550, 65_551, 200_000] {
+    for len in [16_000, 16_890, 16_896, 65_535, 65_536, 90_000, 131_072, 131_086, 131_087, 400_000]
+    {
         for role in ROLES {
             let bytes = pattern(len);
             let text = "ü".repeat(len / 2);
@@ -1026,8 +1027,8 @@ fn of_fragments_as_long_as_the_last_one_whole_ones_are_read() {
 fn long_payloads_begin_at_lines_of_the_cache() {
     for role in ROLES {
         for len in [
-            9_000, 16_000, 16_384, 17_000, 20_000, 40_001, 65_535, 65_536, 70_000, 200_000,
-            1_000_001,
+            9_000, 16_000, 16_384, 17_000, 20_000, 40_001, 65_535, 65_536, 70_000, 131_072,
+            200_000, 1_000_001,
         ] {
             let frame = frame(role, 0x82, &pattern(len));
             let wire = frame.repeat(20);
@@ -1053,7 +1054,7 @@ fn messages_of_any_length_come_out_of_reads_of_any_size() {
     // Around every bound at which they, or what is read, take another way.
     let lens = [
         0, 1, 60, 125, 126, 1_000, 2_047, 2_048, 2_049, 5_100, 5_120, 8_440, 9_000, 16_380, 16_384,
-        16_888, 16_900, 20_000, 33_000, 65_000, 65_535, 65_536, 65_600, 65_700, 70_000, 150_000,
+        16_888, 16_900, 20_000, 33_000, 65_000, 65_535, 65_536, 131_072, 131_200, 150_000,
     ];
     let steps = [1, 7, 63, 64, 1_000, 1_460, 5_000, 16_384, usize::MAX, usize::MAX];
     for role in ROLES {
@@ -1066,7 +1067,7 @@ fn messages_of_any_length_come_out_of_reads_of_any_size() {
             let mut config = Config::default();
             config.read_buffer = [16_896, 16_896, 1, 100, 3_000, 70_000][random(6)];
             let (mut wire, mut expected) = (Vec::new(), Vec::new());
-            while wire.len() < 300_000 {
+            while wire.len() < 600_000 {
                 let len = lens[random(lens.len())];
                 for _ in 0..=random(4) {
                     let payload = pattern(len);
@@ -1308,7 +1309,7 @@ fn a_transport_that_takes_nothing_is_asked_once() {
 #[test]
 fn reads_without_a_poll_between_them_lose_nothing() {
     for role in ROLES {
-        let bytes = pattern(200_000);
+        let bytes = pattern(400_000);
         let wire = [frame(role, 0x82, &bytes), frame(role, 0x81, b"next")].concat();
         for step in [1, 7, 5000, usize::MAX] {
             let (mut endpoint, mut rest, mut reads) = (endpoint(role), &wire[..], 0);
@@ -1331,7 +1332,7 @@ fn reads_without_a_poll_between_them_lose_nothing() {
 #[test]
 fn bad_text_is_found_by_a_release_whatever_was_read_behind_it() {
     for role in ROLES {
-        let mut text = vec![b'a'; 100_000];
+        let mut text = vec![b'a'; 300_000];
         text[20_000] = 0xff;
         let wire = frame(role, 0x81, &text);
         for behind in [0, 1, 100] {
@@ -1412,7 +1413,7 @@ fn what_is_due_is_queued_while_a_frame_waits() {
 #[test]
 fn input_that_is_pushed_behind_a_begun_large_frame_comes_before_what_is_read_later() {
     for role in ROLES {
-        let payload = pattern(120_000);
+        let payload = pattern(320_000);
         let wire = frame(role, 0x82, &payload);
         let mut run = Run::new(endpoint(role));
         run.read(&wire[..20_000], usize::MAX);
@@ -1433,7 +1434,7 @@ fn taking_an_endpoint_apart_while_a_message_is_lent_gives_what_is_behind_it() {
     for role in ROLES {
         // In the read buffer, in the assembler's, and shared with the queue.
         let fragments = frames(role, &[(0x02, &[7; 5_000]), (0x80, b"end")]);
-        for message in [frame(role, 0x81, b"hi"), fragments, frame(role, 0x82, &[7; 100_000])] {
+        for message in [frame(role, 0x81, b"hi"), fragments, frame(role, 0x82, &[7; 300_000])] {
             let behind = frame(role, 0x81, b"behind");
             let wire = [&message[..], &behind].concat();
             let (mut endpoint, mut rest) = (endpoint(role), &wire[..]);

@@ -110,6 +110,7 @@ fn an_endpoint_that_is_released_holds_no_heap() {
                 (0x01, b"in "),
                 (0x80, b"two"),
                 (0x82, &[7; 100_000]),
+                (0x82, &[7; 300_000]),
                 (0x89, b"ping"),
                 (0x02, &[7; 9_000]),
                 (0x80, &[7; 9_000]),
@@ -118,7 +119,7 @@ fn an_endpoint_that_is_released_holds_no_heap() {
         reset();
         let mut endpoint = endpoint_with(role, &config);
         assert_eq!(counts(), Counts::default(), "nothing is allocated before it is needed");
-        assert_eq!(read(&mut endpoint, &wire), 4);
+        assert_eq!(read(&mut endpoint, &wire), 5);
         endpoint.send("answer").unwrap();
         endpoint.send_owned(vec![1; 50_000]).unwrap();
         endpoint.send("answer").unwrap();
@@ -293,7 +294,7 @@ fn memory_is_at_most_twice_what_was_received_for_fragments_of_any_size() {
             for _ in 0..small / len {
                 wire.extend(frame(role, 0x00, &vec![7; len]));
             }
-            wire.extend(frame(role, 0x00, &vec![7; 300_000]));
+            wire.extend(frame(role, 0x00, &vec![7; 400_000]));
             for (read_buffer, most) in [(500, 600), (500, usize::MAX), (16 * 1024, usize::MAX)] {
                 let mut config = limits_of(1 << 30);
                 config.read_buffer = read_buffer;
@@ -349,7 +350,7 @@ fn a_read_buffer_that_grows_between_messages_takes_no_more_than_it_is_to_hold() 
 fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
     // Defence 25: a peer that begins a message and says no more, on an endpoint that is released.
     for role in ROLES {
-        for len in [20, 2_000, 60_000, 1 << 20] {
+        for len in [20, 2_000, 60_000, 120_000, 1 << 20] {
             let wire = frame(role, 0x82, &vec![7; len]);
             for cut in [1, 3, 15, 900, 1_000, 1_055, 1_057, 5_000, 20_000, 65_000, 100_000] {
                 let Some(begun) = wire.get(..cut).filter(|_| cut < wire.len()) else { break };
@@ -668,6 +669,27 @@ fn the_buffer_of_a_large_message_goes_back() {
             assert_eq!(read(&mut endpoint, &frame(role, 0x81, b"small")), 1);
             let live = counts().live;
             assert!(live <= READ_BUFFER + 64 * KIB, "{live} bytes are held");
+        }
+    }
+}
+
+#[test]
+fn the_read_buffer_that_a_long_frame_waited_in_goes_back() {
+    // Defence 27: one that reads on without a release.
+    for role in ROLES {
+        let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+        let wire = frame(role, 0x82, &vec![7; 120_000]);
+        reset();
+        for _ in 0..2 {
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                read_some(&mut endpoint, &mut rest, usize::MAX);
+                assert_eq!(endpoint.poll().unwrap() == Status::Message, rest.is_empty());
+            }
+            for _ in 0..2 {
+                assert_eq!(read(&mut endpoint, &frame(role, 0x81, b"small")), 1);
+            }
+            assert!(counts().live <= READ_BUFFER + 64 * KIB, "{} bytes are held", counts().live);
         }
     }
 }

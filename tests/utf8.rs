@@ -109,7 +109,7 @@ fn text_is_refused_at_its_first_bad_byte() {
             for b0 in [0x81, 0x01] {
                 let mut peer = Peer::new(role);
                 let key = (role == Role::Server).then_some(KEY);
-                peer.feed(&header(b0, 100_000, key));
+                peer.feed(&header(b0, 300_000, key));
                 let payload = key.map_or(sample.to_vec(), |key| masked(sample, key));
                 let mut failed_at = None;
                 for (i, byte) in payload.iter().enumerate() {
@@ -134,7 +134,7 @@ fn an_endpoint_checks_text_when_nothing_more_comes_and_when_it_is_complete() {
     // and a fragment; released after each byte, after some, and never.
     for role in ROLES {
         for sample in SAMPLES {
-            for (b0, rest) in [(0x81, 100), (0x01, 100), (0x81, 100_000)] {
+            for (b0, rest) in [(0x81, 100), (0x01, 100), (0x81, 300_000)] {
                 for every in [1, 3, usize::MAX] {
                     let mut run = Run::new(endpoint(role));
                     let key = (role == Role::Server).then_some(KEY);

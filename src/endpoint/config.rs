@@ -11,7 +11,7 @@ pub struct Config {
     /// Limits and deadlines.
     pub connection: connection::Config,
     /// How much is read at once, in bytes; 16.5 KiB by default, which stays in the first-level
-    /// cache and holds a frame of 16 KiB. For longer frames, up to 64 KiB, the buffer
+    /// cache and holds a frame of 16 KiB. For longer frames, up to 128 KiB, the buffer
     /// grows with what comes of them; larger ones are read straight into their message, in growing
     /// steps, and of what comes behind one no more than 5 KiB are read at first.
     pub read_buffer: usize,

@@ -138,7 +138,12 @@ impl ReadBuffer {
                 self.grow();
             }
         } else if self.unread.is_empty() {
+            let expected = self.expects;
             self.rewind();
+            if self.grown && (MOST + 1..PEEK).contains(&expected) && self.expects <= MOST {
+                // One that held a long frame, and what came behind that is not as long.
+                self.bytes = Vec::new();
+            }
             if behind_large {
                 self.expects = PEEK;
             }
@@ -192,7 +197,7 @@ impl ReadBuffer {
         if self.unread.end > usize::from(self.front) {
             let more = self.unread.end > to_usize(self.read_size);
             let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
-            self.expects = u8::try_from(came).unwrap_or(MOST).min(PEEK - 1);
+            self.expects = u8::try_from(came).unwrap_or(PEEK).min(PEEK - 1);
         }
         self.begin_at(0);
     }
@@ -419,9 +424,10 @@ impl ReadBuffer {
     }
 }
 
-/// The longest frame for which the buffer is grown, in bytes: 64 KiB and a header. What is longer
-/// is unmasked while it comes, each piece while it is in the cache.
-const IN_PLACE: usize = 64 * 1024 + Header::MAX_LEN;
+/// The longest frame for which the buffer is grown, in bytes: 128 KiB and a header, which finds room
+/// in the second-level cache twice. What is longer is unmasked while it comes, each piece while it
+/// is there, and can be sent back without a copy.
+const IN_PLACE: usize = 128 * 1024 + Header::MAX_LEN;
 
 /// More has been seen than was taken note of.
 const NEWS: u8 = 1;
@@ -432,7 +438,8 @@ const PAYLOAD: u8 = 2;
 /// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
 const LONG: u32 = 2 * 1024;
 
-/// The most that is expected, in KiB.
+/// How much is read at once of what comes in many small pieces, in KiB. A buffer that is longer is
+/// kept for as long as frames come that need it.
 const MOST: u8 = 64;
 
 /// The part of the buffer that has to be in use for it to be kept while a frame waits: memory

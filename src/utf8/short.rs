@@ -12,6 +12,9 @@ use super::InvalidUtf8;
 /// What `simdutf8` looks at in one go, in bytes.
 pub(crate) const BLOCK: usize = 64;
 
+/// So few bytes are left to the standard library: they are two characters or three.
+const FEW: usize = 7;
+
 /// Whether it has instructions for that here.
 const HAS_BLOCKS: bool = cfg!(any(
     all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")),
@@ -38,7 +41,7 @@ pub(super) fn validate_in<'b>(
     bytes: &'b [u8],
 ) -> Result<&'b str, InvalidUtf8> {
     let padded = match room {
-        Some(room) if HAS_BLOCKS => pad(room, bytes),
+        Some(room) if HAS_BLOCKS && bytes.len() > FEW => pad(room, bytes),
         _ => bytes,
     };
     let text = simdutf8::basic::from_utf8(padded).map_err(|_| InvalidUtf8)?;
