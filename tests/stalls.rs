@@ -414,6 +414,68 @@ fn a_close_behind_the_end_of_a_peer_that_takes_nothing_ends() {
     }
 }
 
+/// The ends of a connection, of which the far one reads nothing, and how long they have to close.
+fn deaf(write_timeout: Option<Duration>) -> (blocking::WebSocket<UnixStream>, UnixStream) {
+    let mut config = Config::default();
+    (config.write_timeout, config.high_watermark) = (write_timeout, 16 << 20);
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (near, far) = UnixStream::pair().expect("sockets");
+    (blocking::WebSocket::new(near, server(&config)).expect("a socket"), far)
+}
+
+#[test]
+fn a_close_behind_more_than_the_peer_takes_ends() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (mut ws, _far) = deaf(write_timeout);
+            ws.feed(&vec![7; 4 << 20]).expect("there is room");
+            ws.close(CloseCode::NORMAL, "").expect("an outcome")
+        });
+        assert_eq!((outcome.sent, outcome.is_clean()), (None, false), "{write_timeout:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_closes_and_takes_nothing_has_the_close_timeout() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (mut ws, mut far) = deaf(write_timeout);
+            let wire = [masked(TEXT, b"?"), masked(CLOSE, b"\x03\xe8")].concat();
+            far.write_all(&wire).expect("there is room");
+            let Ok(Some(Received { mut out, .. })) = ws.next() else { panic!("a message") };
+            out.feed(&vec![7; 4 << 20]).expect("there is room");
+            ws.next().map(|message| message.is_some()).expect_err("it has not taken the answer");
+            ws.outcome().expect("ended")
+        });
+        assert_eq!(
+            (outcome.sent, outcome.received),
+            (None, CloseCode::NORMAL),
+            "{write_timeout:?}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_of_several_threads_that_closes_and_takes_nothing_has_the_close_timeout() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (ws, mut far) = deaf(write_timeout);
+            let writer = ws.get_ref().try_clone().expect("a socket");
+            let (mut receiver, sender) = ws.split(writer).expect("a socket");
+            sender.feed(&vec![7; 4 << 20]).expect("there is room");
+            far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("there is room");
+            let next = receiver.next().map(|message| message.is_some());
+            next.expect_err("it has not taken the answer");
+            receiver.outcome().expect("ended")
+        });
+        assert_eq!(
+            (outcome.sent, outcome.received),
+            (None, CloseCode::NORMAL),
+            "{write_timeout:?}"
+        );
+    }
+}
+
 // ---- several threads -----------------------------------------------------------------------------
 
 type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use super::reader::would_block;
+use super::reader::{SHORTEST, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::buffers::HeadBuffer;
@@ -19,9 +19,6 @@ use crate::input::Input;
 
 /// How long a refused client may take to end the stream, so that it gets the answer.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The shortest timeout of a stream: less would be none on some systems.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 fn left_until(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|at| at.saturating_duration_since(Instant::now()))

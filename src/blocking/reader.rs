@@ -43,7 +43,8 @@ impl<S: Transport> Side<S> for Sending {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
         loop {
-            let timeout = self.write_timeout();
+            let limit = stream.time_to_end(self);
+            let timeout = limit.or_else(|| self.write_timeout());
             let done = if self.queued() > 0 {
                 let written = stream.write_once(self.chunks(), timeout);
                 written.map(|count| {
@@ -61,6 +62,9 @@ impl<S: Transport> Side<S> for Sending {
             };
             match done {
                 Ok(()) => {}
+                Err(Error::Timeout(_)) if limit.is_some() => {
+                    self.handle_timeout(stream.start.elapsed())?;
+                }
                 Err(Error::Timeout(error)) => return Err(self.give_up(error).into()),
                 Err(error) => {
                     // A stream that does not block keeps no time itself.
@@ -74,6 +78,9 @@ impl<S: Transport> Side<S> for Sending {
     }
 }
 
+/// The shortest timeout of a stream: less would be none on some systems.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
 /// The handle that is read from, and what is known of its timeouts.
 #[derive(Debug)]
 pub(super) struct Stream<S> {
@@ -83,6 +90,9 @@ pub(super) struct Stream<S> {
     /// Whether reads end by themselves when a deadline comes.
     pub(super) can_wait: bool,
     read_timeout: Option<Duration>,
+    /// The same of writes, where the sending side has no handle of its own.
+    can_wait_to_write: bool,
+    write_timeout: Option<Duration>,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
 }
@@ -91,6 +101,18 @@ pub(super) struct Stream<S> {
 pub(super) struct Reader<S> {
     pub(super) stream: Stream<S>,
     pub(super) incoming: Receiving,
+}
+
+impl<S> Stream<S> {
+    /// How long a write may take where the connection closes: who waits for it does not see that
+    /// the peer has had its time.
+    pub(super) fn time_to_end(&self, outgoing: &mut Outgoing) -> Option<Duration> {
+        if outgoing.connection.is_open() {
+            return None;
+        }
+        let now = self.start.elapsed();
+        outgoing.poll_timeout(now).map(|at| at.saturating_sub(now).max(SHORTEST))
+    }
 }
 
 impl<S: Transport> Stream<S> {
@@ -124,8 +146,12 @@ impl<S: Transport> Stream<S> {
         timeout: Option<Duration>,
         act: impl FnOnce(&mut S) -> io::Result<T>,
     ) -> Result<Option<T>, Error> {
+        if self.can_wait_to_write && timeout != self.write_timeout {
+            self.io.set_write_timeout(timeout)?;
+            self.write_timeout = timeout;
+        }
         // Where a write waits for ever nobody asks how long it took.
-        let begun = timeout.filter(|_| self.can_wait).map(|_| Instant::now());
+        let begun = timeout.filter(|_| self.can_wait_to_write).map(|_| Instant::now());
         match act(&mut self.io) {
             Ok(done) => Ok(Some(done)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
@@ -139,10 +165,18 @@ impl<S: Transport> Stream<S> {
 
 impl<S: Transport> Reader<S> {
     pub(super) fn new(mut io: S, incoming: Incoming, outgoing: &Outgoing) -> Result<Self, Error> {
-        io.set_write_timeout(outgoing.write_timeout())?;
+        let write_timeout = outgoing.write_timeout();
+        let can_wait_to_write = io.set_write_timeout(write_timeout)?;
         let can_wait = io.set_read_timeout(None)?;
-        let start = Instant::now();
-        let stream = Stream { io, start, can_wait, read_timeout: None, shut: false };
+        let stream = Stream {
+            io,
+            start: Instant::now(),
+            can_wait,
+            read_timeout: None,
+            can_wait_to_write,
+            write_timeout,
+            shut: false,
+        };
         Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
@@ -290,8 +324,7 @@ impl<S: Transport> Stream<S> {
         buffer: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
-        // Less than a millisecond would be none on some systems.
-        let timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
+        let timeout = timeout.map(|timeout| timeout.max(SHORTEST));
         if self.can_wait && timeout != self.read_timeout {
             self.io.set_read_timeout(timeout)?;
             self.read_timeout = timeout;

@@ -33,7 +33,7 @@ impl<W: Transport> Shared<W> {
     fn write_out(&self) -> Result<(), Error> {
         let mut writer = lock(&self.writer);
         loop {
-            self.drain(&mut writer)?;
+            self.drain(&mut writer, None)?;
             drop(writer);
             match self.try_writer() {
                 Some(again) => writer = again,
@@ -57,7 +57,9 @@ impl<W: Transport> Shared<W> {
         }
     }
 
-    fn drain(&self, writer: &mut W) -> Result<(), Error> {
+    /// Writes everything that is queued. What takes the write timeout is given up, unless the handle
+    /// has another one, `limit`: the caller judges what would block then.
+    fn drain(&self, writer: &mut W, limit: Option<Duration>) -> Result<(), Error> {
         loop {
             let (chunk, timeout) = {
                 let mut outgoing = lock(&self.outgoing);
@@ -66,7 +68,7 @@ impl<W: Transport> Shared<W> {
                 if chunk.is_none() && !outgoing.is_unflushed() {
                     return Ok(());
                 }
-                (chunk, outgoing.write_timeout())
+                (chunk, outgoing.write_timeout().filter(|_| limit.is_none()))
             };
             let begun = timeout.map(|_| Instant::now());
             let step = match &chunk {
@@ -118,27 +120,36 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
         act(&mut lock(&self.outgoing))
     }
 
-    /// Does not wait for a sender that is writing, nor for long itself: the peer may have to be read
-    /// from first.
+    /// Does not wait for a sender that is writing. Nor for long itself while messages can come: the
+    /// peer may have to be read from first. Later it has until the next deadline.
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
-            let (reads, timeout) = {
-                let outgoing = lock(&self.outgoing);
-                (outgoing.connection.is_receiving(), outgoing.write_timeout())
+            let (reads, mut limit, usual) = {
+                let mut outgoing = lock(&self.outgoing);
+                let reads = outgoing.connection.is_receiving() && stream.can_wait;
+                let limit = if reads { Some(BRIEFLY) } else { stream.time_to_end(&mut outgoing) };
+                (reads, limit, outgoing.write_timeout())
             };
-            let reads = reads && stream.can_wait;
-            let is_brief = reads && writer.set_write_timeout(Some(BRIEFLY))?;
-            let drained = self.drain(&mut writer);
-            if is_brief {
-                writer.set_write_timeout(timeout)?;
+            if limit.is_some() && !writer.set_write_timeout(limit)? {
+                limit = None;
             }
-            if let Err(error) = drained {
-                if is_wait(&error) {
-                    // A handle that does not block keeps no time itself.
-                    lock(&self.outgoing).handle_write_timeout(stream.start.elapsed())?;
+            let begun = Instant::now();
+            let drained = self.drain(&mut writer, limit);
+            if limit.is_some() {
+                writer.set_write_timeout(usual)?;
+            }
+            let Err(error) = drained else { continue };
+            if is_wait(&error) {
+                let now = stream.start.elapsed();
+                let mut outgoing = lock(&self.outgoing);
+                if !reads && limit.is_some_and(|limit| begun.elapsed() >= limit / 2) {
+                    outgoing.handle_timeout(now)?;
+                    continue;
                 }
-                return Err(error);
+                // A handle that does not block keeps no time itself.
+                outgoing.handle_write_timeout(now)?;
             }
+            return Err(error);
         }
         Ok(())
     }
