@@ -673,6 +673,44 @@ fn socket_that_does_not_block_is_no_socket_that_has_timed_out() {
     assert!(reading.join().expect("no panic").expect("all of it") == frame(BINARY, &big));
 }
 
+#[test]
+fn what_finds_no_room_over_a_stream_that_does_not_block_is_refused() {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (4, 0);
+    let first = frame(TEXT, b"more than four");
+    let is_full = |sent: Result<(), Error>| {
+        let Err(Error::Send(SendError::Full { queued })) = sent else { panic!("{sent:?}") };
+        assert_eq!(queued, first.len());
+    };
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let mut ws = over_with(&mock, &config);
+    ws.feed("more than four").expect("one goes beyond");
+    is_full(ws.feed("x"));
+    is_full(ws.send("x"));
+    is_full(ws.send(&[7; 100_000]));
+    is_full(ws.send_owned("x"));
+    is_full(ws.send_part("x", Fragment::Last));
+    is_full(ws.ping(b"x"));
+    mock.allow(100);
+    ws.flush().expect("there is room");
+    assert_eq!(mock.written(), first);
+    // Of what has found room it is said that it waits.
+    mock.lock().room = 0;
+    would_block(ws.send("more than four"));
+
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let (_receiver, sender) = over_with(&mock, &config).split(mock.clone()).expect("a handle");
+    would_block(sender.send("more than four"));
+    is_full(sender.feed("x"));
+    is_full(sender.send_owned("x"));
+    is_full(sender.ping(b"x"));
+    mock.allow(100);
+    sender.send("y").expect("there is room");
+    assert_eq!(mock.written(), [first.clone(), frame(TEXT, b"y")].concat());
+}
+
 // --- replies and deadlines ---
 
 #[test]

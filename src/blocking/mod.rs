@@ -56,8 +56,10 @@ pub use transport::{Plain, Transport};
 /// Deadlines are kept over streams that can time out: sockets, and whatever else implements
 /// [`Transport`] so. Over a [`Plain`] stream a deadline is noticed only when a read returns.
 ///
-/// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says to
-/// call again, and nothing is lost. A deadline is noticed by the next call then.
+/// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says that
+/// nothing is lost, and to go on later. What was to be sent is queued: call [`next`](Self::next),
+/// [`flush`](Self::flush) or [`close`](Self::close), and do not send it again. What finds no room in
+/// the queue is refused, as [`SendError::Full`]. A deadline is noticed by the next call then.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     reader: Reader<S>,
@@ -214,8 +216,19 @@ impl<S: Transport> WebSocket<S> {
         self.flush()
     }
 
+    /// Writes if too much is queued. What finds no room is refused: that a write would block is said
+    /// of what is queued only.
     fn make_room(&mut self) -> Result<(), Error> {
-        if self.outgoing.is_congested() { self.flush() } else { Ok(()) }
+        if !self.outgoing.is_congested() {
+            return Ok(());
+        }
+        match self.flush() {
+            Err(error) if is_wait(&error) => match self.outgoing.is_congested() {
+                true => Err(SendError::Full { queued: self.outgoing.queued() }.into()),
+                false => Ok(()),
+            },
+            flushed => flushed,
+        }
     }
 
     /// Writes everything that is queued.

@@ -262,7 +262,14 @@ impl<W: Transport> Sender<W> {
                 Err(SendError::Full { .. }) => {}
                 result => return Ok(result?),
             }
-            self.flush()?;
+            let Err(error) = self.flush() else { continue };
+            let outgoing = lock(&self.shared.outgoing);
+            // That a write would block is said of what is queued only.
+            if !is_wait(&error) {
+                return Err(error);
+            } else if outgoing.is_full() {
+                return Err(SendError::Full { queued: outgoing.queued() }.into());
+            }
         }
     }
 
