@@ -632,6 +632,20 @@ fn stream_that_takes_no_bytes_is_an_error() {
 }
 
 #[test]
+fn stream_that_has_failed_takes_no_more_messages() {
+    for len in [1, 100_000] {
+        let mock = Mock::new([]);
+        mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+        let mut ws = over(&mock);
+        let sent = ws.send(&vec![7; len]);
+        assert!(matches!(&sent, Err(Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe));
+        assert!(!ws.is_open(), "{len}");
+        let fed = ws.feed("x");
+        assert!(matches!(fed, Err(Error::Send(SendError::Closed))), "{fed:?}");
+    }
+}
+
+#[test]
 fn error_after_the_closing_handshake_is_none() {
     for faults in [vec![], vec![(1, Fault::Error(ErrorKind::BrokenPipe))]] {
         let mock = Mock::new(masked(CLOSE, b"\x03\xe8"));

@@ -172,7 +172,12 @@ impl<S: Transport> WebSocket<S> {
         match result {
             Ok(()) => {}
             Err(Error::Timeout(error)) => return Err(outgoing.give_up(error).into()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !is_wait(&error) {
+                    outgoing.abandon();
+                }
+                return Err(error);
+            }
         }
         self.flush()
     }

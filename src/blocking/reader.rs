@@ -70,6 +70,8 @@ impl<S: Transport> Side<S> for Sending {
                     // A stream that does not block keeps no time itself.
                     if is_wait(&error) {
                         self.handle_write_timeout(stream.start.elapsed())?;
+                    } else {
+                        self.abandon();
                     }
                     return Err(error);
                 }
