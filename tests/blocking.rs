@@ -999,6 +999,53 @@ fn close_of_the_peer_does_not_cut_off_what_a_sender_is_writing() {
     assert!(!receiving.join().expect("no panic").expect("clean"));
 }
 
+#[test]
+fn end_of_the_peer_does_not_cut_off_what_a_sender_is_writing() {
+    let (ws, mut far) = served(&Config::default());
+    let (mut receiver, sender) = split(ws);
+    let big = vec![7; 4 << 20];
+    let expected = [frame(BINARY, &big), frame(CLOSE, b"\x03\xe8")].concat();
+    let sending = thread::spawn(move || sender.send(&big));
+    let mut first = [0; 1];
+    far.read_exact(&mut first).expect("it writes");
+    // The peer has nothing more to say, and reads on.
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+    far.shutdown(Shutdown::Write).expect("open");
+    let (peer, peer_reads) = mpsc::channel();
+    let receiving = thread::spawn(move || {
+        let end = receiver.next().map(|it| it.is_some());
+        let _ = peer.send(());
+        end
+    });
+    // As above.
+    let _ = peer_reads.recv_timeout(Duration::from_millis(300));
+    let mut written = first.to_vec();
+    far.read_to_end(&mut written).expect("no reset");
+    assert_eq!(written.len(), expected.len(), "cut off");
+    assert!(written == expected);
+    sending.join().expect("no panic").expect("written");
+    assert!(!receiving.join().expect("no panic").expect("clean"));
+}
+
+#[test]
+fn sender_that_a_peer_takes_nothing_of_has_the_close_timeout_behind_its_end() {
+    let mut config = Config::default();
+    config.write_timeout = None;
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (ws, mut far) = served(&config);
+    let (mut receiver, sender) = split(ws);
+    let sending = thread::spawn(move || sender.send(&vec![7; 4 << 20]));
+    far.read_exact(&mut [0; 1]).expect("it writes");
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+    far.shutdown(Shutdown::Write).expect("open");
+    let (outcome, sent) = ends(move || {
+        receiver.next().map(|it| it.is_some()).expect_err("it has not taken the answer");
+        (receiver.outcome().expect("ended"), sending.join().expect("no panic"))
+    });
+    assert_eq!((outcome.sent, outcome.received), (None, CloseCode::NORMAL));
+    sent.expect_err("it was not taken");
+}
+
 /// Takes 1,000 bytes at a time, slowly.
 #[derive(Debug)]
 struct Slow(UnixStream);

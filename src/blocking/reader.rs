@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::io::{self, ErrorKind};
+use std::thread;
 use std::time::Instant;
 
 use super::{Error, Transport};
@@ -82,6 +83,9 @@ impl<S: Transport> Side<S> for Sending {
 
 /// The shortest timeout of a stream: less would be none on some systems.
 pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long who receives may wait for output to be written where others send.
+pub(super) const BRIEFLY: Duration = Duration::from_millis(5);
 
 /// The handle that is read from, and what is known of its timeouts.
 #[derive(Debug)]
@@ -372,17 +376,20 @@ impl<S: Transport> Stream<S> {
                 Ok(()) => None,
             };
             let over = side.with(|outgoing| outgoing.connection.is_over());
-            if over && let Some(error) = unwritten {
+            if over && side.with(|outgoing| outgoing.has_unwritten()) {
                 // The peer has the close timeout to take the rest.
                 let now = self.start.elapsed();
                 let lost = side.with(|outgoing| {
                     let _ = outgoing.handle_timeout(now);
                     !outgoing.has_unwritten()
                 });
-                if lost {
-                    continue;
+                match unwritten {
+                    Some(error) if !lost => return Err(error),
+                    Some(_) => {}
+                    // Another thread is writing it.
+                    None => thread::sleep(BRIEFLY),
                 }
-                return Err(error);
+                continue;
             }
             let close = side.with(|outgoing| outgoing.should_close_transport());
             if !self.shut && (over || close) {

@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{Reader, Side, Stream, has_waited, is_wait, would_block};
+use super::reader::{BRIEFLY, Reader, Side, Stream, has_waited, is_wait, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;
@@ -106,9 +106,6 @@ impl<W: Transport> Shared<W> {
 /// How much is written by one call, in bytes: the receiver keeps deadlines meanwhile, and sees what
 /// the peer has taken only when a call returns.
 const AT_ONCE: usize = 64 * 1024;
-
-/// How long the receiver may wait to write.
-const BRIEFLY: Duration = Duration::from_millis(5);
 
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// A sender that closes cannot wake a read, so a read ends by itself now and then.
