@@ -349,6 +349,25 @@ fn what_comes_is_received_while_a_stream_that_does_not_block_takes_nothing() {
     }
 }
 
+#[test]
+fn a_close_that_would_block_is_not_said_to_be_written() {
+    let (ws, mut far) = served(&Config::default());
+    let writer = ws.get_ref().try_clone().expect("a socket");
+    let (_receiver, sender) = ws.split(writer).expect("a socket");
+    let large = vec![7; 4 << 20];
+    sender.feed(&large).expect("one goes beyond");
+    for _ in 0..3 {
+        let closed = sender.close(CloseCode::NORMAL, "");
+        let Err(blocking::Error::Io(error)) = closed else { panic!("{closed:?}") };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+    let expected = [frame(BINARY, &large), frame(CLOSE, b"\x03\xe8")].concat();
+    let mut written = vec![0; expected.len()];
+    let reader = thread::spawn(move || far.read_exact(&mut written).map(|()| written));
+    ends(move || again(|| sender.close(CloseCode::NORMAL, ""))).expect("written");
+    assert!(reader.join().expect("no panic").expect("all of it") == expected);
+}
+
 // ---- blocking: bad text --------------------------------------------------------------------------
 
 #[test]

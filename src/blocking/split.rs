@@ -358,7 +358,7 @@ impl<W: Transport> Sender<W> {
         match self.flush() {
             // What the outcome tells of.
             Err(Error::Send(SendError::Closed)) => Ok(()),
-            Err(_) if !was_open => Ok(()),
+            Err(error) if !was_open && !is_wait(&error) => Ok(()),
             flushed => flushed,
         }
     }
