@@ -3,6 +3,7 @@
 mod io;
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -799,6 +800,30 @@ fn silent_peer_is_pinged_and_then_taken_for_gone() {
     let mut written = Vec::new();
     far.read_to_end(&mut written).expect("shut down");
     assert_eq!(opcodes(&written), [PING, CLOSE]);
+}
+
+#[test]
+fn pong_that_lies_unread_over_a_plain_stream_that_does_not_block_is_read_before_the_peer_is_judged()
+{
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_millis(50));
+    config.connection.pong_timeout = Some(Duration::from_millis(50));
+    let mock = Mock::new([]);
+    let mut ws = over_with(&mock, &config);
+    while mock.written().is_empty() {
+        would_block(ws.next());
+        thread::yield_now();
+        mock.lock().calls = 0;
+    }
+    assert_eq!(opcodes(&mock.written()), [PING]);
+    mock.push(masked(PONG, b""));
+    // The application calls late.
+    let pinged = Instant::now();
+    while pinged.elapsed() < Duration::from_millis(60) {
+        thread::yield_now();
+    }
+    would_block(ws.next());
+    assert!(ws.is_open());
 }
 
 #[test]

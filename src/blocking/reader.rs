@@ -95,6 +95,8 @@ pub(super) struct Stream<S> {
     pub(super) start: Instant,
     /// Whether reads end by themselves when a deadline comes.
     pub(super) can_wait: bool,
+    /// Whether a read has said that it would block: then one may be tried at any time.
+    would_block: bool,
     read_timeout: Option<Duration>,
     /// The same of writes, where the sending side has no handle of its own.
     can_wait_to_write: bool,
@@ -178,6 +180,7 @@ impl<S: Transport> Reader<S> {
             io,
             start: Instant::now(),
             can_wait,
+            would_block: false,
             read_timeout: None,
             can_wait_to_write,
             write_timeout,
@@ -291,10 +294,11 @@ impl<S: Transport> Stream<S> {
         let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
         let timeout = left.map_or(tick, |left| Some(tick.map_or(left, |it| it.min(left))));
         let read = match left {
-            Some(Duration::ZERO) if !self.can_wait => Ok(None),
+            Some(Duration::ZERO) if !self.can_wait && !self.would_block => Ok(None),
             _ => self.read(buffer, timeout),
         };
         let now = self.start.elapsed();
+        self.would_block |= read.as_ref().is_err_and(is_wait);
         let judges = match &read {
             // A peer that goes on sending does not put off the end of a close.
             Ok(Some(_)) => side.with(|outgoing| !outgoing.connection.is_open()),
