@@ -659,6 +659,23 @@ fn error_after_the_closing_handshake_is_none() {
 }
 
 #[test]
+fn stream_that_the_kernel_gives_up_has_failed() {
+    // `TimedOut` without a timeout.
+    for closes in [false, true] {
+        let mock = Mock::new(if closes { frame(CLOSE, b"\x03\xe8") } else { Vec::new() });
+        mock.lock().read_error = Some(ErrorKind::TimedOut);
+        let mut ws = WebSocket::new(mock, client(&Config::default())).expect("a stream");
+        let end = ws.next().map(|it| it.is_some());
+        if closes {
+            assert!(!end.expect("clean"));
+        } else {
+            assert!(matches!(&end, Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut), "{end:?}");
+            assert!(matches!(ws.next().map(drop), Err(Error::Unclean(UncleanClose))));
+        }
+    }
+}
+
+#[test]
 fn peers_close_is_received_although_writing_fails_over_the_high_watermark() {
     let mut config = Config::default();
     (config.high_watermark, config.low_watermark) = (4, 0);

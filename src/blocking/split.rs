@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{BRIEFLY, Reader, Side, Stream, has_waited, is_wait, would_block};
+use super::reader::{BRIEFLY, Reader, Side, Stream, has_waited, is_wait, only_blocks};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;
@@ -93,7 +93,7 @@ impl<W: Transport> Shared<W> {
                     return Err(outgoing.give_up(TimeoutError::Write).into());
                 }
                 // The handle does not block: what is queued waits.
-                Err(error) if would_block(&error) => return Err(error.into()),
+                Err(error) if only_blocks(&error) => return Err(error.into()),
                 Err(error) => {
                     outgoing.abandon();
                     return Err(error.into());
