@@ -669,7 +669,10 @@ fn stream_that_the_kernel_gives_up_has_failed() {
         if closes {
             assert!(!end.expect("clean"));
         } else {
-            assert!(matches!(&end, Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut), "{end:?}");
+            assert!(
+                matches!(&end, Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut),
+                "{end:?}"
+            );
             assert!(matches!(ws.next().map(drop), Err(Error::Unclean(UncleanClose))));
         }
     }

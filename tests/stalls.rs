@@ -495,6 +495,71 @@ fn a_peer_of_several_threads_that_closes_and_takes_nothing_has_the_close_timeout
     }
 }
 
+/// A stream that does not block, whose end would block this many times.
+struct Lasting {
+    input: Vec<u8>,
+    blocks: usize,
+    shut: Option<mpsc::Sender<()>>,
+}
+
+impl Read for Lasting {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.input.as_slice().read(buffer)?;
+        self.input.drain(..count);
+        if count > 0 { Ok(count) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+}
+
+impl Write for Lasting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Lasting {
+    fn shutdown_write(&mut self) -> std::io::Result<()> {
+        if self.blocks == 0 {
+            self.shut = None;
+            return Ok(());
+        }
+        self.blocks -= 1;
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+#[test]
+fn an_end_of_the_stream_that_would_block_is_tried_again_for_the_close_timeout() {
+    for blocks in [0, 3, usize::MAX] {
+        let mut config = Config::default();
+        config.connection.close_timeout = Duration::from_millis(50);
+        let (sender, shut) = mpsc::channel();
+        let input = masked(CLOSE, b"\x03\xe8");
+        let stream = Lasting { input, blocks, shut: Some(sender) };
+        let mut ws = blocking::WebSocket::new(stream, server(&config)).expect("a stream");
+        let (calls, ws) = ends(move || {
+            let mut calls = 0;
+            let end = again(|| {
+                calls += 1;
+                ws.next().map(|message| message.is_some())
+            });
+            assert!(!end.expect("clean"));
+            (calls, ws)
+        });
+        match blocks {
+            usize::MAX => assert_eq!(shut.try_recv(), Err(mpsc::TryRecvError::Empty)),
+            _ => {
+                assert_eq!(shut.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+                assert_eq!(calls, blocks + 1);
+            }
+        }
+        drop(ws);
+    }
+}
+
 // ---- several threads -----------------------------------------------------------------------------
 
 type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);

@@ -397,9 +397,19 @@ impl<S: Transport> Stream<S> {
             }
             let close = side.with(|outgoing| outgoing.should_close_transport());
             if !self.shut && (over || close) {
-                // A stream that is gone already need not be ended.
-                let _ = self.io.shutdown_write();
-                self.shut = true;
+                let begun = Instant::now();
+                match self.io.shutdown_write() {
+                    // The stream does not block.
+                    Err(error)
+                        if only_blocks(&error)
+                            && !has_waited(&error, begun, self.write_timeout)
+                            && !self.end_of_close(side) =>
+                    {
+                        return Err(error.into());
+                    }
+                    // A stream that is gone already need not be ended.
+                    Ok(()) | Err(_) => self.shut = true,
+                }
             }
             // A stream that knows no timeouts could hold a server for ever: it is just dropped.
             if over || (self.shut && !self.can_wait) {
