@@ -104,8 +104,8 @@ impl<W: Transport> Shared<W> {
 }
 
 /// How much is written by one call, in bytes: the receiver keeps deadlines meanwhile, and sees what
-/// the peer has taken only when a call returns.
-const AT_ONCE: usize = 64 * 1024;
+/// the peer has taken only when a call returns. Unix sockets wait for each 48 KiB by themselves.
+const AT_ONCE: usize = 32 * 1024;
 
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// A sender that closes cannot wake a read, so a read ends by itself now and then.
