@@ -560,6 +560,43 @@ fn an_end_of_the_stream_that_would_block_is_tried_again_for_the_close_timeout() 
     }
 }
 
+/// A peer that sends Pings without a pause, and takes what it is sent.
+struct Pinging;
+
+impl Read for Pinging {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        masked(PING, b"").as_slice().read(buffer)
+    }
+}
+
+impl Write for Pinging {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Pinging {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn pings_do_not_put_off_the_idle_timeout() {
+    let mut config = Config::default();
+    config.connection.idle_timeout = Some(Duration::from_millis(50));
+    config.connection.close_timeout = Duration::from_millis(50);
+    let next = ends(move || {
+        let mut ws = blocking::WebSocket::new(Pinging, server(&config)).expect("a stream");
+        ws.next().map(|message| message.is_some())
+    });
+    assert!(matches!(next, Err(blocking::Error::Timeout(TimeoutError::Idle))), "{next:?}");
+}
+
 // ---- several threads -----------------------------------------------------------------------------
 
 type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);

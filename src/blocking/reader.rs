@@ -97,6 +97,8 @@ pub(super) struct Stream<S> {
     pub(super) can_wait: bool,
     /// Whether a read has said that it would block: then one may be tried at any time.
     would_block: bool,
+    /// Whether the last read has found something behind a deadline.
+    was_due: bool,
     read_timeout: Option<Duration>,
     /// The same of writes, where the sending side has no handle of its own.
     can_wait_to_write: bool,
@@ -181,6 +183,7 @@ impl<S: Transport> Reader<S> {
             start: Instant::now(),
             can_wait,
             would_block: false,
+            was_due: false,
             read_timeout: None,
             can_wait_to_write,
             write_timeout,
@@ -293,10 +296,11 @@ impl<S: Transport> Stream<S> {
         let left = deadline.map(|at| at.saturating_sub(now));
         let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
         let timeout = left.map_or(tick, |left| Some(tick.map_or(left, |it| it.min(left))));
-        let read = match left {
-            Some(Duration::ZERO) if !self.can_wait && !self.would_block => Ok(None),
-            _ => self.read(buffer, timeout),
-        };
+        let is_due = left == Some(Duration::ZERO);
+        // What the last read brought has not met the deadline: Pings do not meet that of messages.
+        let is_missed = self.was_due || !(self.can_wait || self.would_block);
+        let read = if is_due && is_missed { Ok(None) } else { self.read(buffer, timeout) };
+        self.was_due = is_due && matches!(read, Ok(Some(_)));
         let now = self.start.elapsed();
         self.would_block |= read.as_ref().is_err_and(is_wait);
         let judges = match &read {
