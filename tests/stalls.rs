@@ -675,6 +675,46 @@ fn a_thread_that_receives_sees_the_progress_of_one_that_sends() {
     assert!(lens.iter().all(|&len| len <= 32 * 1024), "{lens:?}");
 }
 
+/// A handle that takes part of what it is given and panics.
+struct Panicking(mpsc::Sender<u8>);
+
+impl Read for Panicking {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it only writes")
+    }
+}
+
+impl Write for Panicking {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.send(bytes[0]).expect("somebody looks");
+        panic!("as meant");
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Panicking {}
+
+#[test]
+fn nothing_follows_what_a_thread_that_panicked_has_written() {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (note, noted) = mpsc::channel();
+    let (mut receiver, sender) = ws.split(Panicking(note)).expect("a handle");
+    let other = sender.clone();
+    thread::spawn(move || other.send("torn")).join().expect_err("it panics");
+    for _ in 0..2 {
+        let sent = sender.send("x");
+        assert!(matches!(sent, Err(blocking::Error::Send(SendError::Closed))), "{sent:?}");
+    }
+    assert!(!sender.is_open());
+    drop(far);
+    receiver.next().map(|message| message.is_some()).expect_err("the peer is gone");
+    assert_eq!(noted.try_iter().collect::<Vec<_>>(), [TEXT]);
+}
+
 #[test]
 fn a_blocking_sender_can_do_what_the_connection_could() {
     let (near, mut far) = UnixStream::pair().expect("sockets");

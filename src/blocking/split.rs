@@ -31,7 +31,10 @@ struct Shared<W> {
 impl<W: Transport> Shared<W> {
     /// Writes everything that is queued, as soon as nobody else writes.
     fn write_out(&self) -> Result<(), Error> {
-        let mut writer = lock(&self.writer);
+        let Ok(mut writer) = self.writer.lock() else {
+            self.abandon();
+            return Err(SendError::Closed.into());
+        };
         loop {
             self.drain(&mut writer, None)?;
             drop(writer);
@@ -51,10 +54,19 @@ impl<W: Transport> Shared<W> {
         drop(outgoing);
         match self.writer.try_lock() {
             Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::Poisoned(_)) => {
+                self.abandon();
+                None
+            }
             // Who holds it looks again after letting go.
             Err(TryLockError::WouldBlock) => None,
         }
+    }
+
+    /// Somebody has panicked in a write: part of what is still queued may be out.
+    #[cold]
+    fn abandon(&self) {
+        lock(&self.outgoing).abandon();
     }
 
     /// Writes everything that is queued. What takes the write timeout is given up, unless the handle
