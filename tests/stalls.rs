@@ -628,6 +628,55 @@ fn ends_that_both_have_much_to_write_while_they_receive_do_not_wait_for_each_oth
     assert_eq!(lens, [Some(LEN), Some(LEN)]);
 }
 
+/// A handle that says `TimedOut` once it has waited, as it may.
+struct Other(UnixStream);
+
+impl Read for Other {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it only writes")
+    }
+}
+
+impl Write for Other {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+            _ => error,
+        })
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl blocking::Transport for Other {
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.0.set_write_timeout(timeout).map(|()| true)
+    }
+}
+
+#[test]
+fn who_receives_goes_on_behind_a_write_that_has_timed_out() {
+    let (near, mut far) = UnixStream::pair().expect("sockets");
+    let writer = Other(near.try_clone().expect("a socket"));
+    let ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (mut receiver, sender) = ws.split(writer).expect("a handle");
+    let large = vec![7; 4 << 20];
+    sender.feed(&large).expect("one goes beyond");
+    ends(move || {
+        let reading = thread::spawn(move || receiver.next().map(|it| it.is_some()));
+        // It has begun to write, and is stuck.
+        let mut written = vec![0; frame(BINARY, &large).len()];
+        far.read_exact(&mut written[..1]).expect("open");
+        far.write_all(&masked(TEXT, b"hi")).expect("there is room");
+        assert!(reading.join().expect("no panic").expect("received"));
+        let draining = thread::spawn(move || far.read_exact(&mut written[1..]));
+        sender.flush().expect("open");
+        draining.join().expect("no panic").expect("all of it");
+    });
+}
+
 #[test]
 fn each_thread_is_told_when_what_it_sent_is_lost() {
     let (near, far) = UnixStream::pair().expect("sockets");

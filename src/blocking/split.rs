@@ -69,8 +69,8 @@ impl<W: Transport> Shared<W> {
         lock(&self.outgoing).abandon();
     }
 
-    /// Writes everything that is queued. What takes the write timeout is given up, unless the handle
-    /// has another one, `limit`: the caller judges what would block then.
+    /// Writes everything that is queued. A peer that takes nothing for the write timeout is given up,
+    /// unless the handle has another one, `limit`: what that means is for the caller to judge.
     fn drain(&self, writer: &mut W, limit: Option<Duration>) -> Result<(), Error> {
         loop {
             let (chunk, timeout) = {
@@ -80,7 +80,7 @@ impl<W: Transport> Shared<W> {
                 if chunk.is_none() && !outgoing.is_unflushed() {
                     return Ok(());
                 }
-                (chunk, outgoing.write_timeout().filter(|_| limit.is_none()))
+                (chunk, limit.or_else(|| outgoing.write_timeout()))
             };
             let begun = timeout.map(|_| Instant::now());
             let step = match &chunk {
@@ -101,8 +101,11 @@ impl<W: Transport> Shared<W> {
                 Ok(_) => outgoing.note_flushed(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if begun.is_some_and(|begun| has_waited(&error, begun, timeout)) => {
-                    // The handle has the write timeout: nothing was taken for that long.
-                    return Err(outgoing.give_up(TimeoutError::Write).into());
+                    // The handle has this timeout: nothing was taken for that long.
+                    let error = TimeoutError::Write;
+                    return Err(
+                        if limit.is_some() { error } else { outgoing.give_up(error) }.into()
+                    );
                 }
                 // The handle does not block: what is queued waits.
                 Err(error) if only_blocks(&error) => return Err(error.into()),
@@ -142,23 +145,26 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
             if limit.is_some() && !writer.set_write_timeout(limit)? {
                 limit = None;
             }
-            let begun = Instant::now();
             let drained = self.drain(&mut writer, limit);
             if limit.is_some() {
                 writer.set_write_timeout(usual)?;
             }
             let Err(error) = drained else { continue };
-            if is_wait(&error) {
-                let now = stream.start.elapsed();
-                let mut outgoing = lock(&self.outgoing);
-                if !reads && limit.is_some_and(|limit| begun.elapsed() >= limit / 2) {
-                    outgoing.handle_timeout(now)?;
-                    continue;
+            let (now, mut outgoing) = (stream.start.elapsed(), lock(&self.outgoing));
+            match error {
+                Error::Timeout(_) if limit.is_some() && !reads => outgoing.handle_timeout(now)?,
+                Error::Timeout(_) if limit.is_some() => {
+                    outgoing.handle_write_timeout(now)?;
+                    return Err(io::Error::from(ErrorKind::WouldBlock).into());
                 }
-                // A handle that does not block keeps no time itself.
-                outgoing.handle_write_timeout(now)?;
+                error => {
+                    // A handle that does not block keeps no time itself.
+                    if is_wait(&error) {
+                        outgoing.handle_write_timeout(now)?;
+                    }
+                    return Err(error);
+                }
             }
-            return Err(error);
         }
         Ok(())
     }
