@@ -87,6 +87,10 @@ fn write_before<S: Transport>(
 /// A request that asks for no WebSocket connection is handed out too, so that one port can serve
 /// pages and sockets. The stream has to block until this returns.
 ///
+/// Over a [`Plain`](super::Plain) stream the handshake timeout is not kept. Give the socket below a
+/// read timeout: a client that is silent for so long is [`Error::Io`] then, with `WouldBlock`, or
+/// `TimedOut` on Windows.
+///
 /// # Errors
 ///
 /// [`Error::Handshake`] if the request was malformed, refused by the configuration or too slow;
@@ -203,7 +207,8 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8], time: Duration) -> Result<()
 /// goes out in clear, credentials and all.
 ///
 /// The masking keys and the nonce come from the operating system. The stream has to block until
-/// this returns.
+/// this returns. Over a [`Plain`](super::Plain) stream the handshake timeout is not kept, as by
+/// [`accept`].
 ///
 /// Redirects are not followed. Who wants that bounds how many there may be, and decides what goes
 /// to another origin:

@@ -2,8 +2,8 @@
 //!
 //! The receiver reads from its own handle without a lock. The protocol is behind one lock that is
 //! never held while anything blocks, the writing handle behind another: who holds it writes for
-//! all, and looks again after letting go, so that nothing stays behind,
-//! unless the handle does not block.
+//! all, and looks again after letting go, so that nothing stays behind, unless the handle does not
+//! block.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -69,8 +69,8 @@ impl<W: Transport> Shared<W> {
         lock(&self.outgoing).abandon();
     }
 
-    /// Writes everything that is queued. A peer that takes nothing for the write timeout is given up,
-    /// unless the handle has another one, `limit`: what that means is for the caller to judge.
+    /// Writes everything that is queued. A peer that takes nothing for the write timeout is given
+    /// up, unless the handle has another one, `limit`: what that means is for the caller to judge.
     fn drain(&self, writer: &mut W, limit: Option<Duration>) -> Result<(), Error> {
         loop {
             let (chunk, timeout) = {
@@ -119,7 +119,7 @@ impl<W: Transport> Shared<W> {
 }
 
 /// How much is written by one call, in bytes: the receiver keeps deadlines meanwhile, and sees what
-/// the peer has taken only when a call returns. Unix sockets wait for each 48 KiB by themselves.
+/// the peer has taken only when a call returns. A Unix socket waits for each 36 KiB anew.
 const AT_ONCE: usize = 32 * 1024;
 
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
@@ -132,8 +132,9 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
         act(&mut lock(&self.outgoing))
     }
 
-    /// Does not wait for a sender that is writing. Nor for long itself while messages can come: the
-    /// peer may have to be read from first. Later it has until the next deadline.
+    /// Does not wait for a sender that is writing. Nor for long itself while messages can come, if
+    /// reads can end by themselves: the peer may have to be read from first. While the connection
+    /// closes it waits until the next deadline at most.
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
             let (reads, mut limit, usual) = {
@@ -248,7 +249,7 @@ impl<W> Clone for Sender<W> {
 }
 
 impl<W: Transport> Sender<W> {
-    /// Queues a message. Writes first if more than the high watermark is queued.
+    /// Queues a message. Writes what is queued first if that is more than the high watermark.
     ///
     /// # Errors
     ///
@@ -279,10 +280,11 @@ impl<W: Transport> Sender<W> {
             }
             let Err(error) = self.flush() else { continue };
             let outgoing = lock(&self.shared.outgoing);
-            // That a write would block is said of what is queued only.
             if !is_wait(&error) {
                 return Err(error);
-            } else if outgoing.is_full() {
+            }
+            // That a write would block is said of what is queued only.
+            if outgoing.is_full() {
                 return Err(SendError::Full { queued: outgoing.queued() }.into());
             }
         }
@@ -292,7 +294,7 @@ impl<W: Transport> Sender<W> {
     ///
     /// # Errors
     ///
-    /// As those two.
+    /// As [`WebSocket::send`].
     pub fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
@@ -366,7 +368,9 @@ impl<W: Transport> Sender<W> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::close`]. Nothing happens if the connection is closing already.
+    /// [`Error::Send`] as of [`WebSocket::close`]. If the Close could not be written those of
+    /// [`flush`](Self::flush), such as [`Error::Io`] and [`Error::Timeout`]; after `WouldBlock` it is
+    /// queued: call that, or this again. Nothing happens if the connection is closing already.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let was_open = match lock(&self.shared.outgoing).close(code, reason) {
             Ok(()) => true,

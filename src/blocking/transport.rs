@@ -39,9 +39,11 @@ pub trait Transport: Read + Write {
 
     /// Ends the sending side, so that the peer reads the end after what was written.
     ///
+    /// Called once; if that would block, again by a later call, for the close timeout.
+    ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// What the stream says. Nobody is told: a stream that is gone need not be ended.
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
