@@ -35,7 +35,7 @@ pub enum Error {
     Timeout(TimeoutError),
     /// The transport ended without a closing handshake: close code 1006.
     Unclean(UncleanClose),
-    /// What was to be sent cannot be; the connection goes on.
+    /// What was to be sent cannot be. The connection goes on, unless it is [`SendError::Closed`].
     Send(SendError),
 }
 

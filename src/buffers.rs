@@ -1,5 +1,6 @@
-//! The buffers that the connections of a thread lend each other: one that waits holds none, and one
-//! that is dropped leaves its own to the next.
+//! The buffers that the connections of a thread lend each other: one that waits holds none, unless
+//! its thread waits with it and has no other use for them, and one that is dropped leaves its own
+//! to the next.
 //!
 //! Owns the buffers that nobody needs at the moment. How long one is kept is decided by who uses
 //! it.

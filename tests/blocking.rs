@@ -3,6 +3,7 @@
 mod io;
 
 use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
@@ -632,6 +633,20 @@ fn stream_that_takes_no_bytes_is_an_error() {
 }
 
 #[test]
+fn stream_that_has_failed_takes_no_more_messages() {
+    for len in [1, 100_000] {
+        let mock = Mock::new([]);
+        mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+        let mut ws = over(&mock);
+        let sent = ws.send(&vec![7; len]);
+        assert!(matches!(&sent, Err(Error::Io(error)) if error.kind() == ErrorKind::BrokenPipe));
+        assert!(!ws.is_open(), "{len}");
+        let fed = ws.feed("x");
+        assert!(matches!(fed, Err(Error::Send(SendError::Closed))), "{fed:?}");
+    }
+}
+
+#[test]
 fn error_after_the_closing_handshake_is_none() {
     for faults in [vec![], vec![(1, Fault::Error(ErrorKind::BrokenPipe))]] {
         let mock = Mock::new(masked(CLOSE, b"\x03\xe8"));
@@ -640,6 +655,26 @@ fn error_after_the_closing_handshake_is_none() {
         let mut ws = over(&mock);
         assert!(ws.next().expect("clean").is_none());
         assert_eq!(ws.outcome().expect("ended").received, CloseCode::NORMAL);
+    }
+}
+
+#[test]
+fn stream_that_the_kernel_gives_up_has_failed() {
+    // `TimedOut` without a timeout.
+    for closes in [false, true] {
+        let mock = Mock::new(if closes { frame(CLOSE, b"\x03\xe8") } else { Vec::new() });
+        mock.lock().read_error = Some(ErrorKind::TimedOut);
+        let mut ws = WebSocket::new(mock, client(&Config::default())).expect("a stream");
+        let end = ws.next().map(|it| it.is_some());
+        if closes {
+            assert!(!end.expect("clean"));
+        } else {
+            assert!(
+                matches!(&end, Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut),
+                "{end:?}"
+            );
+            assert!(matches!(ws.next().map(drop), Err(Error::Unclean(UncleanClose))));
+        }
     }
 }
 
@@ -671,6 +706,44 @@ fn socket_that_does_not_block_is_no_socket_that_has_timed_out() {
         thread::yield_now();
     }
     assert!(reading.join().expect("no panic").expect("all of it") == frame(BINARY, &big));
+}
+
+#[test]
+fn what_finds_no_room_over_a_stream_that_does_not_block_is_refused() {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (4, 0);
+    let first = frame(TEXT, b"more than four");
+    let is_full = |sent: Result<(), Error>| {
+        let Err(Error::Send(SendError::Full { queued })) = sent else { panic!("{sent:?}") };
+        assert_eq!(queued, first.len());
+    };
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let mut ws = over_with(&mock, &config);
+    ws.feed("more than four").expect("one goes beyond");
+    is_full(ws.feed("x"));
+    is_full(ws.send("x"));
+    is_full(ws.send(&[7; 100_000]));
+    is_full(ws.send_owned("x"));
+    is_full(ws.send_part("x", Fragment::Last));
+    is_full(ws.ping(b"x"));
+    mock.allow(100);
+    ws.flush().expect("there is room");
+    assert_eq!(mock.written(), first);
+    // Of what has found room it is said that it waits.
+    mock.lock().room = 0;
+    would_block(ws.send("more than four"));
+
+    let mock = Mock::new([]);
+    mock.lock().room = 0;
+    let (_receiver, sender) = over_with(&mock, &config).split(mock.clone()).expect("a handle");
+    would_block(sender.send("more than four"));
+    is_full(sender.feed("x"));
+    is_full(sender.send_owned("x"));
+    is_full(sender.ping(b"x"));
+    mock.allow(100);
+    sender.send("y").expect("there is room");
+    assert_eq!(mock.written(), [first.clone(), frame(TEXT, b"y")].concat());
 }
 
 // --- replies and deadlines ---
@@ -747,6 +820,30 @@ fn silent_peer_is_pinged_and_then_taken_for_gone() {
     let mut written = Vec::new();
     far.read_to_end(&mut written).expect("shut down");
     assert_eq!(opcodes(&written), [PING, CLOSE]);
+}
+
+#[test]
+fn pong_that_lies_unread_over_a_plain_stream_that_does_not_block_is_read_before_the_peer_is_judged()
+{
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_millis(50));
+    config.connection.pong_timeout = Some(Duration::from_millis(50));
+    let mock = Mock::new([]);
+    let mut ws = over_with(&mock, &config);
+    while mock.written().is_empty() {
+        would_block(ws.next());
+        thread::yield_now();
+        mock.lock().calls = 0;
+    }
+    assert_eq!(opcodes(&mock.written()), [PING]);
+    mock.push(masked(PONG, b""));
+    // The application calls late.
+    let pinged = Instant::now();
+    while pinged.elapsed() < Duration::from_millis(60) {
+        thread::yield_now();
+    }
+    would_block(ws.next());
+    assert!(ws.is_open());
 }
 
 #[test]
@@ -945,6 +1042,53 @@ fn close_of_the_peer_does_not_cut_off_what_a_sender_is_writing() {
     assert!(written == expected);
     sending.join().expect("no panic").expect("written");
     assert!(!receiving.join().expect("no panic").expect("clean"));
+}
+
+#[test]
+fn end_of_the_peer_does_not_cut_off_what_a_sender_is_writing() {
+    let (ws, mut far) = served(&Config::default());
+    let (mut receiver, sender) = split(ws);
+    let big = vec![7; 4 << 20];
+    let expected = [frame(BINARY, &big), frame(CLOSE, b"\x03\xe8")].concat();
+    let sending = thread::spawn(move || sender.send(&big));
+    let mut first = [0; 1];
+    far.read_exact(&mut first).expect("it writes");
+    // The peer has nothing more to say, and reads on.
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+    far.shutdown(Shutdown::Write).expect("open");
+    let (peer, peer_reads) = mpsc::channel();
+    let receiving = thread::spawn(move || {
+        let end = receiver.next().map(|it| it.is_some());
+        let _ = peer.send(());
+        end
+    });
+    // As above.
+    let _ = peer_reads.recv_timeout(Duration::from_millis(300));
+    let mut written = first.to_vec();
+    far.read_to_end(&mut written).expect("no reset");
+    assert_eq!(written.len(), expected.len(), "cut off");
+    assert!(written == expected);
+    sending.join().expect("no panic").expect("written");
+    assert!(!receiving.join().expect("no panic").expect("clean"));
+}
+
+#[test]
+fn sender_that_a_peer_takes_nothing_of_has_the_close_timeout_behind_its_end() {
+    let mut config = Config::default();
+    config.write_timeout = None;
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (ws, mut far) = served(&config);
+    let (mut receiver, sender) = split(ws);
+    let sending = thread::spawn(move || sender.send(&vec![7; 4 << 20]));
+    far.read_exact(&mut [0; 1]).expect("it writes");
+    far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+    far.shutdown(Shutdown::Write).expect("open");
+    let (outcome, sent) = ends(move || {
+        receiver.next().map(|it| it.is_some()).expect_err("it has not taken the answer");
+        (receiver.outcome().expect("ended"), sending.join().expect("no panic"))
+    });
+    assert_eq!((outcome.sent, outcome.received), (None, CloseCode::NORMAL));
+    sent.expect_err("it was not taken");
 }
 
 /// Takes 1,000 bytes at a time, slowly.

@@ -349,6 +349,25 @@ fn what_comes_is_received_while_a_stream_that_does_not_block_takes_nothing() {
     }
 }
 
+#[test]
+fn a_close_that_would_block_is_not_said_to_be_written() {
+    let (ws, mut far) = served(&Config::default());
+    let writer = ws.get_ref().try_clone().expect("a socket");
+    let (_receiver, sender) = ws.split(writer).expect("a socket");
+    let large = vec![7; 4 << 20];
+    sender.feed(&large).expect("one goes beyond");
+    for _ in 0..3 {
+        let closed = sender.close(CloseCode::NORMAL, "");
+        let Err(blocking::Error::Io(error)) = closed else { panic!("{closed:?}") };
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
+    let expected = [frame(BINARY, &large), frame(CLOSE, b"\x03\xe8")].concat();
+    let mut written = vec![0; expected.len()];
+    let reader = thread::spawn(move || far.read_exact(&mut written).map(|()| written));
+    ends(move || again(|| sender.close(CloseCode::NORMAL, ""))).expect("written");
+    assert!(reader.join().expect("no panic").expect("all of it") == expected);
+}
+
 // ---- blocking: bad text --------------------------------------------------------------------------
 
 #[test]
@@ -414,6 +433,170 @@ fn a_close_behind_the_end_of_a_peer_that_takes_nothing_ends() {
     }
 }
 
+/// The ends of a connection, of which the far one reads nothing, and how long they have to close.
+fn deaf(write_timeout: Option<Duration>) -> (blocking::WebSocket<UnixStream>, UnixStream) {
+    let mut config = Config::default();
+    (config.write_timeout, config.high_watermark) = (write_timeout, 16 << 20);
+    config.connection.close_timeout = Duration::from_millis(50);
+    let (near, far) = UnixStream::pair().expect("sockets");
+    (blocking::WebSocket::new(near, server(&config)).expect("a socket"), far)
+}
+
+#[test]
+fn a_close_behind_more_than_the_peer_takes_ends() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (mut ws, _far) = deaf(write_timeout);
+            ws.feed(&vec![7; 4 << 20]).expect("there is room");
+            ws.close(CloseCode::NORMAL, "").expect("an outcome")
+        });
+        assert_eq!((outcome.sent, outcome.is_clean()), (None, false), "{write_timeout:?}");
+    }
+}
+
+#[test]
+fn a_peer_that_closes_and_takes_nothing_has_the_close_timeout() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (mut ws, mut far) = deaf(write_timeout);
+            let wire = [masked(TEXT, b"?"), masked(CLOSE, b"\x03\xe8")].concat();
+            far.write_all(&wire).expect("there is room");
+            let Ok(Some(Received { mut out, .. })) = ws.next() else { panic!("a message") };
+            out.feed(&vec![7; 4 << 20]).expect("there is room");
+            ws.next().map(|message| message.is_some()).expect_err("it has not taken the answer");
+            ws.outcome().expect("ended")
+        });
+        assert_eq!(
+            (outcome.sent, outcome.received),
+            (None, CloseCode::NORMAL),
+            "{write_timeout:?}"
+        );
+    }
+}
+
+#[test]
+fn a_peer_of_several_threads_that_closes_and_takes_nothing_has_the_close_timeout() {
+    for write_timeout in [None, Some(Duration::from_secs(30))] {
+        let outcome = ends(move || {
+            let (ws, mut far) = deaf(write_timeout);
+            let writer = ws.get_ref().try_clone().expect("a socket");
+            let (mut receiver, sender) = ws.split(writer).expect("a socket");
+            sender.feed(&vec![7; 4 << 20]).expect("there is room");
+            far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("there is room");
+            let next = receiver.next().map(|message| message.is_some());
+            next.expect_err("it has not taken the answer");
+            receiver.outcome().expect("ended")
+        });
+        assert_eq!(
+            (outcome.sent, outcome.received),
+            (None, CloseCode::NORMAL),
+            "{write_timeout:?}"
+        );
+    }
+}
+
+/// A stream that does not block, whose end would block this many times.
+struct Lasting {
+    input: Vec<u8>,
+    blocks: usize,
+    shut: Option<mpsc::Sender<()>>,
+}
+
+impl Read for Lasting {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.input.as_slice().read(buffer)?;
+        self.input.drain(..count);
+        if count > 0 { Ok(count) } else { Err(ErrorKind::WouldBlock.into()) }
+    }
+}
+
+impl Write for Lasting {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Lasting {
+    fn shutdown_write(&mut self) -> std::io::Result<()> {
+        if self.blocks == 0 {
+            self.shut = None;
+            return Ok(());
+        }
+        self.blocks -= 1;
+        Err(ErrorKind::WouldBlock.into())
+    }
+}
+
+#[test]
+fn an_end_of_the_stream_that_would_block_is_tried_again_for_the_close_timeout() {
+    for blocks in [0, 3, usize::MAX] {
+        let mut config = Config::default();
+        config.connection.close_timeout = Duration::from_millis(50);
+        let (sender, shut) = mpsc::channel();
+        let input = masked(CLOSE, b"\x03\xe8");
+        let stream = Lasting { input, blocks, shut: Some(sender) };
+        let mut ws = blocking::WebSocket::new(stream, server(&config)).expect("a stream");
+        let (calls, ws) = ends(move || {
+            let mut calls = 0;
+            let end = again(|| {
+                calls += 1;
+                ws.next().map(|message| message.is_some())
+            });
+            assert!(!end.expect("clean"));
+            (calls, ws)
+        });
+        match blocks {
+            usize::MAX => assert_eq!(shut.try_recv(), Err(mpsc::TryRecvError::Empty)),
+            _ => {
+                assert_eq!(shut.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+                assert_eq!(calls, blocks + 1);
+            }
+        }
+        drop(ws);
+    }
+}
+
+/// A peer that sends Pings without a pause, and takes what it is sent.
+struct Pinging;
+
+impl Read for Pinging {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        masked(PING, b"").as_slice().read(buffer)
+    }
+}
+
+impl Write for Pinging {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Pinging {
+    fn set_read_timeout(&mut self, _: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn pings_do_not_put_off_the_idle_timeout() {
+    let mut config = Config::default();
+    config.connection.idle_timeout = Some(Duration::from_millis(50));
+    config.connection.close_timeout = Duration::from_millis(50);
+    let next = ends(move || {
+        let mut ws = blocking::WebSocket::new(Pinging, server(&config)).expect("a stream");
+        ws.next().map(|message| message.is_some())
+    });
+    assert!(matches!(next, Err(blocking::Error::Timeout(TimeoutError::Idle))), "{next:?}");
+}
+
 // ---- several threads -----------------------------------------------------------------------------
 
 type Halves = (blocking::Receiver<UnixStream, UnixStream>, blocking::Sender<UnixStream>);
@@ -443,6 +626,55 @@ fn ends_that_both_have_much_to_write_while_they_receive_do_not_wait_for_each_oth
         threads.map(|thread| thread.join().expect("no panic").0)
     });
     assert_eq!(lens, [Some(LEN), Some(LEN)]);
+}
+
+/// A handle that says `TimedOut` once it has waited, as it may.
+struct Other(UnixStream);
+
+impl Read for Other {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it only writes")
+    }
+}
+
+impl Write for Other {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.write(bytes).map_err(|error| match error.kind() {
+            ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+            _ => error,
+        })
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl blocking::Transport for Other {
+    fn set_write_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.0.set_write_timeout(timeout).map(|()| true)
+    }
+}
+
+#[test]
+fn who_receives_goes_on_behind_a_write_that_has_timed_out() {
+    let (near, mut far) = UnixStream::pair().expect("sockets");
+    let writer = Other(near.try_clone().expect("a socket"));
+    let ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (mut receiver, sender) = ws.split(writer).expect("a handle");
+    let large = vec![7; 4 << 20];
+    sender.feed(&large).expect("one goes beyond");
+    ends(move || {
+        let reading = thread::spawn(move || receiver.next().map(|it| it.is_some()));
+        // It has begun to write, and is stuck.
+        let mut written = vec![0; frame(BINARY, &large).len()];
+        far.read_exact(&mut written[..1]).expect("open");
+        far.write_all(&masked(TEXT, b"hi")).expect("there is room");
+        assert!(reading.join().expect("no panic").expect("received"));
+        let draining = thread::spawn(move || far.read_exact(&mut written[1..]));
+        sender.flush().expect("open");
+        draining.join().expect("no panic").expect("all of it");
+    });
 }
 
 #[test]
@@ -489,7 +721,47 @@ fn a_thread_that_receives_sees_the_progress_of_one_that_sends() {
     sender.send_owned(vec![7; 1 << 20]).expect("written");
     let lens: Vec<usize> = noted.try_iter().collect();
     assert_eq!(lens.iter().sum::<usize>(), 10 + (1 << 20));
-    assert!(lens.iter().all(|&len| len <= 64 * 1024), "{lens:?}");
+    assert!(lens.iter().all(|&len| len <= 32 * 1024), "{lens:?}");
+}
+
+/// A handle that takes part of what it is given and panics.
+struct Panicking(mpsc::Sender<u8>);
+
+impl Read for Panicking {
+    fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+        unreachable!("it only writes")
+    }
+}
+
+impl Write for Panicking {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.send(bytes[0]).expect("somebody looks");
+        panic!("as meant");
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl blocking::Transport for Panicking {}
+
+#[test]
+fn nothing_follows_what_a_thread_that_panicked_has_written() {
+    let (near, far) = UnixStream::pair().expect("sockets");
+    let ws = blocking::WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (note, noted) = mpsc::channel();
+    let (mut receiver, sender) = ws.split(Panicking(note)).expect("a handle");
+    let other = sender.clone();
+    thread::spawn(move || other.send("torn")).join().expect_err("it panics");
+    for _ in 0..2 {
+        let sent = sender.send("x");
+        assert!(matches!(sent, Err(blocking::Error::Send(SendError::Closed))), "{sent:?}");
+    }
+    assert!(!sender.is_open());
+    drop(far);
+    receiver.next().map(|message| message.is_some()).expect_err("the peer is gone");
+    assert_eq!(noted.try_iter().collect::<Vec<_>>(), [TEXT]);
 }
 
 #[test]

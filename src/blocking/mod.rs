@@ -56,10 +56,14 @@ pub use transport::{Plain, Transport};
 /// A WebSocket connection over `S`.
 ///
 /// Deadlines are kept over streams that can time out: sockets, and whatever else implements
-/// [`Transport`] so. Over a [`Plain`] stream a deadline is noticed only when a read returns.
+/// [`Transport`] so. But while a write blocks only the write timeout holds, and once the connection
+/// closes the close timeout; if it was [split](Self::split), the receiver keeps the others
+/// meanwhile. Over a [`Plain`] stream a deadline is noticed only when a read returns.
 ///
-/// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says to
-/// call again, and nothing is lost. A deadline is noticed by the next call then.
+/// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says that
+/// nothing is lost, and to go on later. What was to be sent is queued: call [`next`](Self::next),
+/// [`flush`](Self::flush) or [`close`](Self::close), and do not send it again. What finds no room
+/// in the queue is refused, as [`SendError::Full`]. A deadline is noticed by the next call then.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     reader: Reader<S>,
@@ -90,7 +94,8 @@ impl<S: Transport> WebSocket<S> {
     /// [`Error::Protocol`], [`Error::Timeout`] or [`Error::Unclean`], and again on each later call.
     /// The Close frame that belongs to the first has been written by then, and the stream is shut
     /// down. [`Error::Io`], and [`Error::Unclean`] on later calls; but after `WouldBlock` the
-    /// connection goes on.
+    /// connection goes on. So it does after [`Error::Send`] with [`SendError::NoEntropy`]: there is
+    /// no masking key for an answer, which stays due.
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     #[inline(always)] // What a call gives goes through memory.
     pub fn next(&mut self) -> Result<Option<Received<'_>>, Error> {
@@ -124,11 +129,13 @@ impl<S: Transport> WebSocket<S> {
     }
 
     /// Queues a message. It is written by [`flush`](Self::flush), or when [`next`](Self::next)
-    /// waits. Writes itself if more than the high watermark is queued.
+    /// waits. Over the high watermark what is queued is written first: a stream that does not block
+    /// has to take it down to the low watermark.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`], or [`Error::Io`] while making room.
+    /// [`Error::Send`]; [`SendError::Full`] if making room would block. Other errors of
+    /// [`flush`](Self::flush) while making room. Nothing is queued.
     pub fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.make_room()?;
         Ok(self.outgoing.send(message.into())?)
@@ -150,7 +157,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// As those two. What the stream did not take is queued.
+    /// As those two. If it is [`Error::Io`] with `WouldBlock`, what the stream did not take is
+    /// queued. After any other error of the stream, and after [`Error::Timeout`], it is lost.
     pub fn send<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         let message = message.into();
         if !self.outgoing.sends_through(&message, true) {
@@ -172,7 +180,12 @@ impl<S: Transport> WebSocket<S> {
         match result {
             Ok(()) => {}
             Err(Error::Timeout(error)) => return Err(outgoing.give_up(error).into()),
-            Err(error) => return Err(error),
+            Err(error) => {
+                if !is_wait(&error) {
+                    outgoing.abandon();
+                }
+                return Err(error);
+            }
         }
         self.flush()
     }
@@ -183,8 +196,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// As those two. A message that could not be queued is dropped;
-    /// [`Out::feed_owned`] gives it back. What the stream did not take is queued.
+    /// As [`send`](Self::send). A message that could not be queued is dropped;
+    /// [`Out::feed_owned`] gives it back.
     pub fn send_owned(&mut self, message: impl Into<OwnedMessage>) -> Result<(), Error> {
         self.feed_owned(message)?;
         self.flush()
@@ -216,29 +229,49 @@ impl<S: Transport> WebSocket<S> {
         self.flush()
     }
 
+    /// Writes if too much is queued. What finds no room is refused: that a write would block is
+    /// said of what is queued only.
     fn make_room(&mut self) -> Result<(), Error> {
-        if self.outgoing.is_congested() { self.flush() } else { Ok(()) }
+        if !self.outgoing.is_congested() {
+            return Ok(());
+        }
+        match self.flush() {
+            Err(error) if is_wait(&error) => match self.outgoing.is_congested() {
+                true => Err(SendError::Full { queued: self.outgoing.queued() }.into()),
+                false => Ok(()),
+            },
+            flushed => flushed,
+        }
     }
 
     /// Writes everything that is queued.
     ///
     /// # Errors
     ///
-    /// [`Error::Io`]; [`Error::Timeout`] if the peer takes nothing for the write timeout.
+    /// [`Error::Io`]; after `WouldBlock` what is left is queued. [`Error::Timeout`] if the peer
+    /// takes nothing for the write timeout. What [`next`](Self::next) tells of a connection that
+    /// has failed: [`Error::Protocol`], [`Error::Timeout`], [`Error::Unclean`]. [`Error::Send`]
+    /// with [`SendError::Closed`] if what was queued has been lost before, with
+    /// [`SendError::NoEntropy`] if there is no masking key for an answer.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.outgoing.write(&mut self.reader.stream)?;
         flushed(&self.outgoing)
     }
 
     /// Closes: sends a Close frame unless one was sent, and waits for the end of the closing
-    /// handshake, at most for the close timeout. Messages that still come are dropped.
+    /// handshake, at most for the close timeout. That begins anew while the peer takes what was
+    /// queued before. Messages that still come are dropped.
+    ///
+    /// Over a [`Plain`] stream that blocks a client waits for its server to end the stream, however
+    /// long that takes.
     ///
     /// To go on receiving, close with [`Out::close`] and call [`next`](Self::next) until `None`.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if code or reason are not valid; nothing was sent then. How the connection
-    /// ended is in the outcome.
+    /// [`Error::Send`] if code or reason are not valid, or there is no masking key; nothing was
+    /// sent then. [`Error::Io`] with `WouldBlock` over a stream that does not block: call again.
+    /// How the connection ended is in the outcome.
     pub fn close(&mut self, code: CloseCode, reason: &str) -> Result<CloseOutcome, Error> {
         match self.outgoing.close(code, reason) {
             Ok(()) | Err(SendError::Closed) => {}
@@ -257,7 +290,8 @@ impl<S: Transport> WebSocket<S> {
     /// Takes the connection apart for two threads: one that receives, any number that send.
     ///
     /// `writer` is a second handle to the same stream, such as `TcpStream::try_clone` gives. The
-    /// receiver looks up from its read once a second: a sender that closes cannot wake it.
+    /// receiver looks up from its read once a second: a sender that closes cannot wake it. Reading
+    /// from a [`Plain`] stream it does not: it sees that only when something comes.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use super::reader::would_block;
+use super::reader::{SHORTEST, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::buffers::HeadBuffer;
@@ -19,9 +19,6 @@ use crate::input::Input;
 
 /// How long a refused client may take to end the stream, so that it gets the answer.
 const LINGER: Duration = Duration::from_secs(1);
-
-/// The shortest timeout of a stream: less would be none on some systems.
-const SHORTEST: Duration = Duration::from_millis(1);
 
 fn left_until(deadline: Option<Instant>) -> Option<Duration> {
     deadline.map(|at| at.saturating_duration_since(Instant::now()))
@@ -89,6 +86,10 @@ fn write_before<S: Transport>(
 ///
 /// A request that asks for no WebSocket connection is handed out too, so that one port can serve
 /// pages and sockets. The stream has to block until this returns.
+///
+/// Over a [`Plain`](super::Plain) stream the handshake timeout is not kept. Give the socket below a
+/// read timeout: a client that is silent for so long is [`Error::Io`] then, with `WouldBlock`, or
+/// `TimedOut` on Windows.
 ///
 /// # Errors
 ///
@@ -206,7 +207,8 @@ fn write_last<S: Transport>(io: &mut S, out: &[u8], time: Duration) -> Result<()
 /// goes out in clear, credentials and all.
 ///
 /// The masking keys and the nonce come from the operating system. The stream has to block until
-/// this returns.
+/// this returns. Over a [`Plain`](super::Plain) stream the handshake timeout is not kept, as by
+/// [`accept`].
 ///
 /// Redirects are not followed. Who wants that bounds how many there may be, and decides what goes
 /// to another origin:

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::io::{self, ErrorKind};
+use std::thread;
 use std::time::Instant;
 
 use super::{Error, Transport};
@@ -43,7 +44,8 @@ impl<S: Transport> Side<S> for Sending {
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         self.transmit()?;
         loop {
-            let timeout = self.write_timeout();
+            let limit = stream.time_to_end(self);
+            let timeout = limit.or_else(|| self.write_timeout());
             let done = if self.queued() > 0 {
                 let written = stream.write_once(self.chunks(), timeout);
                 written.map(|count| {
@@ -61,11 +63,16 @@ impl<S: Transport> Side<S> for Sending {
             };
             match done {
                 Ok(()) => {}
+                Err(Error::Timeout(_)) if limit.is_some() => {
+                    self.handle_timeout(stream.start.elapsed())?;
+                }
                 Err(Error::Timeout(error)) => return Err(self.give_up(error).into()),
                 Err(error) => {
                     // A stream that does not block keeps no time itself.
                     if is_wait(&error) {
                         self.handle_write_timeout(stream.start.elapsed())?;
+                    } else {
+                        self.abandon();
                     }
                     return Err(error);
                 }
@@ -73,6 +80,12 @@ impl<S: Transport> Side<S> for Sending {
         }
     }
 }
+
+/// The shortest timeout of a stream: less would be none on some systems.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long who receives may wait for output to be written where others send.
+pub(super) const BRIEFLY: Duration = Duration::from_millis(5);
 
 /// The handle that is read from, and what is known of its timeouts.
 #[derive(Debug)]
@@ -82,7 +95,14 @@ pub(super) struct Stream<S> {
     pub(super) start: Instant,
     /// Whether reads end by themselves when a deadline comes.
     pub(super) can_wait: bool,
+    /// Whether a read has said that it would block: then one may be tried at any time.
+    would_block: bool,
+    /// Whether the last read has found something behind a deadline.
+    was_due: bool,
     read_timeout: Option<Duration>,
+    /// The same of writes, where the sending side has no handle of its own.
+    can_wait_to_write: bool,
+    write_timeout: Option<Duration>,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
 }
@@ -91,6 +111,18 @@ pub(super) struct Stream<S> {
 pub(super) struct Reader<S> {
     pub(super) stream: Stream<S>,
     pub(super) incoming: Receiving,
+}
+
+impl<S> Stream<S> {
+    /// How long a write may take where the connection closes: who waits for it does not see that
+    /// the peer has had its time.
+    pub(super) fn time_to_end(&self, outgoing: &mut Outgoing) -> Option<Duration> {
+        if outgoing.connection.is_open() {
+            return None;
+        }
+        let now = self.start.elapsed();
+        outgoing.poll_timeout(now).map(|at| at.saturating_sub(now).max(SHORTEST))
+    }
 }
 
 impl<S: Transport> Stream<S> {
@@ -124,8 +156,12 @@ impl<S: Transport> Stream<S> {
         timeout: Option<Duration>,
         act: impl FnOnce(&mut S) -> io::Result<T>,
     ) -> Result<Option<T>, Error> {
+        if self.can_wait_to_write && timeout != self.write_timeout {
+            self.io.set_write_timeout(timeout)?;
+            self.write_timeout = timeout;
+        }
         // Where a write waits for ever nobody asks how long it took.
-        let begun = timeout.filter(|_| self.can_wait).map(|_| Instant::now());
+        let begun = timeout.filter(|_| self.can_wait_to_write).map(|_| Instant::now());
         match act(&mut self.io) {
             Ok(done) => Ok(Some(done)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
@@ -139,10 +175,20 @@ impl<S: Transport> Stream<S> {
 
 impl<S: Transport> Reader<S> {
     pub(super) fn new(mut io: S, incoming: Incoming, outgoing: &Outgoing) -> Result<Self, Error> {
-        io.set_write_timeout(outgoing.write_timeout())?;
+        let write_timeout = outgoing.write_timeout();
+        let can_wait_to_write = io.set_write_timeout(write_timeout)?;
         let can_wait = io.set_read_timeout(None)?;
-        let start = Instant::now();
-        let stream = Stream { io, start, can_wait, read_timeout: None, shut: false };
+        let stream = Stream {
+            io,
+            start: Instant::now(),
+            can_wait,
+            would_block: false,
+            was_due: false,
+            read_timeout: None,
+            can_wait_to_write,
+            write_timeout,
+            shut: false,
+        };
         Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
@@ -250,11 +296,13 @@ impl<S: Transport> Stream<S> {
         let left = deadline.map(|at| at.saturating_sub(now));
         let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
         let timeout = left.map_or(tick, |left| Some(tick.map_or(left, |it| it.min(left))));
-        let read = match left {
-            Some(Duration::ZERO) if !self.can_wait => Ok(None),
-            _ => self.read(buffer, timeout),
-        };
+        let is_due = left == Some(Duration::ZERO);
+        // What the last read brought has not met the deadline: Pings do not meet that of messages.
+        let is_missed = self.was_due || !(self.can_wait || self.would_block);
+        let read = if is_due && is_missed { Ok(None) } else { self.read(buffer, timeout) };
+        self.was_due = is_due && matches!(read, Ok(Some(_)));
         let now = self.start.elapsed();
+        self.would_block |= read.as_ref().is_err_and(is_wait);
         let judges = match &read {
             // A peer that goes on sending does not put off the end of a close.
             Ok(Some(_)) => side.with(|outgoing| !outgoing.connection.is_open()),
@@ -290,8 +338,7 @@ impl<S: Transport> Stream<S> {
         buffer: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
-        // Less than a millisecond would be none on some systems.
-        let timeout = timeout.map(|timeout| timeout.max(Duration::from_millis(1)));
+        let timeout = timeout.map(|timeout| timeout.max(SHORTEST));
         if self.can_wait && timeout != self.read_timeout {
             self.io.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
@@ -337,23 +384,36 @@ impl<S: Transport> Stream<S> {
                 Ok(()) => None,
             };
             let over = side.with(|outgoing| outgoing.connection.is_over());
-            if over && let Some(error) = unwritten {
+            if over && side.with(|outgoing| outgoing.has_unwritten()) {
                 // The peer has the close timeout to take the rest.
                 let now = self.start.elapsed();
                 let lost = side.with(|outgoing| {
                     let _ = outgoing.handle_timeout(now);
                     !outgoing.has_unwritten()
                 });
-                if lost {
-                    continue;
+                match unwritten {
+                    Some(error) if !lost => return Err(error),
+                    Some(_) => {}
+                    // Another thread is writing it.
+                    None => thread::sleep(BRIEFLY),
                 }
-                return Err(error);
+                continue;
             }
             let close = side.with(|outgoing| outgoing.should_close_transport());
             if !self.shut && (over || close) {
-                // A stream that is gone already need not be ended.
-                let _ = self.io.shutdown_write();
-                self.shut = true;
+                let begun = Instant::now();
+                match self.io.shutdown_write() {
+                    // The stream does not block.
+                    Err(error)
+                        if only_blocks(&error)
+                            && !has_waited(&error, begun, self.write_timeout)
+                            && !self.end_of_close(side) =>
+                    {
+                        return Err(error.into());
+                    }
+                    // A stream that is gone already need not be ended.
+                    Ok(()) | Err(_) => self.shut = true,
+                }
             }
             // A stream that knows no timeouts could hold a server for ever: it is just dropped.
             if over || (self.shut && !self.can_wait) {
@@ -375,7 +435,13 @@ fn receive_eof<S>(side: &mut impl Side<S>) {
 
 /// Whether the stream only says that it would block.
 pub(super) fn is_wait(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if would_block(error))
+    matches!(error, Error::Io(error) if only_blocks(error))
+}
+
+/// The same of what the stream gives. Where a timeout of a socket gives `WouldBlock`, `TimedOut`
+/// says that the kernel has given up the peer.
+pub(super) fn only_blocks(error: &io::Error) -> bool {
+    would_block(error) && (cfg!(windows) || error.kind() == ErrorKind::WouldBlock)
 }
 
 /// Whether a stream has waited for its timeout, and not said at once that it would block.
@@ -383,6 +449,7 @@ pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Dura
     would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
 }
 
+/// Whether a stream has waited for its timeout, or would block.
 pub(super) fn would_block(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

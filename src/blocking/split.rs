@@ -2,8 +2,8 @@
 //!
 //! The receiver reads from its own handle without a lock. The protocol is behind one lock that is
 //! never held while anything blocks, the writing handle behind another: who holds it writes for
-//! all, and looks again after letting go, so that nothing stays behind,
-//! unless the handle does not block.
+//! all, and looks again after letting go, so that nothing stays behind, unless the handle does not
+//! block.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{Reader, Side, Stream, has_waited, is_wait, would_block};
+use super::reader::{BRIEFLY, Reader, Side, Stream, has_waited, is_wait, only_blocks};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;
@@ -31,9 +31,12 @@ struct Shared<W> {
 impl<W: Transport> Shared<W> {
     /// Writes everything that is queued, as soon as nobody else writes.
     fn write_out(&self) -> Result<(), Error> {
-        let mut writer = lock(&self.writer);
+        let Ok(mut writer) = self.writer.lock() else {
+            self.abandon();
+            return Err(SendError::Closed.into());
+        };
         loop {
-            self.drain(&mut writer)?;
+            self.drain(&mut writer, None)?;
             drop(writer);
             match self.try_writer() {
                 Some(again) => writer = again,
@@ -51,13 +54,24 @@ impl<W: Transport> Shared<W> {
         drop(outgoing);
         match self.writer.try_lock() {
             Ok(writer) => Some(writer),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::Poisoned(_)) => {
+                self.abandon();
+                None
+            }
             // Who holds it looks again after letting go.
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    fn drain(&self, writer: &mut W) -> Result<(), Error> {
+    /// Somebody has panicked in a write: part of what is still queued may be out.
+    #[cold]
+    fn abandon(&self) {
+        lock(&self.outgoing).abandon();
+    }
+
+    /// Writes everything that is queued. A peer that takes nothing for the write timeout is given
+    /// up, unless the handle has another one, `limit`: what that means is for the caller to judge.
+    fn drain(&self, writer: &mut W, limit: Option<Duration>) -> Result<(), Error> {
         loop {
             let (chunk, timeout) = {
                 let mut outgoing = lock(&self.outgoing);
@@ -66,7 +80,7 @@ impl<W: Transport> Shared<W> {
                 if chunk.is_none() && !outgoing.is_unflushed() {
                     return Ok(());
                 }
-                (chunk, outgoing.write_timeout())
+                (chunk, limit.or_else(|| outgoing.write_timeout()))
             };
             let begun = timeout.map(|_| Instant::now());
             let step = match &chunk {
@@ -87,11 +101,14 @@ impl<W: Transport> Shared<W> {
                 Ok(_) => outgoing.note_flushed(),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if begun.is_some_and(|begun| has_waited(&error, begun, timeout)) => {
-                    // The handle has the write timeout: nothing was taken for that long.
-                    return Err(outgoing.give_up(TimeoutError::Write).into());
+                    // The handle has this timeout: nothing was taken for that long.
+                    let error = TimeoutError::Write;
+                    return Err(
+                        if limit.is_some() { error } else { outgoing.give_up(error) }.into()
+                    );
                 }
                 // The handle does not block: what is queued waits.
-                Err(error) if would_block(&error) => return Err(error.into()),
+                Err(error) if only_blocks(&error) => return Err(error.into()),
                 Err(error) => {
                     outgoing.abandon();
                     return Err(error.into());
@@ -102,11 +119,8 @@ impl<W: Transport> Shared<W> {
 }
 
 /// How much is written by one call, in bytes: the receiver keeps deadlines meanwhile, and sees what
-/// the peer has taken only when a call returns.
-const AT_ONCE: usize = 64 * 1024;
-
-/// How long the receiver may wait to write.
-const BRIEFLY: Duration = Duration::from_millis(5);
+/// the peer has taken only when a call returns. A Unix socket waits for each 36 KiB anew.
+const AT_ONCE: usize = 32 * 1024;
 
 impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// A sender that closes cannot wake a read, so a read ends by itself now and then.
@@ -118,26 +132,39 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
         act(&mut lock(&self.outgoing))
     }
 
-    /// Does not wait for a sender that is writing, nor for long itself: the peer may have to be read
-    /// from first.
+    /// Does not wait for a sender that is writing. Nor for long itself while messages can come, if
+    /// reads can end by themselves: the peer may have to be read from first. While the connection
+    /// closes it waits until the next deadline at most.
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
-            let (reads, timeout) = {
-                let outgoing = lock(&self.outgoing);
-                (outgoing.connection.is_receiving(), outgoing.write_timeout())
+            let (reads, mut limit, usual) = {
+                let mut outgoing = lock(&self.outgoing);
+                let reads = outgoing.connection.is_receiving() && stream.can_wait;
+                let limit = if reads { Some(BRIEFLY) } else { stream.time_to_end(&mut outgoing) };
+                (reads, limit, outgoing.write_timeout())
             };
-            let reads = reads && stream.can_wait;
-            let is_brief = reads && writer.set_write_timeout(Some(BRIEFLY))?;
-            let drained = self.drain(&mut writer);
-            if is_brief {
-                writer.set_write_timeout(timeout)?;
+            if limit.is_some() && !writer.set_write_timeout(limit)? {
+                limit = None;
             }
-            if let Err(error) = drained {
-                if is_wait(&error) {
-                    // A handle that does not block keeps no time itself.
-                    lock(&self.outgoing).handle_write_timeout(stream.start.elapsed())?;
+            let drained = self.drain(&mut writer, limit);
+            if limit.is_some() {
+                writer.set_write_timeout(usual)?;
+            }
+            let Err(error) = drained else { continue };
+            let (now, mut outgoing) = (stream.start.elapsed(), lock(&self.outgoing));
+            match error {
+                Error::Timeout(_) if limit.is_some() && !reads => outgoing.handle_timeout(now)?,
+                Error::Timeout(_) if limit.is_some() => {
+                    outgoing.handle_write_timeout(now)?;
+                    return Err(io::Error::from(ErrorKind::WouldBlock).into());
                 }
-                return Err(error);
+                error => {
+                    // A handle that does not block keeps no time itself.
+                    if is_wait(&error) {
+                        outgoing.handle_write_timeout(now)?;
+                    }
+                    return Err(error);
+                }
             }
         }
         Ok(())
@@ -222,7 +249,7 @@ impl<W> Clone for Sender<W> {
 }
 
 impl<W: Transport> Sender<W> {
-    /// Queues a message. Writes first if more than the high watermark is queued.
+    /// Queues a message. Writes what is queued first if that is more than the high watermark.
     ///
     /// # Errors
     ///
@@ -251,7 +278,15 @@ impl<W: Transport> Sender<W> {
                 Err(SendError::Full { .. }) => {}
                 result => return Ok(result?),
             }
-            self.flush()?;
+            let Err(error) = self.flush() else { continue };
+            let outgoing = lock(&self.shared.outgoing);
+            if !is_wait(&error) {
+                return Err(error);
+            }
+            // That a write would block is said of what is queued only.
+            if outgoing.is_full() {
+                return Err(SendError::Full { queued: outgoing.queued() }.into());
+            }
         }
     }
 
@@ -259,7 +294,7 @@ impl<W: Transport> Sender<W> {
     ///
     /// # Errors
     ///
-    /// As those two.
+    /// As [`WebSocket::send`].
     pub fn send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
@@ -341,7 +376,9 @@ impl<W: Transport> Sender<W> {
     ///
     /// # Errors
     ///
-    /// As [`WebSocket::close`]. Nothing happens if the connection is closing already.
+    /// [`Error::Send`] as of [`WebSocket::close`]. If the Close could not be written those of
+    /// [`flush`](Self::flush), such as [`Error::Io`] and [`Error::Timeout`]; after `WouldBlock` it is
+    /// queued: call that, or this again. Nothing happens if the connection is closing already.
     pub fn close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
         let was_open = match lock(&self.shared.outgoing).close(code, reason) {
             Ok(()) => true,
@@ -351,7 +388,7 @@ impl<W: Transport> Sender<W> {
         match self.flush() {
             // What the outcome tells of.
             Err(Error::Send(SendError::Closed)) => Ok(()),
-            Err(_) if !was_open => Ok(()),
+            Err(error) if !was_open && !is_wait(&error) => Ok(()),
             flushed => flushed,
         }
     }

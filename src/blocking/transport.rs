@@ -14,7 +14,10 @@ use std::os::unix::net::UnixStream;
 pub trait Transport: Read + Write {
     /// Lets reads end with `WouldBlock` or `TimedOut` after `timeout`, and says whether it can.
     ///
-    /// Without it a deadline is noticed only when a read returns.
+    /// Without it a deadline is noticed only when a read returns, and nothing is read while a write
+    /// would block: that may have waited, and the read would wait for ever. So a stream that does
+    /// not block should give `true` once the connection is open. Otherwise two ends that both have
+    /// much to write wait for each other to read.
     ///
     /// # Errors
     ///
@@ -36,9 +39,11 @@ pub trait Transport: Read + Write {
 
     /// Ends the sending side, so that the peer reads the end after what was written.
     ///
+    /// Called once; if that would block, again by a later call, for the close timeout.
+    ///
     /// # Errors
     ///
-    /// What the stream says.
+    /// What the stream says. Nobody is told: a stream that is gone need not be ended.
     fn shutdown_write(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -66,7 +71,10 @@ sockets!(TcpStream: TcpStream, &TcpStream: TcpStream);
 #[cfg(unix)]
 sockets!(UnixStream: UnixStream, &UnixStream: UnixStream);
 
-/// Any `Read + Write` as a [`Transport`] without timeouts.
+/// Any `Read + Write` as a [`Transport`] without timeouts: for what blocks.
+///
+/// A stream that does not block works, but for two ends of which each has more to write than the
+/// other takes: see [`Transport::set_read_timeout`].
 #[derive(Clone, Copy, Debug)]
 pub struct Plain<S>(pub S);
 

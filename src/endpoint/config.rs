@@ -23,7 +23,8 @@ pub struct Config {
     pub low_watermark: usize,
     /// How long queued output may wait without a byte being written, before the peer is taken for
     /// one that does not read; 30 seconds by default, zero is off. A transport that keeps what it
-    /// is given has as long to pass it on when an adapter flushes it.
+    /// is given has as long to pass it on when an adapter flushes it. A socket that blocks may take
+    /// up to twice as long: a write that has taken part of its bytes waits once more for the rest.
     pub write_timeout: Option<Duration>,
     /// permessage-deflate (RFC 7692): the adapters offer it, and accept it, if there are settings
     /// for it; none by default.
