@@ -304,6 +304,31 @@ fn each_byte_that_an_endpoint_reads_of_a_frame_is_life() {
     }
 }
 
+#[test]
+fn what_an_endpoint_has_to_send_at_a_deadline_is_queued_by_it() {
+    // A loop that writes only while something is queued calls nothing in between.
+    for role in ROLES {
+        for (config, error, sent) in [
+            (config(Some(30), Some(10), None), Ok(()), (0x89, vec![])),
+            (
+                config(None, None, Some(30)),
+                Err(TimeoutError::Idle),
+                (0x88, close_body(1001, TimeoutError::Idle.reason())),
+            ),
+        ] {
+            let mut endpoint_config = endpoint::Config::default();
+            endpoint_config.connection = config;
+            let mut endpoint = endpoint_with(role, &endpoint_config);
+            assert_eq!(endpoint.poll_timeout(at(0)), Some(at(30)));
+            assert_eq!(endpoint.handle_timeout(at(30)), error);
+            assert_eq!(sent_by(role, &queued(&endpoint)), [sent]);
+            assert_eq!(endpoint.handle_timeout(at(30)), Ok(()));
+            endpoint.transmit().unwrap();
+            assert_eq!(sent_by(role, &queued(&endpoint)).len(), 1, "once");
+        }
+    }
+}
+
 // ---- the write timeout of an endpoint -------------------------------------------------------------
 
 #[test]

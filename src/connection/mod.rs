@@ -328,13 +328,16 @@ impl Connection {
         self.timers.is_armed()
     }
 
-    /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
+    /// Does what is due at `now`: has a keep-alive Ping sent, fails the connection, or gives up
     /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards. Once
     /// nothing is left to wait for ([`is_over`](Self::is_over)) it does nothing.
     ///
+    /// It gives no bytes: the Ping comes out of [`poll_control`](Self::poll_control).
+    ///
     /// # Errors
     ///
-    /// [`TimeoutError`]: the connection has failed, and its Close frame is queued.
+    /// [`TimeoutError`]: the connection has failed, and its Close frame comes out of
+    /// [`poll_control`](Self::poll_control).
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         self.handle_timeout_while(false, now)
     }

@@ -24,7 +24,7 @@ use core::time::Duration;
 pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
-pub use received::{Out, Received};
+pub use received::{Out, Received, Status};
 
 use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
@@ -35,17 +35,6 @@ use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
-
-/// What [`Endpoint::poll`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// There is a message: [`Endpoint::received`] lends it, [`Endpoint::take_message`] gives it.
-    Message,
-    /// Everything read is used up; read more.
-    NeedRead,
-    /// No message will come any more: the peer's Close has come, or the connection has ended.
-    Closed,
-}
 
 /// A connection with read buffer, message assembly and output queue.
 ///
@@ -444,7 +433,8 @@ impl Endpoint {
         self.outgoing.poll_timeout(now)
     }
 
-    /// Does what is due at `now`; see [`Connection::handle_timeout`].
+    /// Does what is due at `now`; see [`Connection::handle_timeout`]. What that gives to be sent, a
+    /// keep-alive Ping or the Close frame of a failure, is [queued](Self::queued) afterwards.
     ///
     /// # Errors
     ///
@@ -452,7 +442,10 @@ impl Endpoint {
     /// write timeout: the output is then dropped.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         self.incoming.catch_up(&mut self.outgoing);
-        self.outgoing.handle_timeout(now)
+        let result = self.outgoing.handle_timeout(now);
+        // Who writes only while something is queued would not ask. Without a key it stays due.
+        let _ = self.outgoing.transmit();
+        result
     }
 
     /// Whether the transport is to be closed: everything is written and the connection has ended;
