@@ -63,7 +63,12 @@ impl Incoming {
 
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
-        self.read.push(bytes);
+        let lent = match self.found {
+            Found::InReadBuffer(_) => to_usize(self.read.taken),
+            Found::Joined { left, .. } => to_usize(self.read.taken) + usize::from(left),
+            Found::Assembled | Found::Nothing => 0,
+        };
+        self.read.push(bytes, lent);
         self.withdraw();
     }
 
