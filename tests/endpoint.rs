@@ -343,6 +343,36 @@ fn after_an_error_there_is_room_to_read_and_discard() {
         endpoint.advance_read(len);
         assert_eq!(endpoint.poll(), Err(ProtocolError::ReservedOpcode(3)));
         assert!(!endpoint.read_buf().is_empty());
+
+        // Text is looked at when it is lent or taken; what lies behind it fills the buffer.
+        let bad = frame(role, 0x81, &[0xff]);
+        let in_fragments = frames(role, &[(0x01, b"a"), (0x80, &[0xff])]);
+        for (config, wire) in
+            [(&config, &bad), (&config, &in_fragments), (&Config::default(), &bad)]
+        {
+            for ask in 0..3 {
+                let mut endpoint = endpoint_with(role, config);
+                let room = endpoint.read_buf();
+                let behind = frames(role, &[(0x82, &b"behind"[..]); 4_000]);
+                let bytes = wire.iter().chain(&behind);
+                room.iter_mut().zip(bytes).for_each(|(room, byte)| *room = *byte);
+                let len = room.len();
+                endpoint.advance_read(len);
+                let error = match ask {
+                    0 => endpoint.next().err(),
+                    1 => endpoint.poll().and_then(|_| endpoint.received().map(drop)).err(),
+                    _ => endpoint.poll().and_then(|_| endpoint.take_message().map(drop)).err(),
+                };
+                assert_eq!(error, Some(ProtocolError::InvalidUtf8), "{role:?}");
+                for _ in 0..3 {
+                    let room = endpoint.read_buf();
+                    assert!(!room.is_empty(), "{role:?}, {ask}");
+                    let len = room.len();
+                    endpoint.advance_read(len);
+                }
+                assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8), "it stays so");
+            }
+        }
     }
 }
 

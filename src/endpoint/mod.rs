@@ -116,7 +116,7 @@ impl Endpoint {
 
     /// Where to read to: the read buffer, or straight into a large message.
     ///
-    /// Empty only if bytes are there that have not been polled. Allocates the read buffer if it
+    /// Empty only if bytes are there that are still to be polled. Allocates the read buffer if it
     /// was released. Ends the life of the message lent before.
     #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {

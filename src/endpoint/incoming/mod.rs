@@ -79,6 +79,12 @@ impl Incoming {
         }
     }
 
+    /// Forgets what was read: nothing of it will be decoded.
+    fn discard(&mut self) {
+        (self.direct, self.bypassed) = (0, false);
+        self.read.discard();
+    }
+
     #[inline]
     pub(crate) fn has_unread(&self) -> bool {
         !self.read.unread.is_empty() || self.direct > 0
@@ -126,6 +132,11 @@ impl Incoming {
 
     #[inline(never)]
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        if !outgoing.connection.is_receiving() {
+            // What lies behind an error must not fill the room: none looks like the end of the
+            // transport.
+            self.discard();
+        }
         let collected = self.assembler.collected();
         if collected >= LARGE && !self.has_unread() {
             let remaining = outgoing.connection.data_remaining();
