@@ -417,6 +417,7 @@ impl Connection {
     #[cfg(feature = "alloc")]
     pub(crate) fn give_up_close(&mut self) {
         self.closing.expire();
+        self.timers.note_told();
         self.settle();
     }
 
