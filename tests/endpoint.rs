@@ -451,6 +451,26 @@ fn the_output_buffer_goes_to_a_pool_and_comes_back() {
 }
 
 #[test]
+fn an_output_buffer_comes_back_unless_it_is_longer_than_is_kept() {
+    // 64 KiB and 14 bytes, says the documentation.
+    for (capacity, sent, comes_back) in
+        [(65_550, 100, true), (65_551, 100, false), (1_000, 65_526, true), (1_000, 65_560, false)]
+    {
+        for steps in [1, 2] {
+            let mut endpoint = endpoint(Role::Server);
+            let mut buffer = Vec::new();
+            buffer.reserve_exact(capacity);
+            endpoint.supply_output(buffer);
+            endpoint.send(&vec![7; sent]).unwrap();
+            (0..steps).for_each(|_| endpoint.advance_write(endpoint.queued().div_ceil(steps)));
+            endpoint.advance_write(endpoint.queued());
+            let returned = endpoint.release_output();
+            assert_eq!(returned.is_some(), comes_back, "{capacity}, {sent}");
+        }
+    }
+}
+
+#[test]
 fn the_read_buffer_goes_to_a_pool_and_comes_back() {
     for role in ROLES {
         let mut run = Run::new(endpoint(role));

@@ -414,13 +414,15 @@ impl Endpoint {
     }
 
     /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool,
-    /// before [`release`](Self::release), which drops it. It is empty but for its capacity.
+    /// before [`release`](Self::release), which drops it. It is empty but for its capacity, which is
+    /// 64 KiB and 14 bytes at most where something was written: a longer one is freed then.
     pub fn release_output(&mut self) -> Option<Vec<u8>> {
         self.outgoing.release()
     }
 
     /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is
-    /// forgotten. Ignored if there is one.
+    /// forgotten. Ignored if there is one. To come back, its capacity may be 64 KiB and 14 bytes at
+    /// most, and no more may be queued at once.
     pub fn supply_output(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
         self.outgoing.supply(buffer);
