@@ -438,6 +438,9 @@ impl Endpoint {
     /// Does what is due at `now`; see [`Connection::handle_timeout`]. What that gives to be sent, a
     /// keep-alive Ping or the Close frame of a failure, is [queued](Self::queued) afterwards.
     ///
+    /// Read, poll and write first what can be without waiting: what had come in time, and was not
+    /// looked at, does not count.
+    ///
     /// # Errors
     ///
     /// [`TimeoutError`], also [`TimeoutError::Write`] when the peer has taken nothing for the
