@@ -42,7 +42,8 @@
 //!
 //! Errors are sticky, so the loop may ignore them where they arise: the connection has a Close
 //! frame to transmit, and then asks for the transport to be closed. What was received before is
-//! not lost.
+//! not lost. What a large message took stays in `out` and in the assembler; who has connections
+//! that wait gives it back before the read: [`Assembler::release`], and `out.shrink_to`.
 //!
 //! # Layers
 //!
