@@ -96,9 +96,10 @@
 //!
 //! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits:
 //! the echo loop above makes one write for all the messages of one read, and no reply lies unsent
-//! while its task waits for the peer. The queue has a high watermark; beyond it `next` hands out no
-//! further message and the adapters' `feed` waits. A connection that was split receives on: its
-//! messages are lent without the means to answer them.
+//! while its task waits for the peer. The queue has a high watermark; beyond it the adapters' `next`
+//! hands out no further message and their `feed` waits. [`Endpoint::next`] goes on, and what answers
+//! a message fails: ask [`Endpoint::is_congested`] before. A connection that was split receives on:
+//! its messages are lent without the means to answer them.
 //!
 //! # Closing
 //!

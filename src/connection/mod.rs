@@ -302,7 +302,8 @@ impl Connection {
     ///
     /// The first call starts the clocks. Call it again after receiving or sending: that moves
     /// deadlines. Once the connection has ended it is the end of the close timeout, until
-    /// [`is_over`](Self::is_over).
+    /// [`is_over`](Self::is_over). A peer that is taken for gone ([`TimeoutError::Pong`],
+    /// [`TimeoutError::Write`]) is not waited for: what tells it so has 100 ms at most to be written.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         self.poll_timeout_while(false, now)
     }
@@ -456,7 +457,8 @@ impl Connection {
     }
 
     /// Whether there is nothing left to wait for: the transport has ended on the peer's side, or
-    /// the peer has had the close timeout to do so.
+    /// the peer has had the close timeout to do so, or was taken for gone and
+    /// [`handle_timeout`](Self::handle_timeout) was called once more when it was due.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.receiver.eof || self.timers.expired()

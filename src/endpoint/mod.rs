@@ -17,6 +17,7 @@ mod outgoing;
 mod queue;
 mod read_buffer;
 mod received;
+mod size;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -35,6 +36,7 @@ use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
+use size::{to_u32, to_usize};
 
 /// A connection with read buffer, message assembly and output queue.
 ///
@@ -407,8 +409,9 @@ impl Endpoint {
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
-    /// and grown to the configured size if it is shorter. Ignored if there is one with room, or one
-    /// in which the message lies that was found last.
+    /// and grown to the configured size if it is shorter. From a message on that did not fit it no
+    /// more than the configured size is read at once, until it is released and lent again. Ignored
+    /// if there is one with room, or one in which the message lies that was found last.
     pub fn supply(&mut self, buffer: Vec<u8>) {
         self.incoming.supply(buffer, false);
     }
@@ -474,9 +477,12 @@ impl Endpoint {
     }
 
     /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
-    /// queued and not written. What had been put together of an unfinished message is lost, and so
-    /// are the windows of compression, although the connection goes on to let RSV1 pass: not for
-    /// one with context takeover (RFC 7692 §7.2), of which the peer may refer to what is lost.
+    /// queued and not written.
+    ///
+    /// Not in the middle of a message: what had been put together of it is lost, and another
+    /// endpoint gives the rest as a message of its own, which is binary also if it was text. The
+    /// windows of compression are lost as well, although the connection goes on to let RSV1 pass:
+    /// not for one with context takeover (RFC 7692 §7.2), of which the peer may refer to them.
     #[must_use]
     pub fn into_parts(mut self) -> (Connection, Vec<u8>, Vec<u8>) {
         self.incoming.catch_up(&mut self.outgoing);
@@ -484,15 +490,4 @@ impl Endpoint {
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)
     }
-}
-
-/// Sizes of buffers are kept in 32 bits, to keep an idle connection small.
-#[inline]
-fn to_u32(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
-
-#[inline]
-fn to_usize(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
 }
