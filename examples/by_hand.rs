@@ -104,6 +104,9 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
         if connection.should_close_transport() {
             break;
         }
+        // An idle connection does not keep what one large message took.
+        assembler.release();
+        out.shrink_to(HIGH_WATERMARK);
         let deadline = connection.poll_timeout(start.elapsed());
         let left = deadline.map(|at| at.saturating_sub(start.elapsed()));
         stream.set_read_timeout(left.map(|left| left.max(Duration::from_millis(1))))?;

@@ -21,6 +21,9 @@ use websocket_proto::{Connection, Input};
 
 const LISTENER: Token = Token(0);
 
+/// How often a client is written to and read from before the others have their turn.
+const ROUNDS: u32 = 16;
+
 /// Where a connection is in its life.
 enum Stage {
     Opening {
@@ -73,8 +76,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut clients = HashMap::new();
     let mut events = Events::with_capacity(256);
     let mut next = 1;
+    // Those that were not done when their turn was over; no event tells of them.
+    let mut busy = Vec::new();
     loop {
         let wait = clients.values_mut().filter_map(|it: &mut Client| it.deadline(&server)).min();
+        let wait = if busy.is_empty() { wait } else { Some(Duration::ZERO) };
         match poll.poll(&mut events, wait) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             result => result?,
@@ -82,7 +88,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         let mut ready: Vec<Token> = events.iter().map(mio::event::Event::token).collect();
         // Deadlines are few and far between; a server with many clients would keep a heap of them.
         let due = clients.iter_mut().filter_map(|(id, it)| it.is_due(&server).then_some(*id));
-        ready.extend(due);
+        ready.extend(due.chain(busy.drain(..)));
+        ready.sort_unstable();
+        ready.dedup();
         for token in ready {
             if token == LISTENER {
                 while let Ok((mut stream, _)) = listener.accept() {
@@ -92,10 +100,12 @@ fn main() -> Result<(), Box<dyn Error>> {
                     poll.registry().register(&mut stream, token, interest)?;
                     clients.insert(token, Client::new(stream));
                 }
-            } else if let Some(client) = clients.get_mut(&token)
-                && client.drive(&mut server).is_err()
-            {
-                clients.remove(&token);
+            } else if let Some(client) = clients.get_mut(&token) {
+                match client.drive(&mut server) {
+                    Ok(true) => busy.push(token),
+                    Ok(false) => {}
+                    Err(_) => drop(clients.remove(&token)),
+                }
             }
         }
     }
@@ -130,28 +140,38 @@ impl Client {
         self.deadline(server).is_some_and(|left| left.is_zero())
     }
 
-    /// Does all that can be done without waiting. An error ends the connection.
-    fn drive(&mut self, server: &mut Server) -> io::Result<()> {
+    /// Does what can be done without waiting, or a part of it if that is much. Says whether there
+    /// is more. An error ends the connection.
+    fn drive(&mut self, server: &mut Server) -> io::Result<bool> {
+        let more = self.pump(server)?;
+        // Not before: what had come, or could be written, may have met the deadline.
         if self.is_due(server) {
             self.handle_timeout(server);
+            self.write(server)?;
         }
         if self.is_over() {
             return Err(ErrorKind::TimedOut.into());
         }
-        loop {
+        Ok(more)
+    }
+
+    /// Writes and reads. Says whether there may be more to do.
+    fn pump(&mut self, server: &mut Server) -> io::Result<bool> {
+        for _ in 0..ROUNDS {
             let written = self.write(server)?;
             let more = self.read(server)?;
             // What was read before may have been answered although the socket has nothing more; and
             // nothing says again that the socket takes something.
             let has_answers = written && self.has_output();
             if !more && !has_answers {
-                return Ok(());
+                return Ok(false);
             }
             if !written && self.is_congested() {
                 // Read on when what is queued has gone.
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     fn handle_timeout(&mut self, server: &Server) {
@@ -181,11 +201,12 @@ impl Client {
         }
     }
 
-    /// Whether the peer has had its time to end the connection.
+    /// Whether the peer has ended the connection, or had its time to. Who has only ended its own
+    /// side may read on: it gets what is queued, as long as it takes some of that.
     fn is_over(&self) -> bool {
         match &self.stage {
             Stage::Opening { .. } => false,
-            Stage::Open(endpoint) => endpoint.connection().is_over(),
+            Stage::Open(endpoint) => endpoint.connection().is_over() && endpoint.queued() == 0,
             Stage::Refusing { deadline } => *deadline <= Instant::now(),
         }
     }
@@ -215,11 +236,10 @@ impl Client {
             }
             Stage::Refusing { .. } => {
                 let read = read(&mut self.stream, &mut [0; 1024])?;
-                if read == Some(0) {
-                    Err(ErrorKind::UnexpectedEof.into())
-                } else {
-                    Ok(read.is_some())
+                if read == Some(0) && self.answer.is_empty() {
+                    return Err(ErrorKind::UnexpectedEof.into());
                 }
+                Ok(read.is_some_and(|count| count > 0))
             }
         }
     }
@@ -300,6 +320,9 @@ impl Client {
 }
 
 fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bool> {
+    if endpoint.connection().is_over() {
+        return Ok(false);
+    }
     // Bytes that came behind the handshake are there already.
     echo(endpoint);
     if endpoint.is_congested() {
@@ -307,14 +330,12 @@ fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bo
     }
     let Some(count) = read(stream, endpoint.read_buf())? else { return Ok(false) };
     if count == 0 {
+        // Without a Close frame before, this is an unclean end.
         let _ = endpoint.receive_eof();
-        return Err(ErrorKind::UnexpectedEof.into());
+        return Ok(false);
     }
     endpoint.advance_read(count);
     echo(endpoint);
-    if endpoint.connection().is_over() {
-        return Err(ErrorKind::TimedOut.into());
-    }
     Ok(true)
 }
 

@@ -42,7 +42,8 @@
 //!
 //! Errors are sticky, so the loop may ignore them where they arise: the connection has a Close
 //! frame to transmit, and then asks for the transport to be closed. What was received before is
-//! not lost.
+//! not lost. What a large message took stays in `out` and in the assembler; who has connections
+//! that wait gives it back before the read: [`Assembler::release`], and `out.shrink_to`.
 //!
 //! # Layers
 //!
@@ -95,9 +96,10 @@
 //!
 //! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits:
 //! the echo loop above makes one write for all the messages of one read, and no reply lies unsent
-//! while its task waits for the peer. The queue has a high watermark; beyond it `next` hands out no
-//! further message and the adapters' `feed` waits. A connection that was split receives on: its
-//! messages are lent without the means to answer them.
+//! while its task waits for the peer. The queue has a high watermark; beyond it the adapters' `next`
+//! hands out no further message and their `feed` waits. [`Endpoint::next`] goes on, and what answers
+//! a message fails: ask [`Endpoint::is_congested`] before. A connection that was split receives on:
+//! its messages are lent without the means to answer them.
 //!
 //! # Closing
 //!

@@ -210,7 +210,8 @@
 //! [`supply`](crate::Endpoint::supply) and [`release`](crate::Endpoint::release) for reading,
 //! [`supply_output`](crate::Endpoint::supply_output) and
 //! [`release_output`](crate::Endpoint::release_output) for writing. A round in which all answers
-//! find room in them allocates nothing; without the second, one buffer of 1,000 bytes.
+//! find room in them allocates nothing; without the second, one buffer of 1,000 bytes. An output
+//! buffer of more than 64 KiB and 14 bytes is freed once it is written, also one that was lent.
 //!
 //! # Tried, and of no use
 //!

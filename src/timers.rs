@@ -14,6 +14,10 @@ pub(crate) type Nanos = u64;
 
 pub(crate) const NEVER: Nanos = u64::MAX;
 
+/// How long what is queued for a peer that is taken for gone has to be written. Where a write is
+/// submitted and completes later (io_uring), a timer that is due at once would come first.
+const LAST_WRITE: Nanos = 100_000_000;
+
 pub(crate) fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }
@@ -57,6 +61,8 @@ pub(crate) struct Timers {
     asks: bool,
     /// It was written.
     asked: bool,
+    /// The peer is taken for gone: it is told so and not waited for.
+    gone: bool,
     /// The peer has had its time to close.
     expired: bool,
     /// A Pong came that answers a keep-alive Ping.
@@ -102,6 +108,7 @@ impl Timers {
             closing: false,
             asks: false,
             asked: false,
+            gone: false,
             expired: false,
             ponged: false,
         }
@@ -129,10 +136,21 @@ impl Timers {
         }
     }
 
-    /// Closes without waiting for the peer, but for a moment in which what is queued can be written.
+    /// Closes without waiting for the peer, but for what is queued to be written.
     pub(crate) fn note_gone(&mut self) {
         if !self.expired {
-            (self.closing, self.close_timeout, self.active_or_close_at) = (true, 1, NEVER);
+            self.close_timeout = self.close_timeout.min(LAST_WRITE);
+            (self.closing, self.gone, self.active_or_close_at) = (true, true, NEVER);
+            // A Ping that is written late is not the Close.
+            self.asks = false;
+        }
+    }
+
+    /// Of a peer that is taken for gone nothing is left to wait for: what tells it so is written, or
+    /// cannot be.
+    pub(crate) fn note_told(&mut self) {
+        if self.gone && !self.expired {
+            (self.close_timeout, self.active_or_close_at) = (1, NEVER);
         }
     }
 
@@ -155,6 +173,7 @@ impl Timers {
         if self.asks {
             (self.asks, self.asked) = (false, true);
             self.restart_close();
+            self.note_told();
         }
     }
 

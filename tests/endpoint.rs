@@ -343,6 +343,36 @@ fn after_an_error_there_is_room_to_read_and_discard() {
         endpoint.advance_read(len);
         assert_eq!(endpoint.poll(), Err(ProtocolError::ReservedOpcode(3)));
         assert!(!endpoint.read_buf().is_empty());
+
+        // Text is looked at when it is lent or taken; what lies behind it fills the buffer.
+        let bad = frame(role, 0x81, &[0xff]);
+        let in_fragments = frames(role, &[(0x01, b"a"), (0x80, &[0xff])]);
+        for (config, wire) in
+            [(&config, &bad), (&config, &in_fragments), (&Config::default(), &bad)]
+        {
+            for ask in 0..3 {
+                let mut endpoint = endpoint_with(role, config);
+                let room = endpoint.read_buf();
+                let behind = frames(role, &[(0x82, &b"behind"[..]); 4_000]);
+                let bytes = wire.iter().chain(&behind);
+                room.iter_mut().zip(bytes).for_each(|(room, byte)| *room = *byte);
+                let len = room.len();
+                endpoint.advance_read(len);
+                let error = match ask {
+                    0 => endpoint.next().err(),
+                    1 => endpoint.poll().and_then(|_| endpoint.received().map(drop)).err(),
+                    _ => endpoint.poll().and_then(|_| endpoint.take_message().map(drop)).err(),
+                };
+                assert_eq!(error, Some(ProtocolError::InvalidUtf8), "{role:?}");
+                for _ in 0..3 {
+                    let room = endpoint.read_buf();
+                    assert!(!room.is_empty(), "{role:?}, {ask}");
+                    let len = room.len();
+                    endpoint.advance_read(len);
+                }
+                assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8), "it stays so");
+            }
+        }
     }
 }
 
@@ -417,6 +447,26 @@ fn the_output_buffer_goes_to_a_pool_and_comes_back() {
         assert_eq!(endpoint.chunks().count(), 0);
         endpoint.release();
         assert_eq!(endpoint.release_output(), None);
+    }
+}
+
+#[test]
+fn an_output_buffer_comes_back_unless_it_is_longer_than_is_kept() {
+    // 64 KiB and 14 bytes, says the documentation.
+    for (capacity, sent, comes_back) in
+        [(65_550, 100, true), (65_551, 100, false), (1_000, 65_526, true), (1_000, 65_560, false)]
+    {
+        for steps in [1, 2] {
+            let mut endpoint = endpoint(Role::Server);
+            let mut buffer = Vec::new();
+            buffer.reserve_exact(capacity);
+            endpoint.supply_output(buffer);
+            endpoint.send(&vec![7; sent]).unwrap();
+            (0..steps).for_each(|_| endpoint.advance_write(endpoint.queued().div_ceil(steps)));
+            endpoint.advance_write(endpoint.queued());
+            let returned = endpoint.release_output();
+            assert_eq!(returned.is_some(), comes_back, "{capacity}, {sent}");
+        }
     }
 }
 

@@ -185,6 +185,75 @@ fn a_release_that_finds_bad_text_gives_its_buffer_back() {
     }
 }
 
+#[test]
+fn input_that_is_only_pushed_is_forgotten_once_it_is_used_up() {
+    // By an owner of buffers that never asks for one of the endpoint's.
+    for role in ROLES {
+        let payload = [7; 1024];
+        let message = frame(role, 0x82, &payload);
+        let in_fragments = [0x02, 0x00, 0x00, 0x80].map(|b0| frame(role, b0, &payload)).concat();
+        let large = frame(role, 0x82, &vec![7; 1 << 20]);
+        // What comes how often, in pieces of which size, and how much may be held.
+        for (wire, times, step, most) in [
+            (&message, 10_000, message.len(), 8 * KIB),
+            // Each ends in another frame.
+            (&message, 10_000, 1_000, 8 * KIB),
+            (&in_fragments, 2_500, in_fragments.len() / 4, 16 * KIB),
+            (&large, 10, 16 * 1024, 2_200 * KIB),
+        ] {
+            let mut rest = wire.repeat(times);
+            let total = rest.len();
+            let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+            let mut messages = 0;
+            reset();
+            for piece in rest.chunks_mut(step) {
+                endpoint.push_input(piece);
+                while let Some(received) = endpoint.next().unwrap() {
+                    assert_eq!(received.message.as_bytes()[0], 7);
+                    messages += 1;
+                }
+            }
+            assert_eq!(messages, times);
+            assert!(counts().peak <= most, "{role:?}, {total} in {step}: {:?}", counts());
+        }
+        // Who asks once for each that is pushed: the last one found, or one more, is there still.
+        for behind in 0..2 {
+            let mut endpoint = endpoint(role);
+            reset();
+            (0..behind).for_each(|_| endpoint.push_input(&message));
+            for _ in 0..10_000 {
+                endpoint.push_input(&message);
+                let received = endpoint.next().unwrap().unwrap();
+                assert_eq!(received.message.as_bytes(), payload);
+            }
+            assert!(counts().peak <= 16 * KIB, "{role:?}, {behind} behind: {:?}", counts());
+        }
+    }
+}
+
+#[test]
+fn a_message_that_was_found_outlives_what_is_pushed_behind_it() {
+    for role in ROLES {
+        for wire in [
+            frame(role, 0x81, b"found"),
+            frames(role, &[(0x01, b"fo"), (0x00, b"un"), (0x80, b"d")]),
+        ] {
+            let mut endpoint = endpoint(role);
+            endpoint.push_input(&frame(role, 0x82, &[7; 10_000]));
+            endpoint.push_input(&wire);
+            assert_eq!(endpoint.poll(), Ok(Status::Message));
+            for round in 0..100 {
+                assert_eq!(endpoint.poll(), Ok(Status::Message));
+                // Behind it nothing is unread, then the beginning of the next.
+                endpoint.push_input(&wire[..3]);
+                endpoint.push_input(&wire[3..]);
+                let message = endpoint.received().unwrap().message;
+                assert_eq!(message.as_bytes(), b"found", "{role:?}, {round}");
+            }
+        }
+    }
+}
+
 // ---- what the peer announces ----------------------------------------------------------------------
 
 #[test]

@@ -344,6 +344,83 @@ fn each_byte_that_an_endpoint_reads_of_a_frame_is_life() {
     }
 }
 
+#[test]
+fn what_an_endpoint_has_to_send_at_a_deadline_is_queued_by_it() {
+    // A loop that writes only while something is queued calls nothing in between.
+    for role in ROLES {
+        for (config, error, sent) in [
+            (config(Some(30), Some(10), None), Ok(()), (0x89, vec![])),
+            (
+                config(None, None, Some(30)),
+                Err(TimeoutError::Idle),
+                (0x88, close_body(1001, TimeoutError::Idle.reason())),
+            ),
+        ] {
+            let mut endpoint_config = endpoint::Config::default();
+            endpoint_config.connection = config;
+            let mut endpoint = endpoint_with(role, &endpoint_config);
+            assert_eq!(endpoint.poll_timeout(at(0)), Some(at(30)));
+            assert_eq!(endpoint.handle_timeout(at(30)), error);
+            assert_eq!(sent_by(role, &queued(&endpoint)), [sent]);
+            assert_eq!(endpoint.handle_timeout(at(30)), Ok(()));
+            endpoint.transmit().unwrap();
+            assert_eq!(sent_by(role, &queued(&endpoint)).len(), 1, "once");
+        }
+    }
+}
+
+#[test]
+fn the_close_that_tells_a_peer_that_it_is_taken_for_gone_has_time_to_be_written() {
+    // With completions (io_uring) a timer may come first, although the write was begun before.
+    for role in ROLES {
+        let mut endpoint_config = endpoint::Config::default();
+        endpoint_config.connection = config(Some(30), Some(10), None);
+        let gone = || {
+            let mut endpoint = endpoint_with(role, &endpoint_config);
+            assert_eq!(endpoint.poll_timeout(at(0)), Some(at(30)));
+            endpoint.handle_timeout(at(30)).unwrap();
+            endpoint.advance_write(endpoint.queued());
+            assert_eq!(endpoint.poll_timeout(at(30)), Some(at(40)));
+            assert_eq!(endpoint.handle_timeout(at(40)), Err(TimeoutError::Pong));
+            endpoint.transmit().unwrap();
+            endpoint
+        };
+        let millis = |millis| at(40) + Duration::from_millis(millis);
+
+        let mut endpoint = gone();
+        assert_eq!(endpoint.poll_timeout(at(40)), Some(millis(100)));
+        for later in [millis(1), millis(99)] {
+            assert_eq!(endpoint.handle_timeout(later), Ok(()));
+        }
+        let close = close_body(1011, TimeoutError::Pong.reason());
+        assert_eq!(sent_by(role, &queued(&endpoint)), [(0x88, close)]);
+        endpoint.advance_write(endpoint.queued());
+        assert!(endpoint.should_close_transport());
+        // There is nothing left to wait for.
+        let next = endpoint.poll_timeout(millis(99)).unwrap();
+        assert!(next < millis(100), "{next:?}");
+        assert_eq!(endpoint.handle_timeout(next), Ok(()));
+        assert!(endpoint.connection().is_over());
+        assert_eq!(endpoint.outcome().unwrap().sent, Some(CloseCode(1011)));
+
+        // Who takes nothing of it is not waited for.
+        let mut endpoint = gone();
+        assert_eq!(endpoint.handle_timeout(millis(50)), Ok(()));
+        assert_eq!(endpoint.handle_timeout(millis(150)), Ok(()));
+        assert!(endpoint.connection().is_over() && endpoint.should_close_transport());
+        assert_eq!(endpoint.outcome().unwrap().sent, None);
+
+        // The Ping is written late: the Close is not.
+        let mut peer = Peer::with(role, &endpoint_config.connection);
+        peer.connection.poll_timeout(at(0));
+        peer.connection.handle_timeout(at(30)).unwrap();
+        due(&mut peer);
+        assert_eq!(peer.connection.handle_timeout(at(40)), Err(TimeoutError::Pong));
+        peer.connection.note_written();
+        assert_eq!(peer.connection.poll_timeout(at(40)), Some(millis(100)));
+    }
+}
+
 // ---- the write timeout of an endpoint -------------------------------------------------------------
 
 #[test]

@@ -618,6 +618,7 @@ impl Model {
         let result = self.connection.handle_timeout(now);
         self.abandoned |= self.connection.is_over() && !was_over;
         self.discard();
+        let _ = self.transmit();
         result
     }
 }

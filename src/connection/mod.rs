@@ -315,7 +315,8 @@ impl Connection {
     ///
     /// The first call starts the clocks. Call it again after receiving or sending: that moves
     /// deadlines. Once the connection has ended it is the end of the close timeout, until
-    /// [`is_over`](Self::is_over).
+    /// [`is_over`](Self::is_over). A peer that is taken for gone ([`TimeoutError::Pong`],
+    /// [`TimeoutError::Write`]) is not waited for: what tells it so has 100 ms at most to be written.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         self.poll_timeout_while(false, now)
     }
@@ -341,13 +342,16 @@ impl Connection {
         self.timers.is_armed()
     }
 
-    /// Does what is due at `now`: queues a keep-alive Ping, fails the connection, or gives up
+    /// Does what is due at `now`: has a keep-alive Ping sent, fails the connection, or gives up
     /// waiting for the peer to close. `poll_timeout(now)` is later than `now` afterwards. Once
     /// nothing is left to wait for ([`is_over`](Self::is_over)) it does nothing.
     ///
+    /// It gives no bytes: the Ping comes out of [`poll_control`](Self::poll_control).
+    ///
     /// # Errors
     ///
-    /// [`TimeoutError`]: the connection has failed, and its Close frame is queued.
+    /// [`TimeoutError`]: the connection has failed, and its Close frame comes out of
+    /// [`poll_control`](Self::poll_control).
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         self.handle_timeout_while(false, now)
     }
@@ -427,6 +431,7 @@ impl Connection {
     #[cfg(feature = "alloc")]
     pub(crate) fn give_up_close(&mut self) {
         self.closing.expire();
+        self.timers.note_told();
         self.settle();
     }
 
@@ -465,7 +470,8 @@ impl Connection {
     }
 
     /// Whether there is nothing left to wait for: the transport has ended on the peer's side, or
-    /// the peer has had the close timeout to do so.
+    /// the peer has had the close timeout to do so, or was taken for gone and
+    /// [`handle_timeout`](Self::handle_timeout) was called once more when it was due.
     #[must_use]
     pub const fn is_over(&self) -> bool {
         self.receiver.eof || self.timers.expired()

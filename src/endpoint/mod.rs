@@ -17,6 +17,7 @@ mod outgoing;
 mod queue;
 mod read_buffer;
 mod received;
+mod size;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -24,7 +25,7 @@ use core::time::Duration;
 pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
-pub use received::{Out, Received};
+pub use received::{Out, Received, Status};
 
 use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
@@ -35,17 +36,7 @@ use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 #[cfg(feature = "deflate")]
 use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
-
-/// What [`Endpoint::poll`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// There is a message: [`Endpoint::received`] lends it, [`Endpoint::take_message`] gives it.
-    Message,
-    /// Everything read is used up; read more.
-    NeedRead,
-    /// No message will come any more: the peer's Close has come, or the connection has ended.
-    Closed,
-}
+use size::{to_u32, to_usize};
 
 /// A connection with read buffer, message assembly and output queue.
 ///
@@ -127,7 +118,7 @@ impl Endpoint {
 
     /// Where to read to: the read buffer, or straight into a large message.
     ///
-    /// Empty only if bytes are there that have not been polled. Allocates the read buffer if it
+    /// Empty only if bytes are there that are still to be polled. Allocates the read buffer if it
     /// was released. Ends the life of the message lent before.
     #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {
@@ -418,20 +409,23 @@ impl Endpoint {
     }
 
     /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
-    /// and grown to the configured size if it is shorter. Ignored if there is one with room, or one
-    /// in which the message lies that was found last.
+    /// and grown to the configured size if it is shorter. From a message on that did not fit it no
+    /// more than the configured size is read at once, until it is released and lent again. Ignored
+    /// if there is one with room, or one in which the message lies that was found last.
     pub fn supply(&mut self, buffer: Vec<u8>) {
         self.incoming.supply(buffer, false);
     }
 
     /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool,
-    /// before [`release`](Self::release), which drops it. It is empty but for its capacity.
+    /// before [`release`](Self::release), which drops it. It is empty but for its capacity, which is
+    /// 64 KiB and 14 bytes at most where something was written: a longer one is freed then.
     pub fn release_output(&mut self) -> Option<Vec<u8>> {
         self.outgoing.release()
     }
 
     /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is
-    /// forgotten. Ignored if there is one.
+    /// forgotten. Ignored if there is one. To come back, its capacity may be 64 KiB and 14 bytes at
+    /// most, and no more may be queued at once.
     pub fn supply_output(&mut self, mut buffer: Vec<u8>) {
         buffer.clear();
         self.outgoing.supply(buffer);
@@ -444,7 +438,11 @@ impl Endpoint {
         self.outgoing.poll_timeout(now)
     }
 
-    /// Does what is due at `now`; see [`Connection::handle_timeout`].
+    /// Does what is due at `now`; see [`Connection::handle_timeout`]. What that gives to be sent, a
+    /// keep-alive Ping or the Close frame of a failure, is [queued](Self::queued) afterwards.
+    ///
+    /// Read, poll and write first what can be without waiting: what had come in time, and was not
+    /// looked at, does not count.
     ///
     /// # Errors
     ///
@@ -452,7 +450,10 @@ impl Endpoint {
     /// write timeout: the output is then dropped.
     pub fn handle_timeout(&mut self, now: Duration) -> Result<(), TimeoutError> {
         self.incoming.catch_up(&mut self.outgoing);
-        self.outgoing.handle_timeout(now)
+        let result = self.outgoing.handle_timeout(now);
+        // Who writes only while something is queued would not ask. Without a key it stays due.
+        let _ = self.outgoing.transmit();
+        result
     }
 
     /// Whether the transport is to be closed: everything is written and the connection has ended;
@@ -476,9 +477,12 @@ impl Endpoint {
     }
 
     /// Takes the endpoint apart: the connection, what was read and not decoded, and what was
-    /// queued and not written. What had been put together of an unfinished message is lost, and so
-    /// are the windows of compression, although the connection goes on to let RSV1 pass: not for
-    /// one with context takeover (RFC 7692 §7.2), of which the peer may refer to what is lost.
+    /// queued and not written.
+    ///
+    /// Not in the middle of a message: what had been put together of it is lost, and another
+    /// endpoint gives the rest as a message of its own, which is binary also if it was text. The
+    /// windows of compression are lost as well, although the connection goes on to let RSV1 pass:
+    /// not for one with context takeover (RFC 7692 §7.2), of which the peer may refer to them.
     #[must_use]
     pub fn into_parts(mut self) -> (Connection, Vec<u8>, Vec<u8>) {
         self.incoming.catch_up(&mut self.outgoing);
@@ -486,15 +490,4 @@ impl Endpoint {
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)
     }
-}
-
-/// Sizes of buffers are kept in 32 bits, to keep an idle connection small.
-#[inline]
-fn to_u32(size: usize) -> u32 {
-    u32::try_from(size).unwrap_or(u32::MAX)
-}
-
-#[inline]
-fn to_usize(size: u32) -> usize {
-    usize::try_from(size).unwrap_or(usize::MAX)
 }

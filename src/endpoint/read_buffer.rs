@@ -52,9 +52,15 @@ impl ReadBuffer {
         Self { read_size: to_u32(read_size.max(1)), ..Self::default() }
     }
 
-    /// Puts bytes behind those that are unread.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    /// Puts bytes behind those that are unread; so many before those are lent still.
+    pub(super) fn push(&mut self, bytes: &[u8], lent: usize) {
         self.bytes.truncate(self.unread.end);
+        let used_up = self.unread.start - lent;
+        // What is moved is less than what has come since it was last done.
+        if used_up > self.bytes.len() / 2 {
+            self.bytes.drain(..used_up);
+            self.shift(used_up);
+        }
         copy::append(&mut self.bytes, bytes);
         self.unread.end = self.bytes.len();
         // There is no room behind them: a frame that waits for more has to have it made.
@@ -412,15 +418,20 @@ impl ReadBuffer {
 
     /// Goes on in another buffer, which begins with the unread bytes.
     fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        let start = mem::take(&mut self.unread.start);
-        self.unread.end -= start;
-        (self.front, self.free) = (0, 0);
-        if self.awaited_end > 0 {
-            self.awaited_end -= to_u32(start);
-            self.seen_end -= to_u32(start);
-        }
+        self.shift(self.unread.start);
+        self.free = 0;
         self.grown = to_usize(self.awaited_end) > bytes.len();
         mem::replace(&mut self.bytes, bytes)
+    }
+
+    /// Takes note that what lay behind so many bytes lies at the front now.
+    fn shift(&mut self, count: usize) {
+        self.unread = self.unread.start - count..self.unread.end - count;
+        self.front = 0;
+        if self.awaited_end > 0 {
+            self.awaited_end -= to_u32(count);
+            self.seen_end -= to_u32(count);
+        }
     }
 }
 

@@ -1,10 +1,22 @@
-//! [`Received`]: a message, and where its answer goes.
+//! What a poll comes to: [`Status`], and [`Received`], a message and where its answer goes.
 
 use super::outgoing::Outgoing;
 use crate::assembler::Shared;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage, Unsent};
+
+/// What [`Endpoint::poll`](super::Endpoint::poll) came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There is a message: [`Endpoint::received`](super::Endpoint::received) lends it,
+    /// [`Endpoint::take_message`](super::Endpoint::take_message) gives it.
+    Message,
+    /// Everything read is used up; read more.
+    NeedRead,
+    /// No message will come any more: the peer's Close has come, or the connection has ended.
+    Closed,
+}
 
 /// A message lent together with the outgoing half, so that it can be answered while it is
 /// borrowed.

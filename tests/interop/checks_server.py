@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import re
 import shutil
+import socket
 import time
 
 from cases import CASES, CLOSE
@@ -147,8 +149,7 @@ async def unread_body(report):
 
 async def hasty_client(report):
     """A client that sends a message with its request, and then more than it reads at first."""
-    message = b"\x82\xfe\x10\x00\x00\x00\x00\x00" + bytes(4096)
-    echo, many = b"\x82\x7e\x10\x00" + bytes(4096), 2000
+    message, echo, many = MESSAGE, ECHO, 2000
     for name, options, path in SERVERS:
         async with our_server(name, *options) as (address, _):
             reader, writer = await asyncio.open_connection(*address.split(":"), limit=1 << 16)
@@ -172,6 +173,76 @@ async def hasty_client(report):
         report.check(f"hasty client -> {name}: answered", problem)
 
 
+async def half_closed_client(report):
+    """A client that ends its side while answers wait for it reads all of them."""
+    for name, options, path in SERVERS:
+        async with our_server(name, *options) as (address, _):
+            # Some of these fill the buffers of the system (2.6 MiB on Linux), and not those of the
+            # server, which would not read on.
+            for count in range(600, 840, 20):
+                problem = await asyncio.to_thread(half_close, address, path, count)
+                if problem:
+                    break
+        report.check(f"half-closed client -> {name}: answered", problem)
+
+
+def half_close(address, path, count):
+    try:
+        with opened(address, path) as client:
+            client.sendall(MESSAGE * count)
+            client.shutdown(socket.SHUT_WR)
+            # Until the server has seen it.
+            time.sleep(0.2)
+            seen = b"".join(iter(lambda: client.recv(1 << 16), b""))
+    except OSError as error:
+        return f"{count} messages: {error!r}"
+    # A Close may follow.
+    answered = seen.startswith(ECHO * count)
+    return None if answered else f"{len(seen) // len(ECHO)} of {count} messages"
+
+
+async def greedy_client(report):
+    """Another is answered while one sends what is no work for it, and a little for the server."""
+    for name, options, path in SERVERS:
+        async with our_server(name, *options) as (address, _):
+            greedy = opened(address, path)
+            flood = asyncio.create_task(asyncio.to_thread(send_for_ever, greedy))
+            await asyncio.sleep(0.5)
+            problem = await asyncio.to_thread(half_close, address, path, 1)
+            # Ends the flood.
+            greedy.shutdown(socket.SHUT_RDWR)
+            await flood
+            greedy.close()
+        report.check(f"greedy client -> {name}: another is answered", problem)
+
+
+def send_for_ever(client):
+    pongs = b"\x8a\x80\x00\x00\x00\x00" * 100_000
+    with contextlib.suppress(OSError):
+        while True:
+            client.sendall(pongs)
+
+
+def opened(address, path):
+    """A socket behind the handshake, which keeps little of what the server writes."""
+    host, port = address.split(":")
+    client = socket.socket()
+    client.settimeout(10)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect((host, int(port)))
+    head = [f"GET {path} HTTP/1.1", f"Host: {address}", *UPGRADE, "Sec-WebSocket-Version: 13"]
+    client.sendall("\r\n".join([*head, "\r\n"]).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        byte = client.recv(1)
+        if not byte:
+            raise OSError(f"the handshake was answered by {answer!r}")
+        answer += byte
+    return client
+
+
+MESSAGE = b"\x82\xfe\x10\x00\x00\x00\x00\x00" + bytes(4096)
+ECHO = b"\x82\x7e\x10\x00" + bytes(4096)
 UPGRADE = ["Connection: Upgrade", "Upgrade: websocket", KEY]
 ASKED = ["Upgrade: websocket", "Connection: Upgrade, close", "Sec-WebSocket-Version: 13"]
 

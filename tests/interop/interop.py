@@ -153,6 +153,8 @@ async def main():
         *(in_turn(peer.name, checks_deflate.server_deflate(report, peer)) for peer in others),
         in_turn("slow POST", checks_server.unread_body(report)),
         in_turn("hasty client", checks_server.hasty_client(report)),
+        in_turn("half-closed client", checks_server.half_closed_client(report)),
+        in_turn("greedy client", checks_server.greedy_client(report)),
         in_turn("curl", checks_server.plain_http(report)),
         *(in_turn(it, checks_proxy.proxy_checks(report, it, both)) for it in checks_proxy.PROXIES),
     )

@@ -71,9 +71,7 @@ impl Incoming {
             self.collect_direct(self.seen_direct(), outgoing);
         }
         if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
-            // What was read goes with it: nothing of it will be decoded.
-            (self.direct, self.bypassed) = (0, false);
-            self.read.discard();
+            self.discard();
             outgoing.fail(InvalidUtf8);
         }
     }

@@ -63,7 +63,12 @@ impl Incoming {
 
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
-        self.read.push(bytes);
+        let lent = match self.found {
+            Found::InReadBuffer(_) => to_usize(self.read.taken),
+            Found::Joined { left, .. } => to_usize(self.read.taken) + usize::from(left),
+            Found::Assembled | Found::Nothing => 0,
+        };
+        self.read.push(bytes, lent);
         self.withdraw();
     }
 
@@ -72,6 +77,12 @@ impl Incoming {
         if !self.bypassed {
             self.read.free = 0;
         }
+    }
+
+    /// Forgets what was read: nothing of it will be decoded.
+    fn discard(&mut self) {
+        (self.direct, self.bypassed) = (0, false);
+        self.read.discard();
     }
 
     #[inline]
@@ -121,6 +132,11 @@ impl Incoming {
 
     #[inline(never)]
     fn any_read_buf(&mut self, outgoing: &Outgoing) -> &mut [u8] {
+        if !outgoing.connection.is_receiving() {
+            // What lies behind an error must not fill the room: none looks like the end of the
+            // transport.
+            self.discard();
+        }
         let collected = self.assembler.collected();
         if collected >= LARGE && !self.has_unread() {
             let remaining = outgoing.connection.data_remaining();

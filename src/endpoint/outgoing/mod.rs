@@ -151,7 +151,7 @@ impl Outgoing {
 
     /// Drops what is queued and queues nothing more: part of a frame may be out, and what came
     /// behind it would be taken for the rest of that frame. What the peer still says is received
-    /// for the close timeout.
+    /// for the close timeout, unless the peer is taken for gone.
     pub(crate) fn abandon(&mut self) {
         if self.has_unwritten() {
             self.connection.lose_close();
