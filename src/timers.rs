@@ -56,17 +56,25 @@ pub(crate) struct Timers {
     pinged: bool,
     heard: bool,
     active: bool,
-    closing: bool,
+    end: End,
     /// What asks the peer for an answer was given out, and perhaps not written yet.
     asks: bool,
     /// It was written.
     asked: bool,
-    /// The peer is taken for gone: it is told so and not waited for.
-    gone: bool,
-    /// The peer has had its time to close.
-    expired: bool,
     /// A Pong came that answers a keep-alive Ping.
     ponged: bool,
+}
+
+/// How far the connection is on its way to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// It is open.
+    No,
+    Closing,
+    /// The peer is taken for gone: it is told so and not waited for.
+    Gone,
+    /// The peer has had its time to close.
+    Expired,
 }
 
 /// How long the answer to a keep-alive Ping took, in microseconds; kept apart from the [`Timers`],
@@ -105,11 +113,9 @@ impl Timers {
             // The first call that brings the time starts the clocks.
             heard: true,
             active: true,
-            closing: false,
+            end: End::No,
             asks: false,
             asked: false,
-            gone: false,
-            expired: false,
             ponged: false,
         }
     }
@@ -130,17 +136,17 @@ impl Timers {
     }
 
     pub(crate) fn note_closing(&mut self) {
-        if !self.closing {
-            self.closing = true;
+        if !self.closing() {
+            self.end = End::Closing;
             self.active_or_close_at = NEVER;
         }
     }
 
     /// Closes without waiting for the peer, but for what is queued to be written.
     pub(crate) fn note_gone(&mut self) {
-        if !self.expired {
+        if !self.expired() {
             self.close_timeout = self.close_timeout.min(LAST_WRITE);
-            (self.closing, self.gone, self.active_or_close_at) = (true, true, NEVER);
+            (self.end, self.active_or_close_at) = (End::Gone, NEVER);
             // A Ping that is written late is not the Close.
             self.asks = false;
         }
@@ -149,7 +155,7 @@ impl Timers {
     /// Of a peer that is taken for gone nothing is left to wait for: what tells it so is written, or
     /// cannot be.
     pub(crate) fn note_told(&mut self) {
-        if self.gone && !self.expired {
+        if self.end == End::Gone {
             (self.close_timeout, self.active_or_close_at) = (1, NEVER);
         }
     }
@@ -178,20 +184,24 @@ impl Timers {
     }
 
     fn restart_close(&mut self) {
-        if self.closing && !self.expired {
+        if self.closing() && !self.expired() {
             self.active_or_close_at = NEVER;
         }
     }
 
     /// Whether [`Due::CloseTransport`] was given.
     pub(crate) const fn expired(&self) -> bool {
-        self.expired
+        matches!(self.end, End::Expired)
+    }
+
+    const fn closing(&self) -> bool {
+        !matches!(self.end, End::No)
     }
 
     /// Whether there may be a deadline, so that the time is worth asking for.
     #[cfg(feature = "tokio")]
     pub(crate) const fn is_armed(&self) -> bool {
-        self.closing || self.ping_interval != NEVER || self.idle_timeout != NEVER
+        self.closing() || self.ping_interval != NEVER || self.idle_timeout != NEVER
     }
 
     /// What has been noted and not been turned into deadlines yet.
@@ -225,7 +235,7 @@ impl Timers {
             self.silent_since = now;
         }
         let active = core::mem::take(&mut self.active);
-        if self.closing {
+        if self.closing() {
             if self.active_or_close_at == NEVER {
                 self.active_or_close_at = now.saturating_add(self.close_timeout);
             }
@@ -245,7 +255,7 @@ impl Timers {
     }
 
     fn next(&self) -> Nanos {
-        if self.closing {
+        if self.closing() {
             self.active_or_close_at
         } else {
             self.keep_alive_at().min(self.idle_at())
@@ -269,10 +279,10 @@ impl Timers {
         if now < self.next() || self.next() == NEVER {
             return Ok(Due::Nothing);
         }
-        if self.closing {
+        if self.closing() {
             self.close_timeout = NEVER;
             self.active_or_close_at = NEVER;
-            self.expired = true;
+            self.end = End::Expired;
             return Ok(Due::CloseTransport);
         }
         if self.idle_timeout != NEVER && now >= self.idle_at() {
