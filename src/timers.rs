@@ -220,6 +220,8 @@ impl Timers {
     pub(crate) fn restart(&mut self) {
         (self.heard, self.active) = (true, true);
         self.active_or_close_at = NEVER;
+        // When that was means nothing any more.
+        self.pinged = false;
     }
 
     fn settle(&mut self, now: Nanos, latency: &mut Latency) {

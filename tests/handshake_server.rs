@@ -662,3 +662,24 @@ fn a_parsed_request_cannot_bring_further_lines() {
         assert_eq!(from("GET", target, "X", b"a"), Some(E::InvalidTarget), "{target:?}");
     }
 }
+
+// R4.2.2-8, H-7, behind another HTTP library
+#[test]
+fn a_refusal_behind_another_library_says_what_belongs_to_it() {
+    let fields = |reply: &Reply<'static>| {
+        let fields = reply.fields().expect("valid");
+        fields.into_iter().map(|(name, value)| (name, value.into_owned())).collect::<Vec<_>>()
+    };
+    let own = |list: &[(&'static str, &str)]| {
+        list.iter().map(|(name, value)| (*name, (*value).to_owned())).collect::<Vec<_>>()
+    };
+    let asked =
+        [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")];
+    assert_eq!(fields(&Reply::new(E::UnsupportedVersion.status())), own(&asked));
+    assert_eq!(fields(&Reply::new(405)), own(&[("Allow", "GET")]));
+    let listed = Reply::new(405).header("allow", "GET, HEAD");
+    assert_eq!(fields(&listed), own(&[("allow", "GET, HEAD")]));
+    assert_eq!(fields(&Reply::new(403).header("X", "y")), own(&[("X", "y")]));
+    assert_eq!(Reply::new(101).fields(), Err(ReplyError::InvalidStatus(101)));
+    assert!(Reply::new(403).header("Content-Length", "1").fields().is_err());
+}

@@ -442,3 +442,42 @@ async fn the_answer_to_a_keep_alive_ping_is_measured() {
     assert!(task.poll(&mut next).is_pending());
     assert_eq!(sender.latency(), Some(Duration::from_millis(25)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_close_without_waiting_ends_who_waits_to_send_where_nobody_receives() {
+    for write_timeout in [Some(Duration::from_secs(30)), None] {
+        let mut config = Config::default();
+        config.write_timeout = write_timeout;
+        let (_mock, receiver, sender) = stuck(config);
+        let other = sender.clone();
+        // Who receives sends, as an echo does.
+        let echo = tokio::spawn(async move {
+            let _receiver = receiver;
+            sender.send(&[7; 5_000]).await
+        });
+        tokio::task::yield_now().await;
+        other.try_close(CloseCode::POLICY_VIOLATION, "too slow").expect("valid");
+        let ended = timeout(Duration::from_secs(6), echo).await.expect("the close timeout");
+        assert!(ended.expect("no panic").is_err(), "{write_timeout:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_ping_of_another_clock_took_is_not_known() {
+    let mut config = Config::default();
+    config.connection.ping_interval = Some(Duration::from_secs(30));
+    config.connection.pong_timeout = Some(Duration::from_secs(20));
+    let mock = Mock::new([]);
+    let mut ws = WebSocket::new(mock.clone(), server(&config));
+    let task = Task::new();
+    assert!(task.poll(&mut Box::pin(ws.next())).is_pending());
+    advance(Duration::from_secs(31)).await;
+    assert!(task.poll(&mut Box::pin(ws.next())).is_pending());
+    assert_eq!(mock.written(), frame(PING, b""));
+    let (io, endpoint) = ws.into_parts();
+    advance(Duration::from_secs(3)).await;
+    mock.push(masked(PONG, b""));
+    let mut ws = WebSocket::new(io, endpoint);
+    assert!(task.poll(&mut Box::pin(ws.next())).is_pending());
+    assert_eq!(ws.latency(), None);
+}

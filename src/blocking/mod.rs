@@ -291,7 +291,8 @@ impl<S: Transport> WebSocket<S> {
     ///
     /// `writer` is a second handle to the same stream, such as `TcpStream::try_clone` gives. The
     /// receiver looks up from its read once a second: a sender that closes cannot wake it. Reading
-    /// from a [`Plain`] stream it does not: it sees that only when something comes.
+    /// from a [`Plain`] stream it does not: it sees that only when something comes. A TLS stream
+    /// has no second handle; the tokio adapter needs none.
     ///
     /// # Errors
     ///

@@ -10,7 +10,57 @@ use std::os::unix::net::UnixStream;
 /// deadlines.
 ///
 /// Implemented for `TcpStream`, `UnixStream` and references to them. Wrap any other stream in
-/// [`Plain`], or implement it: every method has a default that does nothing.
+/// [`Plain`], or implement it: every method has a default that does nothing. Over TLS the timeouts
+/// are those of the socket below:
+///
+/// ```
+/// use std::io::{self, IoSlice, Read, Write};
+/// use std::net::{Shutdown, TcpStream};
+/// use std::time::Duration;
+/// use websocket_proto::blocking::Transport;
+///
+/// /// `tls` is a `rustls::StreamOwned`, say, over another handle of `socket` (`try_clone`).
+/// struct Secure<T> {
+///     tls: T,
+///     socket: TcpStream,
+/// }
+///
+/// impl<T: Read> Read for Secure<T> {
+///     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+///         self.tls.read(buffer)
+///     }
+/// }
+///
+/// impl<T: Write> Write for Secure<T> {
+///     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+///         self.tls.write(bytes)
+///     }
+///
+///     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+///         self.tls.write_vectored(slices)
+///     }
+///
+///     fn flush(&mut self) -> io::Result<()> {
+///         self.tls.flush()
+///     }
+/// }
+///
+/// impl<T: Read + Write> Transport for Secure<T> {
+///     fn set_read_timeout(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+///         self.socket.set_read_timeout(timeout).map(|()| true)
+///     }
+///
+///     fn set_write_timeout(&mut self, timeout: Option<Duration>) -> io::Result<bool> {
+///         self.socket.set_write_timeout(timeout).map(|()| true)
+///     }
+///
+///     fn shutdown_write(&mut self) -> io::Result<()> {
+///         // TLS says that it ends, too: `self.tls.conn.send_close_notify()`.
+///         self.tls.flush()?;
+///         self.socket.shutdown(Shutdown::Write)
+///     }
+/// }
+/// ```
 pub trait Transport: Read + Write {
     /// Lets reads end with `WouldBlock` or `TimedOut` after `timeout`, and says whether it can.
     ///

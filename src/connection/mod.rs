@@ -316,7 +316,8 @@ impl Connection {
     /// The first call starts the clocks. Call it again after receiving or sending: that moves
     /// deadlines. Once the connection has ended it is the end of the close timeout, until
     /// [`is_over`](Self::is_over). A peer that is taken for gone ([`TimeoutError::Pong`],
-    /// [`TimeoutError::Write`]) is not waited for: what tells it so has 100 ms at most to be written.
+    /// [`TimeoutError::Write`]) is not waited for: what tells it so has 100 ms to be written, and
+    /// anew while some of what is queued is taken.
     pub fn poll_timeout(&mut self, now: Duration) -> Option<Duration> {
         self.poll_timeout_while(false, now)
     }

@@ -160,9 +160,13 @@ impl<'a> Accept<'a> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
+    /// A client that expects a 100 (Continue) gets it from that library, or not at all: none has a
+    /// body to wait with.
+    ///
     /// # Errors
     ///
-    /// If the request is no upgrade, or the terms are not valid.
+    /// If the request is no upgrade, or the terms are not valid: [`Reply::fields`] has what belongs
+    /// to a refusal.
     pub fn fields(&self, request: &Request) -> Result<(Fields<'a>, Negotiated), ReplyError> {
         let mut fields = Vec::new();
         let negotiated = self.each_field(request, |name, value| fields.push((name, value)))?;
@@ -255,8 +259,31 @@ impl<'a> Reply<'a> {
         self.header("Content-Type", "text/plain; charset=utf-8").body(text.as_bytes())
     }
 
-    /// Writes the response. Nothing is written on an error.
-    pub(super) fn write(&self, content: Content, out: &mut Vec<u8>) -> Result<(), ReplyError> {
+    /// The fields of the response, in order, for an HTTP library that writes it: with those that
+    /// belong to a 405 and a 426, and without Content-Length and `Connection: close`, which are that
+    /// library's to write.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{HandshakeError, Reply};
+    ///
+    /// let reply = Reply::new(HandshakeError::UnsupportedVersion.status());
+    /// let fields = reply.fields()?;
+    /// assert!(fields.iter().any(|(name, value)| *name == "Sec-WebSocket-Version" && value == "13"));
+    /// # Ok::<(), websocket_proto::handshake::ReplyError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the status is not final or a field is not valid.
+    pub fn fields(&self) -> Result<Fields<'a>, ReplyError> {
+        self.check()?;
+        let mut fields = Vec::new();
+        self.each_due("Upgrade", |name, value| fields.push((name, Cow::Borrowed(value))));
+        fields.extend(self.headers.iter().map(|(name, value)| (*name, Cow::Borrowed(*value))));
+        Ok(fields)
+    }
+
+    fn check(&self) -> Result<(), ReplyError> {
         // RFC 9110 §15: 1xx is not final.
         if !matches!(self.status, 200..=999) {
             return Err(ReplyError::InvalidStatus(self.status));
@@ -264,25 +291,38 @@ impl<'a> Reply<'a> {
         for (name, value) in &self.headers {
             check_field(name, value, REPLY_FIELDS)?;
         }
-        let has =
-            |name: &str| self.headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+        Ok(())
+    }
+
+    /// Gives each field that the status asks for to `push`; `connection` is what the one of that
+    /// name says beside an Upgrade.
+    fn each_due(&self, connection: &'static str, mut push: impl FnMut(&'static str, &'static str)) {
+        match self.status {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.4: what would have been accepted.
+            426 => {
+                push("Upgrade", "websocket");
+                push("Connection", connection);
+                push("Sec-WebSocket-Version", "13");
+            }
+            // RFC 9110 §15.5.6: a 405 says what is allowed.
+            405 if !self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Allow")) => {
+                push("Allow", "GET");
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes the response. Nothing is written on an error.
+    pub(super) fn write(&self, content: Content, out: &mut Vec<u8>) -> Result<(), ReplyError> {
+        self.check()?;
         let status = self.status;
         let mut head = String::with_capacity(HEAD);
         // Writing to a string does not fail.
         let _ = write!(head, "HTTP/1.1 {status} {}\r\n", reason(status));
-        match status {
-            // RFC 9110 §15.5.22 and RFC 6455 §4.4: what would have been accepted.
-            426 => {
-                push_field(&mut head, "Upgrade", "websocket");
-                push_field(&mut head, "Connection", "Upgrade, close");
-                push_field(&mut head, "Sec-WebSocket-Version", "13");
-            }
-            _ => push_field(&mut head, "Connection", "close"),
+        if status != 426 {
+            push_field(&mut head, "Connection", "close");
         }
-        // RFC 9110 §15.5.6: a 405 says what is allowed.
-        if status == 405 && !has("Allow") {
-            push_field(&mut head, "Allow", "GET");
-        }
+        self.each_due("Upgrade, close", |name, value| push_field(&mut head, name, value));
         // RFC 9110 §8.6, §15.3.6: no length in a 204, none of a page that is not shown in a 304,
         // and no content in a 205.
         let body = match status {

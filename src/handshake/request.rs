@@ -55,14 +55,16 @@ impl Request {
         Ok(request)
     }
 
-    /// The request that another HTTP library has parsed: its method, its target as it was sent, and
-    /// its fields in order, of HTTP/1.1. All rules are applied as if the bytes had come here, but
-    /// for the limits, which are that library's.
+    /// The request that another HTTP library has parsed: its method, its target and its fields in
+    /// order. All rules are applied to them as if the bytes had come here, but for the limits, which
+    /// are that library's, and for its version: only one of HTTP/1.1 may be handed over, another is
+    /// not an upgrade (RFC 6455 §4.2.1).
     ///
     /// Names and values may be anything that gives bytes, so of a request of the crate `http`, which
     /// hyper and axum have, `&parts.headers` will do (and `&parts.uri.to_string()` as target).
-    /// [`Accept::fields`](super::Accept::fields) is the other half, and has an example;
-    /// `examples/axum` is a whole server.
+    /// [`Accept::fields`](super::Accept::fields) is the other half, and has an example,
+    /// [`Reply::fields`](super::Reply::fields) what a refusal has to say; `examples/axum` is a whole
+    /// server.
     ///
     /// # Errors
     ///

@@ -323,7 +323,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
 
     /// Starts the closing handshake without waiting, for the [`Receiver`] to go through: a server
     /// can get rid of a client that does not keep up. It has the close timeout to take what is
-    /// queued.
+    /// queued. Where nobody waits in [`Receiver::next`], nor to send, nothing happens until somebody
+    /// does.
     ///
     /// # Errors
     ///
@@ -341,6 +342,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         if has_ended {
             writers.wake_end();
         }
+        // Who waits to send has a new deadline to keep.
+        writers.wake_all();
         Ok(())
     }
 

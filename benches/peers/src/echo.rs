@@ -78,27 +78,27 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         let (cpu, rate) = (medians(&cpu), medians(&rate));
         for (at, &server) in servers.iter().enumerate() {
-            let mut push = |table: &str, (value, noisy)| {
+            let mut push = |table: &str, (value, noisy), unequal| {
                 results.push(Figure {
                     table: table.to_owned(),
                     column: column.to_owned(),
                     peer: server.to_owned(),
                     value,
                     noisy,
-                    unequal: false,
+                    unequal,
                 });
             };
-            push(CPU, cpu[at]);
-            push(RATE, rate[at]);
+            push(CPU, cpu[at], false);
+            push(RATE, rate[at], false);
             if let Some(calls) = count_calls(server, load)? {
-                push(CALLS, (calls, false));
+                push(CALLS, (calls, false), false);
             }
             // Not of those that differ from one of these in the number of connections only.
             if load.size < 1024
                 && (load.connections == 1 || load.depth > 1)
-                && let Some(instructions) = count_instructions(server, load, options.quick)?
+                && let Some(count) = count_instructions(server, load, options.quick)?
             {
-                push(INSTRUCTIONS, (instructions, false));
+                push(INSTRUCTIONS, (count.each, false), !count.is_repeatable);
             }
         }
     }
@@ -116,7 +116,10 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     println!("Connections x messages under way on each x payload. `~`: half of the runs are more");
     println!("than 10 % off. System calls are counted in runs of their own, under strace, and");
-    println!("instructions of small messages under callgrind.");
+    println!(
+        "instructions of small messages under callgrind; `*`: not the same each time, and so not"
+    );
+    println!("called the best.");
     copies.print_unordered();
     uwebsockets::print_left_out();
     results.save("echo", options)?;
@@ -151,27 +154,35 @@ fn count_calls(server: &str, load: Load) -> Result<Option<f64>, Box<dyn Error>> 
     Ok(Some(float(calls) / float(messages)))
 }
 
+struct Count {
+    /// Instructions for each message.
+    each: f64,
+    /// Whether other runs gave the same, to a fifth.
+    is_repeatable: bool,
+}
+
 /// The difference between a short and a longer run: what comes before the messages is in both. The
-/// least of three, because some servers do something at random that takes more.
+/// least of three, because some servers do something at random, or as time goes by.
 fn count_instructions(
     server: &str,
     load: Load,
     quick: bool,
-) -> Result<Option<f64>, Box<dyn Error>> {
+) -> Result<Option<Count>, Box<dyn Error>> {
     let batch = load.connections * load.depth;
-    let mut runs = [(0.0, 0.0); 2];
-    for (run, batches) in runs.iter_mut().zip([1, 4]) {
-        *run = (0.0, f64::INFINITY);
+    let mut runs = [(0.0, f64::INFINITY, 0.0); 2];
+    for ((messages, least, most), batches) in runs.iter_mut().zip([1, 4]) {
         for _ in 0..if quick { 1 } else { 3 } {
             let Some(process) = Process::start_counted(server)? else { return Ok(None) };
             let mut generator = Generator::open(process.port, load)?;
-            let messages = generator.run(Goal::Messages(batches * batch.max(512)))?;
+            *messages = float(generator.run(Goal::Messages(batches * batch.max(512)))?);
             // What a server does when its connections end is none of it.
             let instructions = process.instructions()? as f64;
             drop(generator);
-            *run = (float(messages), instructions.min(run.1));
+            (*least, *most) = (instructions.min(*least), instructions.max(*most));
         }
     }
-    let [(few, less), (many, more)] = runs;
-    Ok(Some((more - less) / (many - few)))
+    let [(few, less, less_at_most), (many, more, more_at_most)] = runs;
+    let spread = (less_at_most - less) + (more_at_most - more);
+    let is_repeatable = spread < 0.2 * (more - less);
+    Ok(Some(Count { each: (more - less) / (many - few), is_repeatable }))
 }

@@ -9,7 +9,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{Response, StatusCode};
+use axum::http::{Response, Version};
 use axum::response::Html;
 use axum::routing::get;
 use hyper::upgrade::{OnUpgrade, Upgraded};
@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use websocket_proto::Connection;
 use websocket_proto::endpoint::{Config, Endpoint, Received};
-use websocket_proto::handshake::{self, Accept, Negotiated, OriginPolicy};
+use websocket_proto::handshake::{self, Accept, Fields, Negotiated, OriginPolicy, Reply};
 use websocket_proto::tokio::{Error, WebSocket};
 
 /// The settings of all connections.
@@ -40,45 +40,51 @@ async fn main() -> std::io::Result<()> {
 }
 
 /// Answers with the 101, and leaves the connection to a task of its own.
-async fn upgrade(request: Request) -> Result<Response<Body>, (StatusCode, String)> {
+async fn upgrade(request: Request) -> Result<Response<Body>, Response<Body>> {
     let (mut parts, _) = request.into_parts();
-    let target = parts.uri.to_string();
+    // HTTP/1.0 knows no upgrade, and HTTP/2 another one.
+    let upgraded = parts.extensions.remove::<OnUpgrade>();
+    let Some(upgraded) = upgraded.filter(|_| parts.version == Version::HTTP_11) else {
+        return Err(refuse(426, "this is a WebSocket endpoint\n"));
+    };
     let asked = handshake::Request::from_fields(
         parts.method.as_str(),
-        &target,
+        &parts.uri.to_string(),
         &parts.headers,
         &OriginPolicy::Any,
     );
-    let asked = asked.map_err(|error| {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        (status, error.to_string())
-    })?;
+    let asked = asked.map_err(|error| refuse(error.status(), &error.to_string()))?;
     let config = config();
     let deflate = config.deflate.as_ref().and_then(|deflate| asked.deflate(deflate));
     let terms = Accept::new().subprotocol(asked.choose_subprotocol(&["echo"])).deflate(deflate);
     let (fields, negotiated) =
-        terms.fields(&asked).map_err(|error| (StatusCode::UPGRADE_REQUIRED, error.to_string()))?;
-    let mut response = Response::builder().status(StatusCode::SWITCHING_PROTOCOLS);
-    for (name, value) in &fields {
-        response = response.header(*name, &**value);
-    }
-    let upgraded = parts.extensions.remove::<OnUpgrade>();
+        terms.fields(&asked).map_err(|error| refuse(error.status(), &error.to_string()))?;
     tokio::spawn(async move {
-        match upgraded {
-            Some(upgraded) => match upgraded.await {
-                Ok(io) => {
-                    if let Err(error) = echo(io, config, negotiated).await {
-                        eprintln!("{error}");
-                    }
+        match upgraded.await {
+            Ok(io) => {
+                if let Err(error) = echo(io, config, negotiated).await {
+                    eprintln!("{error}");
                 }
-                Err(error) => eprintln!("upgrade: {error}"),
-            },
-            None => eprintln!("not a connection that can be upgraded"),
+            }
+            Err(error) => eprintln!("upgrade: {error}"),
         }
     });
-    response
-        .body(Body::empty())
-        .map_err(|error| (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    Ok(answer(101, &fields, ""))
+}
+
+/// A refusal, with the fields that belong to it.
+fn refuse(status: u16, why: &str) -> Response<Body> {
+    let fields = Reply::new(status).fields().unwrap_or_default();
+    answer(status, &fields, why)
+}
+
+fn answer(status: u16, fields: &Fields<'_>, body: &str) -> Response<Body> {
+    let mut response = Response::builder().status(status);
+    for (name, value) in fields {
+        response = response.header(*name, &**value);
+    }
+    let failed = |_| Response::new(Body::empty());
+    response.body(Body::from(body.to_owned())).unwrap_or_else(failed)
 }
 
 async fn echo(io: Upgraded, config: Config, negotiated: Negotiated) -> Result<(), Error> {
