@@ -7,7 +7,7 @@ use core::fmt;
 use std::io::{self, IoSlice};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::connection::{CloseOutcome, Connection, Failure, NoEntropy};
+use crate::connection::{CloseOutcome, Failure, NoEntropy};
 use crate::endpoint::{Config, Endpoint, Outgoing};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
 use crate::handshake::{
@@ -18,6 +18,9 @@ use crate::message::Unsent;
 use crate::random_keys;
 
 /// Why an adapter could not go on. A clean close is not among it.
+///
+/// Another attempt to connect may help after `Io`, `Timeout`, `Unclean` (a peer that vanished; over
+/// TLS that is `Io` with `UnexpectedEof`) and `Refused` with a status of 500 and above.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -162,21 +165,7 @@ pub(crate) fn terms<'t, 'a>(
 
 /// A server's end of a connection whose 101 has been written; `rest` came behind the request.
 pub(crate) fn accepted(rest: &[u8], config: &Config, negotiated: &Negotiated) -> Endpoint {
-    let connection = Connection::server(&config.connection);
-    endpoint(connection, rest, config, negotiated)
-}
-
-fn endpoint(
-    connection: Connection,
-    rest: &[u8],
-    config: &Config,
-    negotiated: &Negotiated,
-) -> Endpoint {
-    #[cfg(feature = "deflate")]
-    let mut endpoint = Endpoint::with_deflate(connection, config, negotiated.deflate());
-    #[cfg(not(feature = "deflate"))]
-    let mut endpoint = Endpoint::new(connection, config);
-    let _ = negotiated;
+    let mut endpoint = Endpoint::server(config, negotiated);
     endpoint.push_input(rest);
     endpoint
 }
@@ -211,11 +200,9 @@ pub(crate) fn connected(
     if !response.is_switching() {
         return Err(Error::Refused(Box::new(response)));
     }
-    let connection = Connection::client(&config.connection, random_keys);
-    let endpoint = match response.negotiated() {
-        Some(negotiated) => endpoint(connection, rest, config, negotiated),
-        None => endpoint(connection, rest, config, &Negotiated::default()),
-    };
+    let agreed = response.negotiated().cloned().unwrap_or_default();
+    let mut endpoint = Endpoint::client(config, &agreed);
+    endpoint.push_input(rest);
     Ok((endpoint, response))
 }
 

@@ -249,6 +249,7 @@ mod owned {
     use bytes::Bytes;
 
     use super::{Kind, Message};
+    use crate::copy;
     use crate::error::SendError;
 
     impl<'m> From<&'m String> for Message<'m> {
@@ -309,6 +310,24 @@ mod owned {
             self.as_message().as_bytes()
         }
 
+        /// The payload, if it is text.
+        #[must_use]
+        pub fn as_text(&self) -> Option<&str> {
+            self.as_message().as_text()
+        }
+
+        /// The payload without a copy, if it is text.
+        ///
+        /// # Errors
+        ///
+        /// Gives it back if it is not.
+        pub fn into_text(self) -> Result<String, Self> {
+            match self {
+                Self::Text(text) => Ok(text),
+                Self::Binary(_) => Err(self),
+            }
+        }
+
         /// The payload without a copy, whichever kind it is.
         #[must_use]
         pub fn into_bytes(self) -> Bytes {
@@ -357,6 +376,12 @@ mod owned {
     impl From<&str> for OwnedMessage {
         fn from(text: &str) -> Self {
             Self::Text(text.into())
+        }
+    }
+
+    impl From<&[u8]> for OwnedMessage {
+        fn from(bytes: &[u8]) -> Self {
+            Self::Binary(copy::to_vec(bytes).into())
         }
     }
 

@@ -1313,3 +1313,27 @@ fn closing_what_has_ended_is_no_error() {
     assert!(matches!(receiver.next(), Err(Error::Unclean(_))));
     sender.close(CloseCode::NORMAL, "").expect("nothing happens");
 }
+
+#[test]
+fn what_is_sent_without_waiting_is_written_with_what_is_sent_next() {
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    let writer = near.try_clone().expect("a handle");
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (100, 10);
+    let ws = WebSocket::new(near, server(&config)).expect("a socket");
+    let (_receiver, sender) = ws.split(writer).expect("a socket");
+    sender.try_send("a").expect("there is room");
+    sender.try_send(&[7; 100]).expect("there is room");
+    let Err(SendError::Full { queued }) = sender.try_send("b") else { panic!("there is none") };
+    assert_eq!(sender.queued(), queued);
+    sender.flush().expect("taken");
+    assert!(sender.try_close(CloseCode::NO_STATUS, "").is_err() && sender.is_open());
+    sender.try_close(CloseCode::GOING_AWAY, "bye").expect("valid");
+    sender.try_close(CloseCode::NORMAL, "").expect("nothing happens");
+    sender.flush().expect("taken");
+    let expected =
+        [frame(TEXT, b"a"), frame(BINARY, &[7; 100]), frame(CLOSE, b"\x03\xe9bye")].concat();
+    let mut came = vec![0; expected.len()];
+    far.read_exact(&mut came).expect("written");
+    assert_eq!(came, expected);
+}

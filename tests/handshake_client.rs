@@ -582,3 +582,62 @@ proptest! {
         }
     }
 }
+
+// R4.1, by way of another HTTP library
+#[test]
+fn an_answer_that_another_library_has_received_is_held_to_the_same_rules() {
+    let request = ClientRequest::new("ws://server.example.com:81/chat?a=1").expect("valid");
+    let request = request.subprotocol("chat").expect("valid").header("X", "y").expect("valid");
+    let start =
+        || ClientHandshake::start_fields(&request, *b"the sample nonce", ClientConfig::default());
+    let (_, fields) = start();
+    let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, &**value)).collect();
+    let expected = [
+        ("Host", "server.example.com:81"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Protocol", "chat"),
+        ("X", "y"),
+    ];
+    assert_eq!(fields, expected);
+
+    let accept = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+    let answer = |but: &[(&'static str, &'static str)]| {
+        let mut fields = vec![
+            ("upgrade", "websocket"),
+            ("connection", "Upgrade"),
+            ("sec-websocket-accept", accept),
+        ];
+        fields.retain(|(name, _)| but.iter().all(|(other, _)| other != name));
+        fields.extend(but);
+        fields
+    };
+    let (mut handshake, _) = start();
+    let response = handshake.receive_fields(101, answer(&[("sec-websocket-protocol", "chat")]));
+    let response = response.expect("valid");
+    assert!(response.is_switching() && response.is_body_complete());
+    assert_eq!(response.negotiated().and_then(|it| it.subprotocol()), Some("chat"));
+    let again = handshake.receive_fields(101, answer(&[]));
+    assert_eq!(again.err(), Some(E::NotHttp));
+
+    let check = |status, fields: Vec<(&'static str, &'static str)>| {
+        let (mut handshake, _) = start();
+        let first = handshake.receive_fields(status, fields);
+        if let Err(error) = &first {
+            let again = handshake.receive_fields(101, answer(&[]));
+            assert_eq!(again.err(), Some(*error), "sticky");
+        }
+        first
+    };
+    let error = |but| check(101, answer(&[but])).err();
+    assert_eq!(error(("sec-websocket-accept", "wrong")), Some(E::AcceptMismatch));
+    assert_eq!(error(("sec-websocket-protocol", "other")), Some(E::SubprotocolNotOffered));
+    assert_eq!(error(("upgrade", "h2c")), Some(E::UpgradeNotWebSocket));
+    assert_eq!(error(("X", "a\r\nY: b")), Some(E::MalformedHeader));
+    let moved = check(302, vec![("Location", "/other")]).expect("no 101");
+    assert_eq!((moved.status(), moved.header("location")), (302, Some("/other")));
+    assert!(!moved.is_switching() && !moved.is_body_complete());
+    assert_eq!(check(99, Vec::new()).err(), Some(E::MalformedStartLine));
+}

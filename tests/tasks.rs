@@ -481,3 +481,58 @@ async fn what_a_ping_of_another_clock_took_is_not_known() {
     assert!(task.poll(&mut Box::pin(ws.next())).is_pending());
     assert_eq!(ws.latency(), None);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_sent_without_waiting_is_written_at_once_where_nobody_receives() {
+    let mock = Mock::new([]);
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let (receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    // The task that receives is busy with a message, and the peer keeps up.
+    for _ in 0..100 {
+        sender.try_send(&[7; 100]).expect("the transport takes it");
+    }
+    assert_eq!(sender.queued(), 0);
+    assert_eq!(mock.written(), frame(BINARY, &[7; 100]).repeat(100));
+    // One that does not keep up is seen all the same.
+    mock.lock().room = 0;
+    let refused = (0..).find_map(|count| Some((count, sender.try_send(&[7; 100]).err()?)));
+    let Some((10, SendError::Full { .. })) = refused else { panic!("{refused:?}") };
+    mock.allow(1 << 20);
+    sender.try_send("again").expect("the transport takes it");
+    sender.try_close(CloseCode::GOING_AWAY, "").expect("valid");
+    let expected = [&frame(TEXT, b"again")[..], &frame(CLOSE, b"\x03\xe9")].concat();
+    assert!(mock.written().ends_with(&expected));
+    assert!(!receiver.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_without_waiting_is_written_where_it_would_not_fit() {
+    let mock = Mock::new([]);
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    for _ in 0..100 {
+        sender.try_send(&[7; 100]).expect("the transport takes it");
+    }
+    assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
+    assert_eq!(mock.written(), frame(BINARY, &[7; 100]).repeat(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_sent_without_waiting_is_told() {
+    let mock = Mock::new([]);
+    let (receiver, sender) = over(&mock).split();
+    let closes = Task::new();
+    let mut closed = Box::pin(sender.closed());
+    assert!(closes.poll(&mut closed).is_pending());
+    mock.lock().write_error = Some(ErrorKind::BrokenPipe);
+    assert_eq!(sender.try_send("lost"), Err(SendError::Closed));
+    assert!(!sender.is_open() && closes.wakes() > 0);
+    // A sender can be had from who receives.
+    let other = receiver.sender();
+    assert_eq!(other.try_send("late"), Err(SendError::Closed));
+}

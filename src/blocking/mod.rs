@@ -60,6 +60,11 @@ pub use transport::{Plain, Transport};
 /// closes the close timeout; if it was [split](Self::split), the receiver keeps the others
 /// meanwhile. Over a [`Plain`] stream a deadline is noticed only when a read returns.
 ///
+/// The adapter sets the timeouts of the stream itself: one that was set from outside lasts until the
+/// next deadline. Who has to do something else now and then, without a second handle for
+/// [`split`](Self::split) as over TLS, wraps the stream in [`Plain`] and sets a read timeout on the
+/// socket below: [`next`](Self::next) then gives [`Error::Io`] with `WouldBlock` each time.
+///
 /// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says that
 /// nothing is lost, and to go on later. What was to be sent is queued: call [`next`](Self::next),
 /// [`flush`](Self::flush) or [`close`](Self::close), and do not send it again. What finds no room

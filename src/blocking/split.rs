@@ -249,7 +249,8 @@ impl<W> Clone for Sender<W> {
 }
 
 impl<W: Transport> Sender<W> {
-    /// Queues a message. Writes what is queued first if that is more than the high watermark.
+    /// Queues a message. Writes what is queued first if that is more than the high watermark. A
+    /// [`Receiver`] that waits writes it within a second.
     ///
     /// # Errors
     ///
@@ -324,6 +325,31 @@ impl<W: Transport> Sender<W> {
         let part = part.into();
         self.queue(|outgoing| outgoing.send_part(part, fragment))?;
         self.flush()
+    }
+
+    /// Queues a message without waiting, for the [`Receiver`] to write: a server that sends to many
+    /// can give up on those that do not keep up. One that waits in [`Receiver::next`] looks up within
+    /// a second. Otherwise it is written by [`flush`](Self::flush), or with whatever is written next.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] if more than the high watermark is queued, and the others of
+    /// [`Connection::send`](crate::Connection::send).
+    pub fn try_send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
+        lock(&self.shared.outgoing).send(message.into())
+    }
+
+    /// Queues a Close frame without waiting, for the [`Receiver`] to write, as
+    /// [`try_send`](Self::try_send) does: the closing handshake has begun.
+    ///
+    /// # Errors
+    ///
+    /// If code or reason are not valid. Nothing happens if the connection is closing already.
+    pub fn try_close(&self, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        match lock(&self.shared.outgoing).close(code, reason) {
+            Err(SendError::Closed) => Ok(()),
+            closed => closed,
+        }
     }
 
     /// How many bytes are queued and not written.

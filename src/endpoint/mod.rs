@@ -13,6 +13,7 @@
 
 mod config;
 mod incoming;
+mod opening;
 mod outgoing;
 mod queue;
 mod read_buffer;
@@ -27,14 +28,9 @@ pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
 pub use received::{Out, Received, Status};
 
-use crate::assembler::Assembler;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
-#[cfg(feature = "deflate")]
-use crate::deflate::{Deflater, Params};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-#[cfg(feature = "deflate")]
-use crate::frame::Rsv;
 use crate::message::{Outbound, OwnedMessage, Unsent};
 use size::{to_u32, to_usize};
 
@@ -67,50 +63,6 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// An endpoint around a connection that has had its handshake.
-    #[must_use]
-    pub fn new(connection: Connection, config: &Config) -> Self {
-        Self {
-            incoming: Incoming::new(config.read_buffer, Assembler::new()),
-            outgoing: Outgoing::new(connection, config),
-        }
-    }
-
-    /// As [`new`](Self::new), with what the handshake has agreed on for permessage-deflate
-    /// (RFC 7692), if it has.
-    ///
-    /// `params` are in [`Negotiated::deflate`](crate::handshake::Negotiated::deflate); how to
-    /// compress is in [`Config::deflate`]. The connection then takes RSV1, whatever its
-    /// configuration said.
-    ///
-    /// ```
-    /// use websocket_proto::endpoint::{Config, Endpoint};
-    /// use websocket_proto::{Connection, deflate};
-    ///
-    /// # fn f(negotiated: websocket_proto::handshake::Negotiated) {
-    /// let mut config = Config::default();
-    /// config.deflate = Some(deflate::Config::default());
-    /// let connection = Connection::server(&config.connection);
-    /// let endpoint = Endpoint::with_deflate(connection, &config, negotiated.deflate());
-    /// # }
-    /// ```
-    #[cfg(feature = "deflate")]
-    #[must_use]
-    pub fn with_deflate(
-        mut connection: Connection,
-        config: &Config,
-        params: impl Into<Option<Params>>,
-    ) -> Self {
-        let Some(params) = params.into() else { return Self::new(connection, config) };
-        let role = connection.role();
-        connection.allow_rsv(Rsv::RSV1);
-        let deflate = config.deflate.clone().unwrap_or_default();
-        let assembler = Assembler::with_deflate(role, params, &deflate, &config.connection);
-        let mut outgoing = Outgoing::new(connection, config);
-        outgoing.deflate_with(Deflater::new(role, &deflate, params));
-        Self { incoming: Incoming::new(config.read_buffer, assembler), outgoing }
-    }
-
     /// Puts bytes in front of what will be read: those that came behind the handshake.
     pub fn push_input(&mut self, bytes: &[u8]) {
         self.incoming.push_input(bytes);

@@ -17,7 +17,7 @@ use super::error::HandshakeError;
 use super::head::{Head, HeadReader, RawHead, Version};
 use super::headers::{any_element, is_token, parse_extensions};
 use super::response::{BodyLength, Response};
-use super::{Negotiated, accept_key};
+use super::{Fields, Negotiated, accept_key};
 
 /// The client's side of one opening handshake: gives a request, then takes one response.
 ///
@@ -67,11 +67,52 @@ impl ClientHandshake {
         config: ClientConfig,
         out: &mut Vec<u8>,
     ) -> Self {
-        let ClientConfig { max_head, max_headers, timeout, max_body, missing_subprotocol } = config;
         let key = accept_key::encode_key(nonce);
         request.write(&key, out);
+        Self::new(request, &key, config)
+    }
+
+    /// As [`start_with`](Self::start_with), for an HTTP library that sends the request, GET by
+    /// HTTP/1.1 of the resource of [`ClientRequest::url`], and receives the response: gives the
+    /// fields, in order. [`receive_fields`](Self::receive_fields) checks the answer; the limits and
+    /// the timeout are that library's.
+    ///
+    /// ```
+    /// use websocket_proto::handshake::{ClientConfig, ClientHandshake, ClientRequest};
+    ///
+    /// let request = ClientRequest::new("ws://example.com/chat")?;
+    /// let nonce = *b"the sample nonce"; // from a random source, that is
+    /// let config = ClientConfig::default();
+    /// let (mut handshake, fields) = ClientHandshake::start_fields(&request, nonce, config);
+    /// assert!(fields.iter().any(|(name, value)| {
+    ///     *name == "Sec-WebSocket-Key" && value == "dGhlIHNhbXBsZSBub25jZQ=="
+    /// }));
+    ///
+    /// let answer = [
+    ///     ("upgrade", "websocket"),
+    ///     ("connection", "upgrade"),
+    ///     ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    /// ];
+    /// let response = handshake.receive_fields(101, answer)?;
+    /// assert!(response.is_switching()); // frames from here on, over the upgraded stream
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn start_fields(
+        request: &ClientRequest,
+        nonce: [u8; 16],
+        config: ClientConfig,
+    ) -> (Self, Fields<'_>) {
+        let key = accept_key::encode_key(nonce);
+        let mut fields = Vec::new();
+        request.each_field(&key, |name, value| fields.push((name, value)));
+        (Self::new(request, &key, config), fields)
+    }
+
+    fn new(request: &ClientRequest, key: &str, config: ClientConfig) -> Self {
+        let ClientConfig { max_head, max_headers, timeout, max_body, missing_subprotocol } = config;
         let offer = Offer {
-            accept: accept_key(&key),
+            accept: accept_key(key),
             subprotocols: request.offered_subprotocols(),
             #[cfg(feature = "deflate")]
             deflate: request.offered_deflate(),
@@ -79,6 +120,34 @@ impl ClientHandshake {
         };
         let state = State::Head(HeadReader::new(max_head, max_headers));
         Self { state, offer, max_body: u64::try_from(max_body).unwrap_or(u64::MAX), timeout }
+    }
+
+    /// Takes the response that another HTTP library has received, of HTTP/1.1: status and fields, in
+    /// order, without the body. Names and values may be anything that gives bytes.
+    ///
+    /// # Errors
+    ///
+    /// If it is a 101 that breaks one of the rules, or no response; [`HandshakeError::NotHttp`] if
+    /// there has been one already.
+    pub fn receive_fields<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        &mut self,
+        status: u16,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Response, HandshakeError> {
+        match &self.state {
+            State::Head(_) => {}
+            State::Failed(error) => return Err(*error),
+            State::Body { .. } | State::Done => return Err(HandshakeError::NotHttp),
+        }
+        let raw = RawHead::of_response(status, fields);
+        match raw.and_then(|raw| self.offer.check(raw)) {
+            Ok(mut response) => {
+                response.set_body_complete(response.is_switching());
+                self.state = State::Done;
+                Ok(response)
+            }
+            Err(error) => Err(self.end(error)),
+        }
     }
 
     /// How long the response may take; see [`handle_timeout`](Self::handle_timeout).

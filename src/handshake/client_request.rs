@@ -1,5 +1,6 @@
 //! [`ClientRequest`], what a client is going to ask.
 
+use alloc::borrow::{Cow, ToOwned};
 use alloc::string::String;
 #[cfg(feature = "deflate")]
 use alloc::string::ToString;
@@ -174,25 +175,30 @@ impl ClientRequest {
         head.push_str("GET ");
         head.push_str(self.url.resource_name());
         head.push_str(" HTTP/1.1\r\n");
-        push_field(&mut head, "Host", self.url.authority());
-        push_field(&mut head, "Upgrade", "websocket");
+        self.each_field(key, |name, value| push_field(&mut head, name, &value));
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+    }
+
+    /// Gives each field of the request to `push`.
+    pub(super) fn each_field<'f>(&'f self, key: &str, mut push: impl FnMut(&'f str, Cow<'f, str>)) {
+        push("Host", self.url.authority().into());
+        push("Upgrade", "websocket".into());
         // Some servers compare with exactly this spelling.
-        push_field(&mut head, "Connection", "Upgrade");
-        push_field(&mut head, "Sec-WebSocket-Key", key);
-        push_field(&mut head, "Sec-WebSocket-Version", "13");
+        push("Connection", "Upgrade".into());
+        push("Sec-WebSocket-Key", key.to_owned().into());
+        push("Sec-WebSocket-Version", "13".into());
         if !self.subprotocols.is_empty() {
-            push_field(&mut head, "Sec-WebSocket-Protocol", &self.subprotocols.join(", "));
+            push("Sec-WebSocket-Protocol", self.subprotocols.join(", ").into());
         }
         #[cfg(feature = "deflate")]
         if !self.deflate.is_empty() {
             let offers: Vec<_> = self.deflate.iter().map(ToString::to_string).collect();
-            push_field(&mut head, "Sec-WebSocket-Extensions", &offers.join(", "));
+            push("Sec-WebSocket-Extensions", offers.join(", ").into());
         }
         for (name, value) in &self.headers {
-            push_field(&mut head, name, value);
+            push(name, value.into());
         }
-        head.push_str("\r\n");
-        out.extend_from_slice(head.as_bytes());
     }
 
     pub(super) fn offered_subprotocols(&self) -> Vec<String> {

@@ -2,6 +2,7 @@
 //! with ranges into it.
 
 use alloc::boxed::Box;
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -53,7 +54,25 @@ impl RawHead {
         if target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(HandshakeError::InvalidTarget);
         }
-        let mut bytes = [method, " ", target, " HTTP/1.1\r\n"].concat().into_bytes();
+        Self::of(&[method, " ", target, " HTTP/1.1\r\n"], fields)
+    }
+
+    /// As [`of_request`](Self::of_request), of a response.
+    pub(super) fn of_response<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        status: u16,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, HandshakeError> {
+        if !matches!(status, 100..=999) {
+            return Err(HandshakeError::MalformedStartLine);
+        }
+        Self::of(&["HTTP/1.1 ", &status.to_string(), " \r\n"], fields)
+    }
+
+    fn of<N: AsRef<[u8]>, V: AsRef<[u8]>>(
+        start: &[&str],
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Self, HandshakeError> {
+        let mut bytes = start.concat().into_bytes();
         let mut count = 0;
         for (name, value) in fields {
             let (name, value) = (name.as_ref(), value.as_ref());

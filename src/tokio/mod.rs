@@ -18,7 +18,10 @@
 //!
 //! Messages that were read together are answered by one write: `next` flushes only when it is
 //! about to wait. A connection that waits for a message holds no buffer. Deadlines need tokio's
-//! time driver.
+//! time driver: in tests `tokio::io::duplex` and a paused clock take the place of sockets and time.
+//!
+//! A server for several kinds of streams (TCP, TLS) makes them one: `WebSocket<Box<dyn Stream>>`, of
+//! a trait of its own for `AsyncRead + AsyncWrite + Unpin + Send`.
 
 mod alarm;
 mod half;
@@ -57,6 +60,9 @@ use wakers::Writers;
 /// reads, so that Pings and a Close stay unanswered, and the keep-alive does not run.
 ///
 /// Dropping the connection drops the transport: the peer sees 1006. [`close`](Self::close) first.
+///
+/// To answer a message later than `out` lives, [`into_owned`](crate::Message::into_owned) it, or
+/// [`split`](Self::split) the connection.
 ///
 /// With `futures::StreamExt` or `SinkExt` in scope, `ws.next()` and its like are still the methods
 /// here; name the trait for the other ones, as in `StreamExt::split(ws)`.
@@ -150,7 +156,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.half.outgoing.send_owned(&mut message)?)
     }
 
-    /// Sends a message: [`feed`](Self::feed) and [`flush`](Self::flush). But what a server sends of
+    /// Sends a message that is lent, as in `ws.send(&text)`; [`send_owned`](Self::send_owned) takes
+    /// it. As [`feed`](Self::feed) and [`flush`](Self::flush), but what a server sends of
     /// 4 KiB or more, without compression, over a transport with vectored writes, is written
     /// from where it lies: only what the transport does not take at once is copied into the
     /// queue. A client masks what is longer than 512 KiB in steps of as much, and writes each

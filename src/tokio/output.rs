@@ -1,7 +1,7 @@
 //! Waiting for output to be taken, where nobody receives meanwhile.
 
 use core::pin::Pin;
-use core::task::{Context, Poll, ready};
+use core::task::{Context, Poll, Waker, ready};
 use std::io;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -82,6 +82,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         Ok(result?)
     }
 
+    /// Writes what the transport takes at once, unless a task receives and writes it: what is queued
+    /// and not taken waits for whoever writes next.
+    pub(super) fn write_now(&mut self, waker: &Waker) {
+        if self.reader.is_none() {
+            self.write_all_now(waker);
+        }
+    }
+
+    /// The same, whoever receives.
+    pub(super) fn write_all_now(&mut self, waker: &Waker) {
+        // A failure is in the connection, and comes out of it.
+        let _ = self.poll_output(&mut Context::from_waker(waker));
+    }
+
     /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.
     fn poll_output(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         let written = self.poll_write(cx);
@@ -94,8 +108,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
     }
 
     /// Polls something that writes. If a task receives, it keeps the deadlines and is told of new
-    /// ones, and writes what is left if this is dropped. The write deadline is kept here too: that task may be busy with something else. The
-    /// others are not judged while what would meet them is not read.
+    /// ones, and writes what is left if this is dropped. The write deadline is kept here too: that
+    /// task may be busy with something else. The others are not judged while what would meet them is
+    /// not read.
     pub(super) fn poll_writing(
         &mut self,
         cx: &mut Context<'_>,

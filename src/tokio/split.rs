@@ -99,6 +99,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
     }
 }
 
+impl<S> Receiver<S> {
+    /// A sender of this connection. That all of them are dropped does not close it.
+    #[must_use]
+    pub fn sender(&self) -> Sender<S> {
+        Sender { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Whether messages can still be sent.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        lock(&self.shared.half).outgoing.is_open()
+    }
+
+    /// How long the peer took to answer the last keep-alive Ping: see [`Connection::latency`].
+    ///
+    /// [`Connection::latency`]: crate::Connection::latency
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        lock(&self.shared.half).outgoing.connection.latency()
+    }
+}
+
 impl<S> Drop for Receiver<S> {
     fn drop(&mut self) {
         lock(&self.shared.half).nobody_receives = true;
@@ -197,20 +219,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         self.flush().await
     }
 
-    /// Queues a message without waiting, for the [`Receiver`] to write: a server that sends to many
-    /// can give up on those that do not keep up. Where nobody waits in [`Receiver::next`] it is
-    /// written by [`flush`](Self::flush), or with whatever is written next.
+    /// Sends a message without waiting: a server that sends to many can give up on those that do not
+    /// keep up.
+    ///
+    /// A task that waits in [`Receiver::next`] writes it, and so messages of one go together. Where
+    /// none does, what the transport takes at once is written here; the rest is written by
+    /// [`flush`](Self::flush), or with whatever is written next.
     ///
     /// # Errors
     ///
-    /// [`SendError::Full`] if more than the high watermark is queued, and the others of
+    /// [`SendError::Full`] if more than the high watermark is queued that the transport does not
+    /// take, [`SendError::Closed`] if it fails, and the others of
     /// [`Connection::send`](crate::Connection::send).
     pub fn try_send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
-        let mut half = lock(&self.shared.half);
+        let (message, Shared { half, writers }) = (message.into(), &*self.shared);
+        let mut half = lock(half);
         lend_to_answer(&mut half.outgoing);
-        half.outgoing.send(message.into())?;
-        half.tell_reader();
-        Ok(())
+        let mut queued = half.outgoing.send(message);
+        if let Err(SendError::Full { .. }) = queued {
+            half.write_all_now(writers.waker());
+            queued = half.outgoing.send(message);
+        }
+        if queued.is_ok() {
+            half.write_now(writers.waker());
+            half.tell_reader();
+            if half.outgoing.has_lost_output() {
+                queued = Err(SendError::Closed);
+            }
+        }
+        let has_ended = half.has_just_ended();
+        drop(half);
+        if has_ended {
+            writers.wake_end();
+        }
+        queued
     }
 
     /// Sends the next part of a message as one fragment, and flushes (RFC 6455 §5.4). Until the
@@ -322,9 +364,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     }
 
     /// Starts the closing handshake without waiting, for the [`Receiver`] to go through: a server
-    /// can get rid of a client that does not keep up. It has the close timeout to take what is
-    /// queued. Where nobody waits in [`Receiver::next`], nor to send, nothing happens until somebody
-    /// does.
+    /// that shuts down can tell all its clients, or get rid of one that does not keep up. The client
+    /// has the close timeout to take what is queued. The Close is written as by
+    /// [`try_send`](Self::try_send); where nobody waits in [`Receiver::next`], nor to send, nothing
+    /// else happens until somebody does.
     ///
     /// # Errors
     ///
@@ -336,6 +379,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
             Ok(()) | Err(SendError::Closed) => {}
             error => return error,
         }
+        half.write_now(writers.waker());
         half.tell_reader();
         let has_ended = half.has_just_ended();
         drop(half);

@@ -86,6 +86,11 @@ impl Writers {
         Place { among: &self.tasks.waiting, id: 0 }
     }
 
+    /// What wakes those who wait for the transport.
+    pub(super) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
     /// A place for a future that waits until nothing can be sent any more.
     pub(super) fn place_at_end(&self) -> Place<'_> {
         Place { among: &self.tasks.end, id: 0 }

@@ -4,6 +4,9 @@
 //! cargo run --release --manifest-path examples/axum/Cargo.toml        # then open http://localhost:5000
 //! ```
 //!
+//! What axum's `with_graceful_shutdown` waits for does not include connections that were upgraded:
+//! tell their tasks to close (`Sender::try_close` with 1001), and wait for these yourself.
+//!
 //! `--listen ADDR` for another address. With hyper alone it is the same: all but the router is hyper's.
 
 use axum::Router;
@@ -15,7 +18,6 @@ use axum::routing::get;
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
-use websocket_proto::Connection;
 use websocket_proto::endpoint::{Config, Endpoint, Received};
 use websocket_proto::handshake::{self, Accept, Fields, Negotiated, OriginPolicy, Reply};
 use websocket_proto::tokio::{Error, WebSocket};
@@ -88,9 +90,7 @@ fn answer(status: u16, fields: &Fields<'_>, body: &str) -> Response<Body> {
 }
 
 async fn echo(io: Upgraded, config: Config, negotiated: Negotiated) -> Result<(), Error> {
-    let connection = Connection::server(&config.connection);
-    let endpoint = Endpoint::with_deflate(connection, &config, negotiated.deflate());
-    let mut ws = WebSocket::new(TokioIo::new(io), endpoint);
+    let mut ws = WebSocket::new(TokioIo::new(io), Endpoint::server(&config, &negotiated));
     while let Some(Received { message, mut out }) = ws.next().await? {
         out.feed(message)?;
     }
