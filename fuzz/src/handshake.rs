@@ -7,8 +7,8 @@ use std::fmt::Debug;
 
 use websocket_proto::Input;
 use websocket_proto::handshake::{
-    Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, Request, Response,
-    ServerConfig, ServerHandshake, accept_key,
+    Accept, ClientConfig, ClientHandshake, ClientRequest, HandshakeError, OriginPolicy, Request,
+    Response, ServerConfig, ServerHandshake, accept_key,
 };
 
 use crate::{Setup, Split, memory};
@@ -36,7 +36,19 @@ pub fn server(setup: Setup, wire: &[u8]) {
                 let protocol = request.subprotocols().next();
                 let terms = Accept::new().subprotocol(protocol);
                 let negotiated = handshake.accept(&request, &terms, &mut out);
-                assert_eq!(negotiated.expect("valid terms").subprotocol(), protocol);
+                let negotiated = negotiated.expect("valid terms");
+                assert_eq!(negotiated.subprotocol(), protocol);
+                let (method, target) = (request.method(), request.target());
+                let fields = request.headers();
+                let again = Request::from_fields(method, target, fields, &OriginPolicy::Any);
+                let again = again.expect("it came like this");
+                assert!(again.is_upgrade() && again.headers().eq(request.headers()));
+                let (fields, agreed) = terms.fields(&again).expect("valid terms");
+                assert_eq!(agreed, negotiated);
+                let written = String::from_utf8_lossy(&out);
+                for (name, value) in fields {
+                    assert!(written.contains(&format!("\r\n{name}: {value}\r\n")), "{name}");
+                }
                 client_accepts(&request, &out);
             } else {
                 assert!(handshake.accept(&request, &Accept::new(), &mut out).is_err());
@@ -89,6 +101,11 @@ pub fn client(setup: Setup, wire: &[u8]) {
                 assert!(!coded || response.body() == data_of_chunks(&wire[..used]));
             }
             assert_eq!(handshake.receive_eof().map(|more| more.is_some()), Ok(false));
+            let (mut again, _) = ClientHandshake::start_fields(&request, NONCE, config);
+            let again = again.receive_fields(response.status(), response.headers());
+            let again = again.expect("it came like this");
+            assert_eq!(again.negotiated(), response.negotiated());
+            assert!(again.headers().eq(response.headers()));
         }
         Ok(None) => {
             assert_eq!(used, wire.len(), "None means that the input is used up");
