@@ -1337,3 +1337,66 @@ fn what_is_sent_without_waiting_is_written_with_what_is_sent_next() {
     far.read_exact(&mut came).expect("written");
     assert_eq!(came, expected);
 }
+
+#[test]
+fn a_receiver_can_wait_for_a_while_only() {
+    for pings in [false, true] {
+        let mut config = Config::default();
+        config.connection.ping_interval = pings.then_some(Duration::from_millis(30));
+        for splits in [false, true] {
+            let (near, mut far) = UnixStream::pair().expect("a pair");
+            let writer = near.try_clone().expect("a handle");
+            let mut ws = WebSocket::new(near, server(&config)).expect("a socket");
+            let limit = Duration::from_millis(100);
+            let timed_out = |result: Result<bool, Error>, begun: Instant| {
+                assert!(begun.elapsed() >= limit && begun.elapsed() < PATIENCE);
+                matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut)
+            };
+            let begun = Instant::now();
+            assert!(timed_out(ws.next_timeout(limit).map(|it| it.is_some()), begun));
+            // The beginning of a message is not lost.
+            let message = masked(TEXT, b"hello");
+            far.write_all(&message[..3]).expect("room");
+            let begun = Instant::now();
+            assert!(timed_out(ws.next_timeout(limit).map(|it| it.is_some()), begun));
+            far.write_all(&message[3..]).expect("room");
+            far.write_all(&message).expect("room");
+            let received = ws.next_timeout(PATIENCE).expect("open").expect("a message");
+            assert_eq!(received.message.as_text(), Some("hello"));
+            // What has been read takes no time.
+            let received = ws.next_timeout(Duration::ZERO).expect("open").expect("a message");
+            assert_eq!(received.message.as_text(), Some("hello"));
+            if splits {
+                let (mut receiver, _sender) = ws.split(writer).expect("a socket");
+                let begun = Instant::now();
+                assert!(timed_out(receiver.next_timeout(limit).map(|it| it.is_some()), begun));
+                far.write_all(&masked(CLOSE, b"\x03\xe8")).expect("room");
+                drop(far);
+                assert!(receiver.next_timeout(PATIENCE).expect("clean").is_none());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_peer_that_sends_without_a_message_does_not_hold_a_receiver_up() {
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    let mut ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (stop, stopped) = mpsc::channel::<()>();
+    let pings = thread::spawn(move || {
+        // Faster than they are read.
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            far.write_all(&masked(PING, b"")).expect("taken");
+            far.set_nonblocking(true).expect("a socket");
+            let _ = far.read(&mut [0; 4096]);
+            far.set_nonblocking(false).expect("a socket");
+        }
+        far
+    });
+    let begun = Instant::now();
+    let result = ws.next_timeout(Duration::from_millis(50)).map(|it| it.is_some());
+    assert!(matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut));
+    assert!(begun.elapsed() < PATIENCE);
+    drop(stop);
+    drop(pings.join().expect("no panic"));
+}

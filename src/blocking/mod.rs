@@ -62,8 +62,7 @@ pub use transport::{Plain, Transport};
 ///
 /// The adapter sets the timeouts of the stream itself: one that was set from outside lasts until the
 /// next deadline. Who has to do something else now and then, without a second handle for
-/// [`split`](Self::split) as over TLS, wraps the stream in [`Plain`] and sets a read timeout on the
-/// socket below: [`next`](Self::next) then gives [`Error::Io`] with `WouldBlock` each time.
+/// [`split`](Self::split) as over TLS, receives by [`next_timeout`](Self::next_timeout).
 ///
 /// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says that
 /// nothing is lost, and to go on later. What was to be sent is queued: call [`next`](Self::next),
@@ -118,10 +117,27 @@ impl<S: Transport> WebSocket<S> {
         }
     }
 
+    /// As [`next`](Self::next), but waits for no longer than `limit`: for threads that have something
+    /// else to do now and then, such as to send what others have for this connection. What is queued
+    /// is written first, which may take the write timeout. Over a stream that cannot time out
+    /// ([`Plain`]) it is `next`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] with `TimedOut` if no message has come: nothing is lost, call again. Otherwise as
+    /// `next`.
+    pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Received<'_>>, Error> {
+        self.next_within(Some(limit))
+    }
+
     /// What [`next`](Self::next) does when no whole message in one frame has been read.
     fn next_any(&mut self) -> Result<Option<Received<'_>>, Error> {
+        self.next_within(None)
+    }
+
+    fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Received<'_>>, Error> {
         let Self { reader, outgoing } = self;
-        if !reader.find(outgoing)? {
+        if !reader.find(outgoing, limit)? {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
@@ -283,7 +299,7 @@ impl<S: Transport> WebSocket<S> {
             Err(error) => return Err(error.into()),
         }
         loop {
-            match self.reader.find(&mut self.outgoing) {
+            match self.reader.find(&mut self.outgoing, None) {
                 Ok(true) => {}
                 Err(error) if is_wait(&error) => return Err(error),
                 // The loop ends when the connection has.

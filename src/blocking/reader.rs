@@ -192,9 +192,16 @@ impl<S: Transport> Reader<S> {
         Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
-    /// Drives everything until there is a message (true) or the connection has ended (false).
-    pub(super) fn find<D: Side<S>>(&mut self, side: &mut D) -> Result<bool, Error> {
+    /// Drives everything until there is a message (true) or the connection has ended (false); for
+    /// no longer than `limit`, if there is one.
+    pub(super) fn find<D: Side<S>>(
+        &mut self,
+        side: &mut D,
+        limit: Option<Duration>,
+    ) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
+        let by = limit.map(|limit| stream.start.elapsed().saturating_add(limit));
+        let mut is_late = false;
         // Whether the last read found as much as it asked for.
         let mut filled = false;
         loop {
@@ -232,6 +239,10 @@ impl<S: Transport> Reader<S> {
             if congested {
                 continue;
             }
+            // Once what was read last has been looked at, and answered.
+            if is_late {
+                return Err(io::Error::from(ErrorKind::TimedOut).into());
+            }
             // The read may wait for long: first see whether what came of a text is UTF-8. Not where
             // more of a frame is likely to be there.
             filled = filled && side.with(|outgoing| incoming.is_within_frame(outgoing));
@@ -244,7 +255,8 @@ impl<S: Transport> Reader<S> {
                 incoming.read_buf(outgoing)
             });
             let room = buffer.len();
-            let read = stream.wait(buffer, side);
+            let read = stream.wait(buffer, side, by);
+            is_late = by.is_some_and(|by| by <= stream.start.elapsed());
             match read {
                 Ok(Some(0)) => {
                     side.with(|outgoing| incoming.pause(outgoing));
@@ -281,7 +293,7 @@ impl<S: Transport> Reader<S> {
 
 impl<S: Transport> Stream<S> {
     /// Reads until there is something (0 is the end), or the next deadline: `None`, once that has
-    /// been dealt with.
+    /// been dealt with; also at `by`.
     ///
     /// A deadline that has passed is dealt with after a read all the same: what proves that the
     /// peer lives may be there.
@@ -289,13 +301,15 @@ impl<S: Transport> Stream<S> {
         &mut self,
         buffer: &mut [u8],
         side: &mut D,
+        by: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
         let now = self.start.elapsed();
         let (deadline, unwritten) =
             side.with(|outgoing| (outgoing.poll_timeout(now), outgoing.has_unwritten()));
         let left = deadline.map(|at| at.saturating_sub(now));
         let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
-        let timeout = left.map_or(tick, |left| Some(tick.map_or(left, |it| it.min(left))));
+        let limit = by.map(|by| by.saturating_sub(now));
+        let timeout = [left, tick, limit].into_iter().flatten().min();
         let is_due = left == Some(Duration::ZERO);
         // What the last read brought has not met the deadline: Pings do not meet that of messages.
         let is_missed = self.was_due || !(self.can_wait || self.would_block);
@@ -419,7 +433,7 @@ impl<S: Transport> Stream<S> {
             if over || (self.shut && !self.can_wait) {
                 return Ok(());
             }
-            match self.wait(&mut [0; 2048], side) {
+            match self.wait(&mut [0; 2048], side, None) {
                 Err(error) if is_wait(&error) => return Err(error),
                 Ok(Some(0)) | Err(_) => receive_eof(side),
                 Ok(_) => {}

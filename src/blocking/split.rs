@@ -210,10 +210,24 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
         }
     }
 
+    /// As [`next`](Self::next), but waits for no longer than `limit`: see
+    /// [`WebSocket::next_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next_timeout`].
+    pub fn next_timeout(&mut self, limit: Duration) -> Result<Option<Message<'_>>, Error> {
+        self.next_within(Some(limit))
+    }
+
     /// What [`next`](Self::next) does when no whole message in one frame has been read.
     fn next_any(&mut self) -> Result<Option<Message<'_>>, Error> {
+        self.next_within(None)
+    }
+
+    fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Message<'_>>, Error> {
         let Self { reader, shared } = self;
-        if !reader.find(shared)? {
+        if !reader.find(shared, limit)? {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
