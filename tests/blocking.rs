@@ -5,7 +5,7 @@ mod io;
 use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -1324,18 +1324,35 @@ fn what_is_sent_without_waiting_is_written_with_what_is_sent_next() {
     let (_receiver, sender) = ws.split(writer).expect("a socket");
     sender.try_send("a").expect("there is room");
     sender.try_send(&[7; 100]).expect("there is room");
-    let Err(SendError::Full { queued }) = sender.try_send("b") else { panic!("there is none") };
-    assert_eq!(sender.queued(), queued);
+    assert!(sender.queued() > 100, "nothing is written while there is room");
+    sender.try_send("b").expect("what finds no room makes some");
+    assert_eq!(sender.queued(), frame(TEXT, b"b").len());
     sender.flush().expect("taken");
     assert!(sender.try_close(CloseCode::NO_STATUS, "").is_err() && sender.is_open());
     sender.try_close(CloseCode::GOING_AWAY, "bye").expect("valid");
     sender.try_close(CloseCode::NORMAL, "").expect("nothing happens");
     sender.flush().expect("taken");
-    let expected =
-        [frame(TEXT, b"a"), frame(BINARY, &[7; 100]), frame(CLOSE, b"\x03\xe9bye")].concat();
+    let expected = [
+        frame(TEXT, b"a"),
+        frame(BINARY, &[7; 100]),
+        frame(TEXT, b"b"),
+        frame(CLOSE, b"\x03\xe9bye"),
+    ];
+    let expected = expected.concat();
     let mut came = vec![0; expected.len()];
     far.read_exact(&mut came).expect("written");
     assert_eq!(came, expected);
+}
+
+#[test]
+fn a_peer_that_does_not_keep_up_is_full() {
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let writer = near.try_clone().expect("a handle");
+    let ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (_receiver, sender) = ws.split(writer).expect("a socket");
+    let refused = (0..10_000).find_map(|_| sender.try_send(&[7; 4096]).err());
+    assert_eq!(refused, Some(SendError::Full { queued: sender.queued() }));
+    assert!(sender.is_open());
 }
 
 #[test]
@@ -1399,4 +1416,109 @@ fn a_peer_that_sends_without_a_message_does_not_hold_a_receiver_up() {
     assert!(begun.elapsed() < PATIENCE);
     drop(stop);
     drop(pings.join().expect("no panic"));
+}
+
+/// Takes everything, and has one more message queued each time.
+struct Flooded(Arc<Mutex<Option<Sender<Flooded>>>>);
+
+impl Read for Flooded {
+    fn read(&mut self, _buffer: &mut [u8]) -> std::io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl Write for Flooded {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if let Some(sender) = &*self.0.lock().expect("no panic") {
+            sender.try_send("more").expect("there is room");
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Flooded {
+    fn set_write_timeout(&mut self, _timeout: Option<Duration>) -> std::io::Result<bool> {
+        Ok(true)
+    }
+}
+
+#[test]
+fn others_that_go_on_sending_keep_nobody_from_reading_or_flushing() {
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    let ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let flood = Arc::new(Mutex::new(None));
+    let (mut receiver, sender) = ws.split(Flooded(Arc::clone(&flood))).expect("a socket");
+    *flood.lock().expect("no panic") = Some(sender.clone());
+    sender.feed("first").expect("there is room");
+    far.write_all(&masked(TEXT, b"hello")).expect("room");
+    let message = ends(move || {
+        let message = receiver.next().expect("open").expect("a message");
+        (message.as_text() == Some("hello"), receiver)
+    });
+    assert!(message.0);
+    ends(move || sender.flush().expect("what was queued is written"));
+    flood.lock().expect("no panic").take();
+}
+
+#[test]
+fn a_peer_that_takes_everything_is_not_full() {
+    let (near, far) = UnixStream::pair().expect("a pair");
+    let (other, writer) = (far.try_clone().expect("a handle"), near.try_clone());
+    let ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let (mut receiver, sender) = ws.split(writer.expect("a handle")).expect("a socket");
+    let reads = thread::spawn(move || {
+        let (mut far, mut buffer) = (far, vec![0; 64 * 1024]);
+        while far.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+    let receives = thread::spawn(move || drop(receiver.next()));
+    // More than the high watermark, in less time than the receiver takes to look up.
+    for _ in 0..200 {
+        sender.try_send(&[7; 4096]).expect("the peer keeps up");
+        thread::sleep(Duration::from_millis(1));
+    }
+    other.shutdown(std::net::Shutdown::Both).expect("open");
+    receives.join().expect("no panic");
+    reads.join().expect("no panic");
+}
+
+#[test]
+fn a_peer_that_does_not_end_the_stream_is_not_waited_for_longer_than_said() {
+    for (bytes, is_clean) in [(masked(CLOSE, b"\x03\xe8"), true), (masked(TEXT, b"\xff"), false)] {
+        let (near, mut far) = UnixStream::pair().expect("a pair");
+        let mut config = Config::default();
+        config.connection.close_timeout = PATIENCE;
+        let mut ws = WebSocket::new(near, server(&config)).expect("a socket");
+        far.write_all(&bytes).expect("room");
+        for _ in 0..2 {
+            let result = ws.next_timeout(Duration::from_millis(50)).map(|it| it.is_some());
+            let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+            assert_eq!(error.kind(), ErrorKind::TimedOut);
+        }
+        drop(far);
+        match ws.next_timeout(PATIENCE) {
+            Ok(None) => assert!(is_clean),
+            Err(Error::Protocol(ProtocolError::InvalidUtf8)) => assert!(!is_clean),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_limit_over_a_stream_that_cannot_time_out_is_none() {
+    let (near, mut far) = UnixStream::pair().expect("a pair");
+    let mut ws = WebSocket::new(Plain(near), server(&Config::default())).expect("a stream");
+    let sends = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(30));
+        far.write_all(&masked(PING, b"")).expect("room");
+        thread::sleep(Duration::from_millis(30));
+        far.write_all(&masked(TEXT, b"hello")).expect("room");
+        far
+    });
+    let received = ws.next_timeout(Duration::from_millis(5)).expect("open").expect("a message");
+    assert_eq!(received.message.as_text(), Some("hello"));
+    drop(sends.join().expect("no panic"));
 }

@@ -536,3 +536,32 @@ async fn what_could_not_be_sent_without_waiting_is_told() {
     let other = receiver.sender();
     assert_eq!(other.try_send("late"), Err(SendError::Closed));
 }
+
+#[tokio::test]
+async fn what_is_sent_without_waiting_is_written_however_much_its_task_has_written() {
+    // A stream of tokio's, which makes a task wait after 128 operations.
+    let (near, _far) = tokio::io::duplex(1 << 20);
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    let (_receiver, sender) = WebSocket::new(near, server(&config)).split();
+    for _ in 0..300 {
+        sender.try_send(&[7; 100]).expect("the transport takes it");
+    }
+    assert_eq!(sender.queued(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_of_a_burst_without_waiting_are_written_together_by_who_receives() {
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = over(&mock).split();
+    let task = Task::new();
+    let mut next = Box::pin(async { receiver.next().await.map(drop) });
+    assert!(task.poll(&mut next).is_pending());
+    let before = mock.lock().writes;
+    for _ in 0..10 {
+        sender.try_send("news").expect("there is room");
+    }
+    assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
+    assert_eq!(mock.lock().writes - before, 1);
+    assert_eq!(mock.written(), frame(TEXT, b"news").repeat(10));
+}

@@ -36,6 +36,7 @@ mod opening;
 mod reader;
 mod split;
 mod transport;
+mod waits;
 
 use core::time::Duration;
 
@@ -49,9 +50,10 @@ use crate::endpoint::{Endpoint, Out, Received};
 use crate::error::SendError;
 use crate::message::{Outbound, OwnedMessage};
 pub use opening::{Accepting, accept, connect};
-use reader::{Reader, Side, is_wait};
+use reader::{Reader, Side};
 pub use split::{Receiver, Sender};
 pub use transport::{Plain, Transport};
+use waits::is_wait;
 
 /// A WebSocket connection over `S`.
 ///
@@ -113,7 +115,7 @@ impl<S: Transport> WebSocket<S> {
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
         match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
-            Err(error) => Err(stream.fail(outgoing, error)),
+            Err(error) => Err(stream.fail(outgoing, error, None)),
         }
     }
 
@@ -137,7 +139,8 @@ impl<S: Transport> WebSocket<S> {
 
     fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Received<'_>>, Error> {
         let Self { reader, outgoing } = self;
-        if !reader.find(outgoing, limit)? {
+        let by = reader.stream.deadline_of(limit);
+        if !reader.find(outgoing, by)? {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
@@ -145,7 +148,7 @@ impl<S: Transport> WebSocket<S> {
             Ok((message, shared)) => {
                 Ok(Some(Received { message, out: Out::new(outgoing, shared) }))
             }
-            Err(error) => Err(stream.fail(outgoing, error)),
+            Err(error) => Err(stream.fail(outgoing, error, by)),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The loop that drives a blocking connection, whether or not its sending side is shared.
 
+use core::mem;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Instant;
 
+use super::waits::{has_waited, is_wait, only_blocks};
 use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
@@ -105,6 +107,8 @@ pub(super) struct Stream<S> {
     write_timeout: Option<Duration>,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
+    /// Whether there is more to write that the peer may well take.
+    pub(super) hurries: bool,
 }
 
 #[derive(Debug)]
@@ -188,19 +192,19 @@ impl<S: Transport> Reader<S> {
             can_wait_to_write,
             write_timeout,
             shut: false,
+            hurries: false,
         };
         Ok(Self { stream, incoming: Receiving::new(incoming) })
     }
 
-    /// Drives everything until there is a message (true) or the connection has ended (false); for
-    /// no longer than `limit`, if there is one.
+    /// Drives everything until there is a message (true) or the connection has ended (false); no
+    /// longer than `by`, if that is given.
     pub(super) fn find<D: Side<S>>(
         &mut self,
         side: &mut D,
-        limit: Option<Duration>,
+        by: Option<Duration>,
     ) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
-        let by = limit.map(|limit| stream.start.elapsed().saturating_add(limit));
         let mut is_late = false;
         // Whether the last read found as much as it asked for.
         let mut filled = false;
@@ -218,7 +222,7 @@ impl<S: Transport> Reader<S> {
                 }
                 Ok(Status::NeedRead) => {}
                 Ok(Status::Closed) | Err(_) => {
-                    stream.end(side)?;
+                    stream.end(side, by)?;
                     return side.with(|outgoing| ended(outgoing)).map(|()| false);
                 }
             }
@@ -256,7 +260,7 @@ impl<S: Transport> Reader<S> {
             });
             let room = buffer.len();
             let read = stream.wait(buffer, side, by);
-            is_late = by.is_some_and(|by| by <= stream.start.elapsed());
+            is_late = stream.is_past(by);
             match read {
                 Ok(Some(0)) => {
                     side.with(|outgoing| incoming.pause(outgoing));
@@ -307,7 +311,11 @@ impl<S: Transport> Stream<S> {
         let (deadline, unwritten) =
             side.with(|outgoing| (outgoing.poll_timeout(now), outgoing.has_unwritten()));
         let left = deadline.map(|at| at.saturating_sub(now));
-        let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
+        let tick = D::TICK.map(|tick| match unwritten {
+            _ if mem::take(&mut self.hurries) => SHORTEST,
+            true => D::TICK_UNWRITTEN,
+            false => tick,
+        });
         let limit = by.map(|by| by.saturating_sub(now));
         let timeout = [left, tick, limit].into_iter().flatten().min();
         let is_due = left == Some(Duration::ZERO);
@@ -332,6 +340,16 @@ impl<S: Transport> Stream<S> {
             Err(error) if is_wait(&error) && deadline.is_some_and(|at| at <= now) => Ok(None),
             read => read,
         }
+    }
+
+    /// When a wait of `limit` ends, if the stream can wait for a time at all.
+    pub(super) fn deadline_of(&self, limit: Option<Duration>) -> Option<Duration> {
+        let limit = limit.filter(|_| self.can_wait);
+        limit.map(|limit| self.start.elapsed().saturating_add(limit))
+    }
+
+    fn is_past(&self, by: Option<Duration>) -> bool {
+        by.is_some_and(|by| by <= self.start.elapsed())
     }
 
     /// Ends a close that has taken too long; whether it has. To be asked where nothing is read:
@@ -376,18 +394,32 @@ impl<S: Transport> Stream<S> {
 
     /// Fails the connection because of a text that has been received, and ends it.
     #[cold]
-    pub(super) fn fail(&mut self, side: &mut impl Side<S>, error: InvalidUtf8) -> Error {
+    pub(super) fn fail(
+        &mut self,
+        side: &mut impl Side<S>,
+        error: InvalidUtf8,
+        by: Option<Duration>,
+    ) -> Error {
         let error = side.with(|outgoing| outgoing.fail(error));
-        match self.end(side) {
+        match self.end(side, by) {
             Ok(()) => error.into(),
             Err(error) => error,
         }
     }
 
     /// Writes what is queued, shuts down, and waits for the peer to end the stream: a reset would
-    /// otherwise destroy the Close frame on its way.
-    pub(super) fn end(&mut self, side: &mut impl Side<S>) -> Result<(), Error> {
+    /// otherwise destroy the Close frame on its way. No longer than `by`, if that is given: to be
+    /// called again then.
+    pub(super) fn end(
+        &mut self,
+        side: &mut impl Side<S>,
+        by: Option<Duration>,
+    ) -> Result<(), Error> {
+        let mut is_late = false;
         loop {
+            if is_late {
+                return Err(io::Error::from(ErrorKind::TimedOut).into());
+            }
             let unwritten = match side.write(self) {
                 // The stream does not block.
                 Err(error) if is_wait(&error) => Some(error),
@@ -411,6 +443,7 @@ impl<S: Transport> Stream<S> {
                     // Another thread is writing it.
                     None => thread::sleep(BRIEFLY),
                 }
+                is_late = self.is_past(by);
                 continue;
             }
             let close = side.with(|outgoing| outgoing.should_close_transport());
@@ -433,10 +466,10 @@ impl<S: Transport> Stream<S> {
             if over || (self.shut && !self.can_wait) {
                 return Ok(());
             }
-            match self.wait(&mut [0; 2048], side, None) {
+            match self.wait(&mut [0; 2048], side, by) {
                 Err(error) if is_wait(&error) => return Err(error),
                 Ok(Some(0)) | Err(_) => receive_eof(side),
-                Ok(_) => {}
+                Ok(_) => is_late = self.is_past(by),
             }
         }
     }
@@ -445,25 +478,4 @@ impl<S: Transport> Stream<S> {
 fn receive_eof<S>(side: &mut impl Side<S>) {
     // What it means is in the outcome.
     let _ = side.with(|outgoing| outgoing.connection.receive_eof());
-}
-
-/// Whether the stream only says that it would block.
-pub(super) fn is_wait(error: &Error) -> bool {
-    matches!(error, Error::Io(error) if only_blocks(error))
-}
-
-/// The same of what the stream gives. Where a timeout of a socket gives `WouldBlock`, `TimedOut`
-/// says that the kernel has given up the peer.
-pub(super) fn only_blocks(error: &io::Error) -> bool {
-    would_block(error) && (cfg!(windows) || error.kind() == ErrorKind::WouldBlock)
-}
-
-/// Whether a stream has waited for its timeout, and not said at once that it would block.
-pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
-    would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
-}
-
-/// Whether a stream has waited for its timeout, or would block.
-pub(super) fn would_block(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

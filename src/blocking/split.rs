@@ -11,7 +11,8 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{BRIEFLY, Reader, Side, Stream, has_waited, is_wait, only_blocks};
+use super::reader::{BRIEFLY, Reader, SHORTEST, Side, Stream};
+use super::waits::{has_waited, is_wait, only_blocks};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;
@@ -35,13 +36,23 @@ impl<W: Transport> Shared<W> {
             self.abandon();
             return Err(SendError::Closed.into());
         };
-        loop {
+        self.drain(&mut writer, None)?;
+        drop(writer);
+        // What others have left to who writes. Once: they could go on for ever.
+        if let Some(mut writer) = self.try_writer() {
             self.drain(&mut writer, None)?;
-            drop(writer);
-            match self.try_writer() {
-                Some(again) => writer = again,
-                None => return Ok(()),
-            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the peer takes at once, if nobody else writes and the handle can time out.
+    fn write_briefly(&self) {
+        let Some(mut writer) = self.try_writer() else { return };
+        let usual = lock(&self.outgoing).write_timeout();
+        if let Ok(true) = writer.set_write_timeout(Some(SHORTEST)) {
+            // A failure is in the connection; that a handle has failed, it says again.
+            let _ = self.drain(&mut writer, Some(SHORTEST));
+            let _ = writer.set_write_timeout(usual);
         }
     }
 
@@ -69,14 +80,17 @@ impl<W: Transport> Shared<W> {
         lock(&self.outgoing).abandon();
     }
 
-    /// Writes everything that is queued. A peer that takes nothing for the write timeout is given
-    /// up, unless the handle has another one, `limit`: what that means is for the caller to judge.
+    /// Writes as much as is queued now: others may go on queueing. A peer that takes nothing for the
+    /// write timeout is given up, unless the handle has another one, `limit`: what that means is for
+    /// the caller to judge.
     fn drain(&self, writer: &mut W, limit: Option<Duration>) -> Result<(), Error> {
+        let mut left = None;
         loop {
             let (chunk, timeout) = {
                 let mut outgoing = lock(&self.outgoing);
                 outgoing.transmit()?;
-                let chunk = outgoing.first_chunk();
+                let left = *left.get_or_insert(outgoing.queued());
+                let chunk = outgoing.first_chunk().filter(|_| left > 0);
                 if chunk.is_none() && !outgoing.is_unflushed() {
                     return Ok(());
                 }
@@ -95,6 +109,7 @@ impl<W: Transport> Shared<W> {
                     return Err(io::Error::from(ErrorKind::WriteZero).into());
                 }
                 Ok(count) if chunk.is_some() => {
+                    left = left.map(|left| left.saturating_sub(count));
                     outgoing.advance(count);
                     outgoing.note_unflushed();
                 }
@@ -137,11 +152,12 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
     /// closes it waits until the next deadline at most.
     fn write(&mut self, stream: &mut Stream<S>) -> Result<(), Error> {
         while let Some(mut writer) = self.try_writer() {
-            let (reads, mut limit, usual) = {
+            let (receives, reads, mut limit, usual) = {
                 let mut outgoing = lock(&self.outgoing);
-                let reads = outgoing.connection.is_receiving() && stream.can_wait;
+                let receives = outgoing.connection.is_receiving();
+                let reads = receives && stream.can_wait;
                 let limit = if reads { Some(BRIEFLY) } else { stream.time_to_end(&mut outgoing) };
-                (reads, limit, outgoing.write_timeout())
+                (receives, reads, limit, outgoing.write_timeout())
             };
             if limit.is_some() && !writer.set_write_timeout(limit)? {
                 limit = None;
@@ -150,7 +166,14 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
             if limit.is_some() {
                 writer.set_write_timeout(usual)?;
             }
-            let Err(error) = drained else { continue };
+            let Err(error) = drained else {
+                // What was queued meanwhile comes after what there is to read.
+                stream.hurries = receives && lock(&self.outgoing).has_unwritten();
+                if receives {
+                    return Ok(());
+                }
+                continue;
+            };
             let (now, mut outgoing) = (stream.start.elapsed(), lock(&self.outgoing));
             match error {
                 Error::Timeout(_) if limit.is_some() && !reads => outgoing.handle_timeout(now)?,
@@ -206,7 +229,7 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
         let Self { reader: Reader { stream, incoming }, shared } = self;
         match incoming.lend_whole(kind, payload) {
             Ok(message) => Ok(Some(message)),
-            Err(error) => Err(stream.fail(shared, error)),
+            Err(error) => Err(stream.fail(shared, error, None)),
         }
     }
 
@@ -227,13 +250,14 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
 
     fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Message<'_>>, Error> {
         let Self { reader, shared } = self;
-        if !reader.find(shared, limit)? {
+        let by = reader.stream.deadline_of(limit);
+        if !reader.find(shared, by)? {
             return Ok(None);
         }
         let Reader { stream, incoming } = reader;
         match incoming.lend() {
             Ok((message, _)) => Ok(Some(message)),
-            Err(error) => Err(stream.fail(shared, error)),
+            Err(error) => Err(stream.fail(shared, error, by)),
         }
     }
 
@@ -264,7 +288,7 @@ impl<W> Clone for Sender<W> {
 
 impl<W: Transport> Sender<W> {
     /// Queues a message. Writes what is queued first if that is more than the high watermark. A
-    /// [`Receiver`] that waits writes it within a second.
+    /// [`Receiver`] that waits writes it within a second, as [`try_send`](Self::try_send) says.
     ///
     /// # Errors
     ///
@@ -343,14 +367,20 @@ impl<W: Transport> Sender<W> {
 
     /// Queues a message without waiting, for the [`Receiver`] to write: a server that sends to many
     /// can give up on those that do not keep up. One that waits in [`Receiver::next`] looks up within
-    /// a second. Otherwise it is written by [`flush`](Self::flush), or with whatever is written next.
+    /// a second, unless it reads from a [`Plain`](super::Plain) stream. Otherwise it is written by
+    /// [`flush`](Self::flush), or with whatever is written next; and where there is no room, what the
+    /// peer takes within a millisecond is written here.
     ///
     /// # Errors
     ///
     /// [`SendError::Full`] if more than the high watermark is queued, and the others of
     /// [`Connection::send`](crate::Connection::send).
     pub fn try_send<'p>(&self, message: impl Into<Outbound<'p>>) -> Result<(), SendError> {
-        lock(&self.shared.outgoing).send(message.into())
+        let message = message.into();
+        let queued = lock(&self.shared.outgoing).send(message);
+        let Err(SendError::Full { .. }) = queued else { return queued };
+        self.shared.write_briefly();
+        lock(&self.shared.outgoing).send(message)
     }
 
     /// Queues a Close frame without waiting, for the [`Receiver`] to write, as

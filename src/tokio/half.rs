@@ -82,6 +82,13 @@ impl<S> Half<S> {
         ended && !mem::replace(&mut self.end_told, true)
     }
 
+    /// Wakes the task that receives, which goes on waiting until then: there is something to write.
+    pub(super) fn wake_reader(&self) {
+        if let Some(reader) = &self.reader {
+            reader.wake_by_ref();
+        }
+    }
+
     /// Wakes the task that receives: there may be a new deadline for it to keep.
     pub(super) fn tell_reader(&mut self) {
         if let Some(reader) = self.reader.take() {

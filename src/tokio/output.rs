@@ -1,6 +1,7 @@
 //! Waiting for output to be taken, where nobody receives meanwhile.
 
-use core::pin::Pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker, ready};
 use std::io;
 
@@ -92,8 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
 
     /// The same, whoever receives.
     pub(super) fn write_all_now(&mut self, waker: &Waker) {
+        // Without the budget of the task: nobody would go on where that ends.
+        let output = poll_fn(|cx| self.poll_output(cx));
+        let output = pin!(tokio::task::unconstrained(output));
         // A failure is in the connection, and comes out of it.
-        let _ = self.poll_output(&mut Context::from_waker(waker));
+        let _ = output.poll(&mut Context::from_waker(waker));
     }
 
     /// As `poll_write`; after a failure nothing more is written: part of a frame may be out.

@@ -242,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         }
         if queued.is_ok() {
             half.write_now(writers.waker());
-            half.tell_reader();
+            half.wake_reader();
             if half.outgoing.has_lost_output() {
                 queued = Err(SendError::Closed);
             }
@@ -380,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
             error => return error,
         }
         half.write_now(writers.waker());
-        half.tell_reader();
+        half.wake_reader();
         let has_ended = half.has_just_ended();
         drop(half);
         if has_ended {
