@@ -253,7 +253,7 @@
 //! - Leaving the vectors to the compiler's own vectorizer inside a function for AVX-512: it made of
 //!   the loop over blocks one over words, four times as slow.
 //! - `fearless_simd` 1.2 instead of 0.6: the same code for a front end that takes 5 s instead of 3,
-//!   which everything here waits for. The crate builds from cold in 0.9 to 1.1 of the time of
+//!   which everything here waits for. The crate builds from cold in 0.9 to 1.2 of the time of
 //!   `tungstenite` (`benches/peers/compile`), with 1.2 in 1.4.
 //! - Blocks of 32 bytes instead of 64 for masking: 0.85 of the time in the second-level cache, 1.3
 //!   in the first.
