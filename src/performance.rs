@@ -234,7 +234,8 @@
 //!   takes 1.13 of the time, of what is spared of copying in memory nothing is left there. (Up to
 //!   128 KiB instead of 64 it took 0.84 for 70 KiB and 0.91 for 128, on a Zen 4 with 1 MiB of
 //!   second-level cache: a read less, and the end of the message comes with its beginning. In
-//!   memory 70 to 128 KiB take 0.9 of the time, in reads of 1,460 bytes 0.8.)
+//!   memory 70 to 128 KiB take 0.9 of the time, in reads of 1,460 bytes 0.8: `benches/peers`, decode
+//!   with `--shapes 70k,128k,100k@1460`.)
 //! - Sending what is smaller than 4 KiB from where it lies: in memory it is faster from some 100 B
 //!   on, but a vectored write to a socket takes 0.2 us longer than a plain one, as long as 4 KiB
 //!   take to be copied.

@@ -318,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     pub async fn closed(&self) {
         let Shared { half, writers } = &*self.shared;
         let mut place = writers.place_at_end();
-        poll_fn(|cx| writers.poll_end(&mut place, lock(half), cx)).await;
+        poll_fn(|cx| writers.poll_closed(&mut place, lock(half), cx)).await;
     }
 
     /// How the connection ended, once it has: while it closes not yet.

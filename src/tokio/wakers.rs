@@ -97,7 +97,7 @@ impl Writers {
     }
 
     /// Ready when nothing can be sent any more or nobody receives, as the task at that place.
-    pub(super) fn poll_end<S>(
+    pub(super) fn poll_closed<S>(
         &self,
         place: &mut Place<'_>,
         half: impl DerefMut<Target = Half<S>>,
