@@ -7,6 +7,7 @@
 mod append;
 #[cfg(feature = "alloc")]
 mod text;
+mod wide;
 
 use core::fmt;
 
@@ -75,7 +76,6 @@ impl fmt::Debug for MaskKey {
 /// ```
 #[inline]
 pub fn apply(data: &mut [u8], key: MaskKey) {
-    #[cfg(feature = "std")]
     if data.len() >= WIDE {
         return wide::apply(data, key);
     }
@@ -129,7 +129,6 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 #[inline(never)]
 pub(crate) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
     match from.len() {
-        #[cfg(feature = "std")]
         WIDE.. => wide::copy(to, from, key),
         64.. => {
             for (to, from) in to.as_chunks_mut::<64>().0.iter_mut().zip(from.as_chunks().0) {
@@ -164,148 +163,7 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
 }
 
 /// From this size on the widest vectors of the processor are worth asking for, in bytes.
-#[cfg(feature = "std")]
 const WIDE: usize = 512;
-
-/// The same with the widest vectors that the processor has, chosen at run time.
-#[cfg(feature = "std")]
-mod wide {
-    use alloc::vec::Vec;
-    use std::sync::LazyLock;
-
-    use ascii::AsciiChar;
-    use fearless_simd::{Level, Simd, SimdBase, dispatch, u8x64};
-
-    use super::{MaskKey, text};
-
-    /// The largest vector, and a line of the cache.
-    const BLOCK: usize = 64;
-    /// What is read before it is written, so that the second-level cache is not asked for the one
-    /// and the other in turns. It fits in the registers. Twice as much is appended at once, because
-    /// a `Vec` asks for its room each time.
-    const GROUP: usize = 4 * BLOCK;
-
-    /// Asked for once: the answer is put together of a dozen flags.
-    static LEVEL: LazyLock<Level> = LazyLock::new(Level::new);
-
-    pub(super) fn apply(data: &mut [u8], key: MaskKey) {
-        dispatch!(*LEVEL, simd => apply_blocks(simd, data, key));
-    }
-
-    /// Apart, so that short payloads need not save the registers that this takes.
-    #[inline(never)]
-    pub(super) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
-        dispatch!(*LEVEL, simd => copy_blocks(simd, to, from, key));
-    }
-
-    /// Apart as well.
-    #[inline(never)]
-    pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-        dispatch!(*LEVEL, simd => append_blocks(simd, out, data, key));
-    }
-
-    /// As [`text::append_blocks`], which says what it gives.
-    pub(super) fn append_ascii(out: &mut Vec<AsciiChar>, data: &[u8], key: MaskKey) -> u64 {
-        dispatch!(*LEVEL, simd => text::append_blocks(
-            out,
-            data,
-            |at| keys(simd, key.advanced(at)),
-            |block, keys| masked(simd, block, keys),
-        ))
-    }
-
-    /// Blocks that begin where a line of the cache does: others take twice as long in the
-    /// first-level cache. Both ends are blocks that overlap those, read first and written last.
-    #[inline(always)]
-    fn apply_blocks<S: Simd>(simd: S, data: &mut [u8], key: MaskKey) {
-        let (Some(first), Some(last)) = (data.first_chunk(), data.last_chunk()) else { return };
-        let first = masked(simd, first, keys(simd, key));
-        let last = masked(simd, last, keys(simd, key.advanced(data.len())));
-        let start = data.as_ptr().align_offset(BLOCK).min(BLOCK);
-        let keys = keys(simd, key.advanced(start));
-        for block in data[start..].as_chunks_mut().0 {
-            *block = masked(simd, block, keys);
-        }
-        if let Some(end) = data.last_chunk_mut() {
-            *end = last;
-        }
-        if let Some(start) = data.first_chunk_mut() {
-            *start = first;
-        }
-    }
-
-    /// The same, to another place, where the blocks are aligned.
-    #[inline(always)]
-    fn copy_blocks<S: Simd>(simd: S, to: &mut [u8], from: &[u8], key: MaskKey) {
-        let (Some(first), Some(last)) = (from.first_chunk(), from.last_chunk()) else { return };
-        let start = to.as_ptr().align_offset(BLOCK).min(BLOCK);
-        if let Some(to) = to.first_chunk_mut() {
-            *to = masked(simd, first, keys(simd, key));
-        }
-        let same = keys(simd, key.advanced(start));
-        let (groups, blocks) = to[start..].as_chunks_mut::<GROUP>();
-        let (masked_groups, masked_blocks) = from[start..].as_chunks();
-        for (to, from) in groups.iter_mut().zip(masked_groups) {
-            *to = masked_group(simd, from, same);
-        }
-        for (to, from) in blocks.as_chunks_mut().0.iter_mut().zip(masked_blocks.as_chunks().0) {
-            *to = masked(simd, from, same);
-        }
-        if let Some(to) = to.last_chunk_mut() {
-            *to = masked(simd, last, keys(simd, key.advanced(from.len())));
-        }
-    }
-
-    /// The same, appended.
-    #[inline(always)]
-    fn append_blocks<S: Simd>(simd: S, out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-        out.reserve(data.len());
-        let Some(first) = data.first_chunk() else { return };
-        let start = out.spare_capacity_mut().as_ptr().align_offset(BLOCK).min(BLOCK);
-        out.extend_from_slice(&masked(simd, first, keys(simd, key)));
-        out.truncate(out.len() - BLOCK + start);
-        let same = keys(simd, key.advanced(start));
-        let (groups, rest) = data[start..].as_chunks::<{ 2 * GROUP }>();
-        for group in groups {
-            out.extend_from_slice(&masked_group(simd, group, same));
-        }
-        let (groups, rest) = rest.as_chunks::<GROUP>();
-        for group in groups {
-            out.extend_from_slice(&masked_group(simd, group, same));
-        }
-        let (blocks, rest) = rest.as_chunks();
-        for block in blocks {
-            out.extend_from_slice(&masked(simd, block, same));
-        }
-        if let Some(last) = data.last_chunk() {
-            out.truncate(out.len() + rest.len() - BLOCK);
-            out.extend_from_slice(&masked(simd, last, keys(simd, key.advanced(data.len()))));
-        }
-    }
-
-    #[inline(always)]
-    fn keys<S: Simd>(simd: S, key: MaskKey) -> u8x64<S> {
-        let mut keys = [0; BLOCK];
-        for four in keys.as_chunks_mut().0 {
-            *four = key.to_bytes();
-        }
-        u8x64::from_slice(simd, &keys)
-    }
-
-    #[inline(always)]
-    fn masked_group<S: Simd, const N: usize>(simd: S, group: &[u8; N], keys: u8x64<S>) -> [u8; N] {
-        let mut group = *group;
-        for block in group.as_chunks_mut().0 {
-            *block = masked(simd, block, keys);
-        }
-        group
-    }
-
-    #[inline(always)]
-    fn masked<S: Simd>(simd: S, block: &[u8; BLOCK], keys: u8x64<S>) -> [u8; BLOCK] {
-        (u8x64::from_slice(simd, block) ^ keys).into()
-    }
-}
 
 /// A block of 4 bytes or of a multiple of 8, masked.
 #[inline]

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use ascii::{AsciiChar, AsciiStr};
 
 use super::MaskKey;
+use super::wide::{self, BLOCK, Masking};
 use crate::copy;
 
 /// Text is given up as not ASCII after so many bytes at most.
@@ -12,8 +13,6 @@ const PIECE: usize = 4096;
 
 /// What is appended at once: a `Vec` asks for its room each time.
 const GROUP: usize = 4 * BLOCK;
-
-const BLOCK: usize = 64;
 
 /// The bits that no ASCII has.
 const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -31,7 +30,7 @@ pub(crate) fn append_ascii(out: &mut Vec<AsciiChar>, data: &[u8], key: Option<Ma
     out.reserve(data.len());
     for piece in data.chunks(PIECE) {
         let bits = match piece.len() {
-            BLOCK.. => append_piece(out, piece, key),
+            BLOCK.. => wide::append_ascii(out, piece, key),
             _ => append_few(out, piece, key),
         };
         if bits & HIGH != 0 {
@@ -53,27 +52,18 @@ fn append_few(out: &mut Vec<AsciiChar>, data: &[u8], key: MaskKey) -> u64 {
     })
 }
 
-#[cfg(feature = "std")]
-use super::wide::append_ascii as append_piece;
-
-#[cfg(not(feature = "std"))]
-fn append_piece(out: &mut Vec<AsciiChar>, data: &[u8], key: MaskKey) -> u64 {
-    append_blocks(out, data, |at| key.advanced(at), |block, key| super::masked(*block, key))
-}
-
-/// As [`append_few`], of a block or more. `unmask` unmasks a block with what `keys` gives for its
-/// place.
+/// As [`append_few`], of a block or more.
 #[inline(always)]
-pub(super) fn append_blocks<K: Copy>(
+pub(super) fn append_blocks(
+    with: impl Masking,
     out: &mut Vec<AsciiChar>,
     data: &[u8],
-    keys: impl Fn(usize) -> K,
-    unmask: impl Fn(&[u8; BLOCK], K) -> [u8; BLOCK],
+    key: MaskKey,
 ) -> u64 {
     let (Some(first), Some(last)) = (data.first_chunk(), data.last_chunk()) else { return HIGH };
     let mut bits = [0; BLOCK];
     let mut text = |block: &[u8; BLOCK], keys| {
-        let block = unmask(block, keys);
+        let block = with.masked(block, keys);
         for (bits, byte) in bits.iter_mut().zip(block) {
             *bits |= byte;
         }
@@ -81,9 +71,9 @@ pub(super) fn append_blocks<K: Copy>(
     };
     // Both ends are blocks that overlap those between, which begin at lines of the cache.
     let start = out.spare_capacity_mut().as_ptr().align_offset(BLOCK).min(BLOCK);
-    out.extend_from_slice(&text(first, keys(0)));
+    out.extend_from_slice(&text(first, with.keys(key)));
     out.truncate(out.len() - BLOCK + start);
-    let same = keys(start);
+    let same = with.keys(key.advanced(start));
     let (groups, rest) = data[start..].as_chunks::<GROUP>();
     for group in groups {
         let mut characters = [AsciiChar::Null; GROUP];
@@ -97,7 +87,7 @@ pub(super) fn append_blocks<K: Copy>(
         out.extend_from_slice(&text(block, same));
     }
     out.truncate(out.len() + rest.len() - BLOCK);
-    out.extend_from_slice(&text(last, keys(data.len())));
+    out.extend_from_slice(&text(last, with.keys(key.advanced(data.len()))));
     bits.as_chunks().0.iter().fold(0, |bits, word| bits | u64::from_ne_bytes(*word))
 }
 
