@@ -943,6 +943,56 @@ fn a_read_buffer_grows_with_what_arrives() {
     assert_eq!(endpoint.read_buf().len(), size);
 }
 
+/// Reads `wire` as from a transport that is known to have no more when a read did not fill its room.
+/// Says how many reads there were, and how many messages.
+fn read_until_drained(endpoint: &mut Endpoint, mut wire: &[u8]) -> (usize, usize) {
+    let (mut reads, mut messages) = (0, 0);
+    loop {
+        let room = endpoint.read_buf();
+        let (count, is_full) = (room.len().min(wire.len()), room.len() <= wire.len());
+        room[..count].copy_from_slice(&wire[..count]);
+        wire = &wire[count..];
+        endpoint.advance_read(count);
+        reads += 1;
+        while endpoint.next().unwrap().is_some() {
+            messages += 1;
+        }
+        if !is_full {
+            return (reads, messages);
+        }
+    }
+}
+
+#[test]
+fn who_waits_for_each_answer_is_read_without_a_read_too_many() {
+    for role in ROLES {
+        for len in [3_000, 9_000, 16_384, 20_000, 70_000, 131_072] {
+            let message = frame(role, 0x82, &pattern(len));
+            for releases in [true, false] {
+                let mut endpoint = endpoint(role);
+                let mut read = |wire: &[u8]| {
+                    let read = read_until_drained(&mut endpoint, wire);
+                    if releases {
+                        drop(endpoint.release());
+                    }
+                    read
+                };
+                // What came together before, and filled its room.
+                assert_eq!(read(&message.repeat(5)).1, 5);
+                for _ in 0..3 {
+                    assert_eq!(read(&message), (1, 1), "{len} bytes, {role:?}, {releases}");
+                }
+                // The same in two segments.
+                let (first, second) = message.split_at(message.len() / 2);
+                for _ in 0..3 {
+                    assert_eq!(read(first), (1, 0), "{len} bytes, {role:?}, {releases}");
+                    assert_eq!(read(second), (1, 1), "{len} bytes in two, {role:?}, {releases}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn fragments_of_any_size_are_one_message() {
     // Characters are split between the fragments.

@@ -30,7 +30,7 @@ pub(super) struct ReadBuffer {
     expects: u8,
     /// Where the room began that was lent when nothing was unread, if not at the front.
     front: u8,
-    /// Of the frame that waits, [`NEWS`] and [`PAYLOAD`], as far as they are so.
+    /// Of the frame that waits, [`NEWS`] and [`PAYLOAD`], as far as they are so; and [`DRAINED`].
     news: u8,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
@@ -139,6 +139,7 @@ impl ReadBuffer {
     /// if frames are.
     #[inline]
     pub(super) fn make_room(&mut self, behind_large: bool, masked: bool) {
+        let drained = self.take_drained();
         if self.awaits() {
             if self.unread.end == self.bytes.len() {
                 self.grow();
@@ -155,17 +156,17 @@ impl ReadBuffer {
             }
             self.resize();
             if self.expects > 0 || self.taken >= LONG {
-                return self.line_up(masked);
+                return self.line_up(masked, drained);
             }
         }
-        self.free = to_u32(self.read_end() - self.unread.end);
+        self.free = to_u32(self.read_end(drained) - self.unread.end);
     }
 
     /// Makes room for long frames. The payload of the first will begin at a line of the cache, and
     /// no part of another is read, if they are as long as the last one. Behind a large message what
     /// comes of a payload is lines.
-    fn line_up(&mut self, masked: bool) {
-        let end = self.read_end();
+    fn line_up(&mut self, masked: bool, drained: bool) {
+        let end = self.read_end(drained);
         if self.expects == PEEK {
             let head = Header::len_before(usize::MAX, masked);
             self.free = to_u32((end + head).min(self.bytes.len()));
@@ -177,7 +178,7 @@ impl ReadBuffer {
         let front = if front + frame > end { 0 } else { front };
         let room = end - front;
         self.begin_at(front);
-        self.free = to_u32(if room > frame { room - room % frame } else { room });
+        self.free = to_u32(if room > frame && !drained { room - room % frame } else { room });
     }
 
     /// Has that room end where fragments end that are as long as the one that was taken last, if
@@ -187,7 +188,7 @@ impl ReadBuffer {
         if !self.unread.is_empty() {
             return;
         }
-        let (room, fragment) = (to_u32(self.read_end() - self.unread.end), self.taken);
+        let (room, fragment) = (to_u32(self.read_end(true) - self.unread.end), self.taken);
         let behind =
             u32::try_from(remaining).ok().and_then(|remaining| room.checked_sub(remaining));
         let part = match behind {
@@ -258,10 +259,22 @@ impl ReadBuffer {
         self.bytes.resize(end, 0);
     }
 
+    /// Whether everything that was there had been read when the last room was made. Then there is
+    /// more room than for the frame that is expected, and none that ends with it: a read that fills
+    /// it would be followed by one that finds nothing.
+    fn take_drained(&mut self) -> bool {
+        let drained = self.free > 0 || self.news & DRAINED != 0;
+        self.news &= !DRAINED;
+        drained
+    }
+
     /// Where the room to read into is to end.
-    fn read_end(&self) -> usize {
+    fn read_end(&self, drained: bool) -> usize {
         let (awaited_end, len) = (to_usize(self.awaited_end), self.bytes.len());
         let end = if self.grown { self.expected().max(awaited_end).min(len) } else { len };
+        if drained {
+            return end.max(self.unread.end);
+        }
         // Where frames end that are as long as the one that waits: what comes of another has to be
         // moved.
         let frame = awaited_end.saturating_sub(self.unread.start);
@@ -302,7 +315,8 @@ impl ReadBuffer {
         self.awaited_end = awaited_end;
         let fits = to_usize(awaited_end) <= self.bytes.len();
         self.grown |= !fits;
-        self.free = if fits { to_u32(self.read_end() - self.unread.end) } else { 0 };
+        let drained = self.take_drained();
+        self.free = if fits { to_u32(self.read_end(drained) - self.unread.end) } else { 0 };
         self.seen_end = to_u32(self.unread.end);
         self.news = if payload.is_empty() { 0 } else { PAYLOAD };
         true
@@ -401,6 +415,7 @@ impl ReadBuffer {
     /// waits, it goes on waiting in as many bytes as it has.
     #[inline]
     pub(super) fn release(&mut self) -> Option<Vec<u8>> {
+        self.news |= DRAINED;
         if !self.unread.is_empty() {
             return self.release_around();
         }
@@ -445,6 +460,9 @@ const NEWS: u8 = 1;
 
 /// What comes behind what a poll has seen is payload.
 const PAYLOAD: u8 = 2;
+
+/// The buffer was given back, because there was nothing to read.
+const DRAINED: u8 = 4;
 
 /// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
 const LONG: u32 = 2 * 1024;
