@@ -1399,23 +1399,72 @@ fn a_receiver_can_wait_for_a_while_only() {
 fn a_peer_that_sends_without_a_message_does_not_hold_a_receiver_up() {
     let (near, mut far) = UnixStream::pair().expect("a pair");
     let mut ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
-    let (stop, stopped) = mpsc::channel::<()>();
     let pings = thread::spawn(move || {
-        // Faster than they are read.
-        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
-            far.write_all(&masked(PING, b"")).expect("taken");
+        // Faster than they are read, until nobody is there to read them.
+        while far.write_all(&masked(PING, b"")).is_ok() {
             far.set_nonblocking(true).expect("a socket");
             let _ = far.read(&mut [0; 4096]);
             far.set_nonblocking(false).expect("a socket");
         }
-        far
     });
     let begun = Instant::now();
     let result = ws.next_timeout(Duration::from_millis(50)).map(|it| it.is_some());
     assert!(matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut));
     assert!(begun.elapsed() < PATIENCE);
-    drop(stop);
-    drop(pings.join().expect("no panic"));
+    drop(ws);
+    pings.join().expect("no panic");
+}
+
+/// A socket on a kernel whose clock ticks just after a wait of less than a tick has begun.
+struct Ticking {
+    socket: UnixStream,
+    at_once: bool,
+}
+
+impl Read for Ticking {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.at_once { Err(ErrorKind::WouldBlock.into()) } else { self.socket.read(buffer) }
+    }
+}
+
+impl Write for Ticking {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+impl Transport for Ticking {
+    fn set_read_timeout(&mut self, timeout: Option<Duration>) -> std::io::Result<bool> {
+        self.at_once = timeout.is_some_and(|timeout| timeout < Duration::from_millis(16));
+        self.socket.set_read_timeout(timeout).map(|()| true)
+    }
+}
+
+#[test]
+fn a_wait_that_ends_early_is_not_taken_for_a_stream_that_does_not_block() {
+    let (socket, mut far) = UnixStream::pair().expect("a pair");
+    let again = Ticking { socket: socket.try_clone().expect("a socket"), at_once: false };
+    let near = Ticking { socket, at_once: false };
+    let mut ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    for limit in [1, 5, 15, 1] {
+        let limit = Duration::from_millis(limit);
+        let result = ws.next_timeout(limit).map(|it| it.is_some());
+        assert!(matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut));
+    }
+    // A deadline is met by it as well.
+    let mut config = Config::default();
+    config.connection.idle_timeout = Some(Duration::from_millis(5));
+    config.connection.close_timeout = Duration::from_millis(5);
+    far.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let mut ws = WebSocket::new(again, server(&config)).expect("a socket");
+    assert!(matches!(ws.next(), Err(Error::Timeout(TimeoutError::Idle))));
+    let mut close = [0; 4];
+    far.read_exact(&mut close).expect("a Close frame");
+    assert_eq!((close[0], &close[2..]), (0x88, &b"\x03\xe9"[..]));
 }
 
 /// Takes everything, and has one more message queued each time, if there is a sender.

@@ -5,8 +5,7 @@ use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::time::Instant;
 
-use super::reader::SHORTEST;
-use super::waits::would_block;
+use super::waits::{SHORTEST, would_block};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{accepted, begin, check_read, connected, terms};
 use crate::buffers::HeadBuffer;

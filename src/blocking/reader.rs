@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Instant;
 
-use super::waits::{has_waited, is_wait, only_blocks};
+use super::waits::{BRIEFLY, COARSE, SHORTEST, has_waited, is_wait, only_blocks};
 use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
@@ -83,12 +83,6 @@ impl<S: Transport> Side<S> for Sending {
     }
 }
 
-/// The shortest timeout of a stream: less would be none on some systems.
-pub(super) const SHORTEST: Duration = Duration::from_millis(1);
-
-/// How long who receives may wait for output to be written where others send.
-pub(super) const BRIEFLY: Duration = Duration::from_millis(5);
-
 /// The handle that is read from, and what is known of its timeouts.
 #[derive(Debug)]
 pub(super) struct Stream<S> {
@@ -99,6 +93,8 @@ pub(super) struct Stream<S> {
     pub(super) can_wait: bool,
     /// Whether a read has said that it would block: then one may be tried at any time.
     would_block: bool,
+    /// Whether a read has waited, and for long enough to be sure of it.
+    has_waited: bool,
     /// Whether the last read has found something behind a deadline.
     was_due: bool,
     read_timeout: Option<Duration>,
@@ -125,7 +121,7 @@ impl<S> Stream<S> {
             return None;
         }
         let now = self.start.elapsed();
-        outgoing.poll_timeout(now).map(|at| at.saturating_sub(now).max(SHORTEST))
+        outgoing.poll_timeout(now).map(|at| at.saturating_sub(now).max(COARSE))
     }
 }
 
@@ -187,6 +183,7 @@ impl<S: Transport> Reader<S> {
             start: Instant::now(),
             can_wait,
             would_block: false,
+            has_waited: false,
             was_due: false,
             read_timeout: None,
             can_wait_to_write,
@@ -370,7 +367,24 @@ impl<S: Transport> Stream<S> {
         buffer: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
-        let timeout = timeout.map(|timeout| timeout.max(SHORTEST));
+        match self.read_for(buffer, timeout.map(|timeout| timeout.max(SHORTEST))) {
+            // A short wait that seems to be none, over a stream that may be one that does not block.
+            Err(error) if is_wait(&error) && timeout.is_some_and(|it| it < COARSE) => {
+                match self.can_wait && !self.has_waited {
+                    true => self.read_for(buffer, Some(COARSE)),
+                    false if self.can_wait => Ok(None),
+                    false => Err(error),
+                }
+            }
+            read => read,
+        }
+    }
+
+    fn read_for(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Option<Duration>,
+    ) -> Result<Option<usize>, Error> {
         if self.can_wait && timeout != self.read_timeout {
             self.io.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
@@ -379,7 +393,10 @@ impl<S: Transport> Stream<S> {
         match self.io.read(buffer) {
             Ok(count) => Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => Ok(None),
+            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => {
+                self.has_waited |= timeout >= Some(COARSE);
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

@@ -11,8 +11,8 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{BRIEFLY, Reader, SHORTEST, Side, Stream};
-use super::waits::{has_waited, is_wait, only_blocks};
+use super::reader::{Reader, Side, Stream};
+use super::waits::{BRIEFLY, SHORTEST, has_waited, is_wait, only_blocks};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
 use crate::buffers::Sending;

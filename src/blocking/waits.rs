@@ -6,6 +6,12 @@ use std::time::Instant;
 
 use super::Error;
 
+/// The shortest timeout of a stream: less would be none on some systems.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
+/// How long who receives may wait for output to be written where others send.
+pub(super) const BRIEFLY: Duration = Duration::from_millis(5);
+
 /// Whether the stream only says that it would block.
 pub(super) fn is_wait(error: &Error) -> bool {
     matches!(error, Error::Io(error) if only_blocks(error))
@@ -17,7 +23,12 @@ pub(super) fn only_blocks(error: &io::Error) -> bool {
     would_block(error) && (cfg!(windows) || error.kind() == ErrorKind::WouldBlock)
 }
 
-/// Whether a stream has waited for its timeout, and not said at once that it would block.
+/// The shortest timeout of which [`has_waited`] is sure: the clocks of kernels tick every 1 to 16 ms,
+/// and what is to wait for less may find that at once.
+pub(super) const COARSE: Duration = Duration::from_millis(40);
+
+/// Whether a stream has waited for its timeout, and not said at once that it would block. Of less
+/// than [`COARSE`] that cannot be told where it says no.
 pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
     would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
 }
