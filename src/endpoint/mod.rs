@@ -72,6 +72,11 @@ impl Endpoint {
     ///
     /// Empty only if bytes are there that are still to be polled. Allocates the read buffer if it
     /// was released. Ends the life of the message lent before.
+    ///
+    /// Who stops reading at a read that did not fill this, as edge-triggered readiness allows, is
+    /// seldom made to read once too often: after such a read, and after
+    /// [`release`](Self::release), there is room for more than a message of up to 128 KiB that is
+    /// as long as the last one.
     #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.incoming.read_buf(&self.outgoing)
