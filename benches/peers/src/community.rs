@@ -55,14 +55,12 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// Milliseconds of each phase, and of all.
 fn once(peer: &Peer, is_checked: bool) -> [f64; 4] {
-    let sent = Capture::default();
-    sent.borrow_mut().bytes.reserve((TEXT_SENT.len() + 14) * COUNT);
+    let sent = capture();
     let sending = time(|| {
         (peer.scenario.send)(Memory::both(Arc::new([]), sent.clone()), TEXT_SENT, COUNT);
     });
     let sent: Arc<[u8]> = Rc::into_inner(sent).expect("ended").into_inner().bytes.into();
-    let echoed = Capture::default();
-    echoed.borrow_mut().bytes.reserve((TEXT_SENT.len() + 14) * COUNT);
+    let echoed = capture();
     let echoing = time(|| (peer.scenario.echo)(Memory::both(sent.clone(), echoed.clone()), COUNT));
     let echoed: Arc<[u8]> = Rc::into_inner(echoed).expect("ended").into_inner().bytes.into();
     if is_checked {
@@ -79,6 +77,15 @@ fn once(peer: &Peer, is_checked: bool) -> [f64; 4] {
     });
     assert_eq!(seen.messages, COUNT, "{}", peer.name);
     [sending, echoing, receiving, sending + echoing + receiving]
+}
+
+/// Room for all that is sent, which has been written to: new pages are not what is measured.
+fn capture() -> Capture {
+    let capture = Capture::default();
+    let bytes = &mut capture.borrow_mut().bytes;
+    bytes.resize((TEXT_SENT.len() + 14) * COUNT, 1);
+    bytes.clear();
+    capture.clone()
 }
 
 fn time(work: impl FnOnce()) -> f64 {

@@ -1,5 +1,6 @@
-//! The least work that safe code without intrinsics can do, as a yardstick: a header parsed, one
-//! copy in for the simulated read, one pass of unmasking, one check of text, and the payload lent.
+//! The least that has to be done, by plain safe code without intrinsics, as a yardstick: a header
+//! parsed, one copy in for the simulated read, one pass of unmasking, one check of text, and the
+//! payload lent.
 //!
 //! No limits, no control frames, no errors: whatever a real implementation does beside this is
 //! what its ratio to the floor is made of.
@@ -189,11 +190,16 @@ impl Decoder {
 
 #[inline]
 fn lend(payload: &[u8], is_text: bool) -> &[u8] {
-    if is_text {
+    if is_text && payload.len() < SHORT {
+        std::str::from_utf8(payload).expect("text is UTF-8");
+    } else if is_text {
         simdutf8::basic::from_utf8(payload).expect("text is UTF-8");
     }
     payload
 }
+
+/// Text up to here is not worth vectors.
+const SHORT: usize = 64;
 
 /// In words, and in blocks of them that the compiler makes vectors of.
 #[inline]

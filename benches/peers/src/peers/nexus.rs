@@ -5,7 +5,6 @@ use std::hint::black_box;
 use std::io;
 
 use bytes::Bytes;
-use nexus_net::buf::WriteBuf;
 use nexus_web::ws::{FrameReader, FrameWriter, Role as TheirRole};
 
 use super::{Decoder, Encoder, Peer, Scenario, Shape};
@@ -24,10 +23,7 @@ pub const PEER: Peer = Peer {
         let reader = FrameReader::builder().role(role(shape.role)).buffer_capacity(BUFFER).build();
         Box::new(Reader { reader, source })
     },
-    encoder: |ours, sink| {
-        let writer = FrameWriter::new(role(ours));
-        Box::new(Writer { writer, buffer: WriteBuf::new(2 * 1024 * 1024, 14), sink })
-    },
+    encoder: |ours, sink| Box::new(Writer { frames: Frames::new(role(ours)), sink }),
     skips_utf8,
     scenario: Scenario { send, echo: bounce },
     deflate: None,
@@ -74,19 +70,48 @@ impl Decoder for Reader {
     }
 }
 
-struct Writer {
+/// Frames put together one behind the other, to be written at once: its own `WriteBuf` holds one.
+struct Frames {
     writer: FrameWriter,
-    buffer: WriteBuf,
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Frames {
+    fn new(role: TheirRole) -> Self {
+        Self { writer: FrameWriter::new(role), bytes: vec![0; BUFFER], len: 0 }
+    }
+
+    #[inline]
+    fn push(
+        &mut self,
+        payload: &[u8],
+        encode: impl FnOnce(&mut FrameWriter, &[u8], &mut [u8]) -> usize,
+    ) {
+        let end = self.len + self.writer.max_encoded_len(payload.len());
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.len += encode(&mut self.writer, payload, &mut self.bytes[self.len..]);
+    }
+
+    /// What is to be written, once.
+    fn take(&mut self) -> &[u8] {
+        &self.bytes[..std::mem::take(&mut self.len)]
+    }
+}
+
+struct Writer {
+    frames: Frames,
     sink: Memory,
 }
 
 impl Encoder for Writer {
     fn encode(&mut self, payload: &Bytes, messages: usize) {
-        // Its buffer holds one frame.
         for _ in 0..messages {
-            self.writer.encode_binary_into(black_box(payload), &mut self.buffer);
-            self.sink.put(self.buffer.data());
+            self.frames.push(black_box(payload), FrameWriter::encode_binary);
         }
+        self.sink.put(self.frames.take());
     }
 }
 
@@ -131,25 +156,31 @@ impl epoll::Connection for Epoll {
     }
 }
 
+/// About what is written at once, in bytes.
+const WRITE: usize = 16 * 1024;
+
 fn send(mut pipe: Memory, text: &'static str, count: usize) {
-    let mut writer = FrameWriter::new(TheirRole::Client);
-    let mut buffer = WriteBuf::new(BUFFER, 14);
+    let mut frames = Frames::new(TheirRole::Client);
     for _ in 0..count {
-        writer.encode_text_into(black_box(text).as_bytes(), &mut buffer);
-        pipe.put(buffer.data());
+        frames.push(black_box(text).as_bytes(), FrameWriter::encode_text);
+        if frames.len > WRITE {
+            pipe.put(frames.take());
+        }
     }
+    pipe.put(frames.take());
 }
 
 fn bounce(mut pipe: Memory, count: usize) {
     let mut reader = FrameReader::builder().role(TheirRole::Server).buffer_capacity(BUFFER).build();
-    let mut writer = FrameWriter::new(TheirRole::Server);
-    let mut buffer = WriteBuf::new(BUFFER, 14);
+    let mut frames = Frames::new(TheirRole::Server);
     let mut left = count;
     while left > 0 {
         match reader.next().expect("valid") {
             Some(message) => {
-                writer.encode_text_into(message.as_bytes(), &mut buffer);
-                pipe.put(buffer.data());
+                frames.push(message.as_bytes(), FrameWriter::encode_text);
+                if frames.len > WRITE {
+                    pipe.put(frames.take());
+                }
                 left -= 1;
             }
             None => {
@@ -157,4 +188,5 @@ fn bounce(mut pipe: Memory, count: usize) {
             }
         }
     }
+    pipe.put(frames.take());
 }

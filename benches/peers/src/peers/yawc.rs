@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{FutureExt, SinkExt};
 use tokio::net::TcpStream;
 use yawc::{CompressionLevel, Frame, OpCode, Options, Role as TheirRole, WebSocket};
 
@@ -26,7 +26,10 @@ pub const PEER: Peer = Peer {
         decoder: |takeover, source| Some(Box::new(open_deflate(takeover, source))),
         encoder: |takeover, sink| Some(Box::new(open_deflate(takeover, sink))),
     }),
-    servers: &[Server { name: "yawc", run: |listener| on_tokio::run(listener, echo) }],
+    servers: &[
+        Server { name: "yawc", run: |listener| on_tokio::run(listener, echo) },
+        Server { name: "yawc +batch", run: |listener| on_tokio::run(listener, echo_batched) },
+    ],
 };
 
 /// Its limits are exclusive, and 1 MiB by default.
@@ -75,6 +78,37 @@ async fn echo(stream: TcpStream) -> Outcome {
         }
     }
 }
+
+/// As its README has it for throughput: larger buffers, and one flush for what has come.
+async fn echo_batched(stream: TcpStream) -> Outcome {
+    let stream = on_tokio::open(stream).await?;
+    let options = Options::default()
+        .with_utf8()
+        .with_limits(LIMIT, 2 * LIMIT)
+        .with_read_buffer_capacity(128 * 1024)
+        .with_backpressure_boundary(64 * 1024);
+    let mut ws = WebSocket::from_stream(stream, TheirRole::Server, options)?;
+    let mut batch = Vec::new();
+    loop {
+        batch.push(ws.next_frame().await?);
+        while batch.len() < BATCH
+            && let Some(frame) = ws.next_frame().now_or_never()
+        {
+            batch.push(frame?);
+        }
+        for frame in batch.drain(..) {
+            match frame.opcode() {
+                OpCode::Text | OpCode::Binary => ws.feed(frame).await?,
+                OpCode::Close => return Ok(()),
+                OpCode::Continuation | OpCode::Ping | OpCode::Pong => {}
+            }
+        }
+        ws.flush().await?;
+    }
+}
+
+/// As many as there.
+const BATCH: usize = 32;
 
 fn send(pipe: Memory, text: &'static str, count: usize) {
     let mut ws = open(Role::Client, pipe);
