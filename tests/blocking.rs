@@ -1415,7 +1415,25 @@ fn a_peer_that_sends_without_a_message_does_not_hold_a_receiver_up() {
     pings.join().expect("no panic");
 }
 
-/// A socket on a kernel whose clock ticks just after a wait of less than a tick has begun.
+#[test]
+fn a_socket_that_does_not_block_any_more_says_so_at_once() {
+    let (near, _far) = UnixStream::pair().expect("a pair");
+    let same = near.try_clone().expect("a socket");
+    let mut ws = WebSocket::new(near, server(&Config::default())).expect("a socket");
+    let result = ws.next_timeout(Duration::from_millis(60)).map(|it| it.is_some());
+    assert!(matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::TimedOut));
+    same.set_nonblocking(true).expect("a socket");
+    let mut would_block = 0;
+    for _ in 0..20 {
+        let result = ws.next_timeout(Duration::from_millis(20)).map(|it| it.is_some());
+        let Err(Error::Io(error)) = result else { panic!("{result:?}") };
+        would_block += usize::from(error.kind() == ErrorKind::WouldBlock);
+    }
+    // But for one or the other in which this thread was not run.
+    assert!(would_block > 10, "{would_block}");
+}
+
+/// A socket on a kernel whose clock ticks when a wait of less than a tick has just begun.
 struct Ticking {
     socket: UnixStream,
     at_once: bool,
@@ -1423,7 +1441,10 @@ struct Ticking {
 
 impl Read for Ticking {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.at_once { Err(ErrorKind::WouldBlock.into()) } else { self.socket.read(buffer) }
+        match std::mem::take(&mut self.at_once) {
+            true => Err(ErrorKind::WouldBlock.into()),
+            false => self.socket.read(buffer),
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use std::io::{self, ErrorKind};
 use std::thread;
 use std::time::Instant;
 
-use super::waits::{BRIEFLY, COARSE, SHORTEST, has_waited, is_wait, only_blocks};
+use super::waits::{
+    BRIEFLY, COARSE, SHORTEST, has_waited, has_waited_to_read, is_wait, only_blocks,
+};
 use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
 use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
@@ -93,8 +95,6 @@ pub(super) struct Stream<S> {
     pub(super) can_wait: bool,
     /// Whether a read has said that it would block: then one may be tried at any time.
     would_block: bool,
-    /// Whether a read has waited, and for long enough to be sure of it.
-    has_waited: bool,
     /// Whether the last read has found something behind a deadline.
     was_due: bool,
     read_timeout: Option<Duration>,
@@ -183,7 +183,6 @@ impl<S: Transport> Reader<S> {
             start: Instant::now(),
             can_wait,
             would_block: false,
-            has_waited: false,
             was_due: false,
             read_timeout: None,
             can_wait_to_write,
@@ -367,14 +366,14 @@ impl<S: Transport> Stream<S> {
         buffer: &mut [u8],
         timeout: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
-        match self.read_for(buffer, timeout.map(|timeout| timeout.max(SHORTEST))) {
-            // A short wait that seems to be none, over a stream that may be one that does not block.
-            Err(error) if is_wait(&error) && timeout.is_some_and(|it| it < COARSE) => {
-                match self.can_wait && !self.has_waited {
-                    true => self.read_for(buffer, Some(COARSE)),
-                    false if self.can_wait => Ok(None),
-                    false => Err(error),
-                }
+        let timeout = timeout.map(|timeout| timeout.max(SHORTEST));
+        match self.read_for(buffer, timeout) {
+            // It does not block, or the clock has ticked when a short wait had just begun: then the
+            // next takes a whole tick.
+            Err(error)
+                if self.can_wait && is_wait(&error) && timeout.is_some_and(|it| it < COARSE) =>
+            {
+                self.read_for(buffer, timeout)
             }
             read => read,
         }
@@ -393,10 +392,7 @@ impl<S: Transport> Stream<S> {
         match self.io.read(buffer) {
             Ok(count) => Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-            Err(error) if self.can_wait && has_waited(&error, begun, timeout) => {
-                self.has_waited |= timeout >= Some(COARSE);
-                Ok(None)
-            }
+            Err(error) if self.can_wait && has_waited_to_read(&error, begun, timeout) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

@@ -24,13 +24,27 @@ pub(super) fn only_blocks(error: &io::Error) -> bool {
 }
 
 /// The shortest timeout of which [`has_waited`] is sure: the clocks of kernels tick every 1 to 16 ms,
-/// and what is to wait for less may find that at once.
+/// and a wait ends up to a tick early.
 pub(super) const COARSE: Duration = Duration::from_millis(40);
+
+/// Less than a tick, and more than a call takes that does not block.
+const AT_ONCE: Duration = Duration::from_micros(100);
 
 /// Whether a stream has waited for its timeout, and not said at once that it would block. Of less
 /// than [`COARSE`] that cannot be told where it says no.
 pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Duration>) -> bool {
     would_block(error) && timeout.is_some_and(|timeout| begun.elapsed() >= timeout / 2)
+}
+
+/// The same of a read, where nothing is lost if one that was held up is taken for a wait. Of less
+/// than [`COARSE`] it says no only if the wait has ended as it began.
+pub(super) fn has_waited_to_read(
+    error: &io::Error,
+    begun: Instant,
+    timeout: Option<Duration>,
+) -> bool {
+    let least = timeout.map(|it| if it < COARSE { AT_ONCE } else { it / 2 });
+    would_block(error) && least.is_some_and(|least| begun.elapsed() >= least)
 }
 
 /// Whether a stream has waited for its timeout, or would block.

@@ -74,9 +74,9 @@ impl Endpoint {
     /// was released. Ends the life of the message lent before.
     ///
     /// Who stops reading at a read that did not fill this, as edge-triggered readiness allows, is
-    /// seldom made to read once too often: after such a read, and after
-    /// [`release`](Self::release), there is room for more than a message of up to 128 KiB that is
-    /// as long as the last one.
+    /// seldom made to read once too often: after such a read, and after [`release`](Self::release),
+    /// there is room for a header more than for a frame of up to 128 KiB that is as long as the last
+    /// one, unless that frame is just as long as the buffer.
     #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.incoming.read_buf(&self.outgoing)

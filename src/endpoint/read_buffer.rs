@@ -163,8 +163,8 @@ impl ReadBuffer {
     }
 
     /// Makes room for long frames. The payload of the first will begin at a line of the cache, and
-    /// no part of another is read, if they are as long as the last one. Behind a large message what
-    /// comes of a payload is lines.
+    /// no part of another is read but its header, if they are as long as the last one. Behind a large
+    /// message what comes of a payload is lines.
     fn line_up(&mut self, masked: bool, drained: bool) {
         let end = self.read_end(drained);
         if self.expects == PEEK {
@@ -175,10 +175,11 @@ impl ReadBuffer {
         let len = to_usize(self.taken);
         let head = Header::len_before(len, masked);
         let (front, frame) = (line::start(&self.bytes, head), head + len);
-        let front = if front + frame > end { 0 } else { front };
+        let front = if front + frame + usize::from(drained) > end { 0 } else { front };
         let room = end - front;
         self.begin_at(front);
-        self.free = to_u32(if room > frame && !drained { room - room % frame } else { room });
+        let part = if room > frame { room % frame } else { 0 };
+        self.free = to_u32(room - part.saturating_sub(behind(drained)));
     }
 
     /// Has that room end where fragments end that are as long as the one that was taken last, if
@@ -259,9 +260,8 @@ impl ReadBuffer {
         self.bytes.resize(end, 0);
     }
 
-    /// Whether everything that was there had been read when the last room was made. Then there is
-    /// more room than for the frame that is expected, and none that ends with it: a read that fills
-    /// it would be followed by one that finds nothing.
+    /// Whether everything that was there has been read, as far as is known: the last read did not
+    /// fill its room, or the next would have had to wait.
     fn take_drained(&mut self) -> bool {
         let drained = self.free > 0 || self.news & DRAINED != 0;
         self.news &= !DRAINED;
@@ -272,14 +272,11 @@ impl ReadBuffer {
     fn read_end(&self, drained: bool) -> usize {
         let (awaited_end, len) = (to_usize(self.awaited_end), self.bytes.len());
         let end = if self.grown { self.expected().max(awaited_end).min(len) } else { len };
-        if drained {
-            return end.max(self.unread.end);
-        }
         // Where frames end that are as long as the one that waits: what comes of another has to be
         // moved.
         let frame = awaited_end.saturating_sub(self.unread.start);
         let part = end.saturating_sub(awaited_end).checked_rem(frame).unwrap_or(0);
-        (end - part).max(self.unread.end)
+        (end - part.saturating_sub(behind(drained && frame >= to_usize(LONG)))).max(self.unread.end)
     }
 
     /// Takes note of so many bytes in the room, at most as many as it has place for.
@@ -450,6 +447,14 @@ impl ReadBuffer {
     }
 }
 
+/// How much room there is to be behind the end of a frame, if so much is left. Where everything that
+/// was there has been read, some, because a read that fills its room has to be followed by one that
+/// finds nothing: enough for a header, so that more is not moved of a frame that is there all the
+/// same.
+fn behind(drained: bool) -> usize {
+    if drained { Header::MAX_LEN } else { 0 }
+}
+
 /// The longest frame for which the buffer is grown, in bytes: 128 KiB and a header, which finds room
 /// in the second-level cache twice. What is longer is unmasked while it comes, each piece while it
 /// is there, and can be sent back without a copy.
@@ -461,7 +466,7 @@ const NEWS: u8 = 1;
 /// What comes behind what a poll has seen is payload.
 const PAYLOAD: u8 = 2;
 
-/// The buffer was given back, because there was nothing to read.
+/// The buffer was asked for back, because there was nothing to read.
 const DRAINED: u8 = 4;
 
 /// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
