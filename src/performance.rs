@@ -124,10 +124,11 @@
 //! it is full, so that memory follows what has come and never what a header announces. While a
 //! frame waits, the room that is lent ends where whole frames end that are as long: what comes of
 //! another would have to be moved to the front of the buffer. Where that was done with each read,
-//! frames of 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time. (There is room for a
-//! header more where everything that was there has been read: a read that fills its room has to be
-//! followed by one that finds nothing. Without that an echo of 16 KiB took 1.08 of the server's CPU.)
-//! Behind a message of 2 KiB or more each read ends so, and begins such that the payload does at a line of the cache:
+//! frames of 6,000, 9,000 and 12,000 bytes took 1.15, 1.2 and 1.1 of the time. (Of those there is
+//! room for a header more where everything that was there has been read: a read that fills its room
+//! has to be followed by one that finds nothing. Without that an echo of 16 KiB took 1.08 of the
+//! server's CPU.) Behind a message of 2 KiB or more each read ends so, and begins such that the
+//! payload does at a line of the cache:
 //! 6,000, 9,000 and 12,000 B take 0.9, 0.85 and 0.8 of the time once more, ASCII of 16 KiB 0.85 as
 //! client. When more has come than is read at once, the next read has room for as much: over a
 //! socket that is a system call less for each message. A longer frame is read straight into its

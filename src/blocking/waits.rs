@@ -43,8 +43,10 @@ pub(super) fn has_waited_to_read(
     begun: Instant,
     timeout: Option<Duration>,
 ) -> bool {
-    let least = timeout.map(|it| if it < COARSE { AT_ONCE } else { it / 2 });
-    would_block(error) && least.is_some_and(|least| begun.elapsed() >= least)
+    match timeout {
+        Some(timeout) if timeout < COARSE => only_blocks(error) && begun.elapsed() >= AT_ONCE,
+        timeout => has_waited(error, begun, timeout),
+    }
 }
 
 /// Whether a stream has waited for its timeout, or would block.

@@ -75,8 +75,8 @@ impl Endpoint {
     ///
     /// Who stops reading at a read that did not fill this, as edge-triggered readiness allows, is
     /// seldom made to read once too often: after such a read, and after [`release`](Self::release),
-    /// there is room for a header more than for a frame of up to 128 KiB that is as long as the last
-    /// one, unless that frame is just as long as the buffer.
+    /// there is room for more than a frame of 2 to 128 KiB that is as long as the last one, unless
+    /// it ends where the buffer does.
     #[inline]
     pub fn read_buf(&mut self) -> &mut [u8] {
         self.incoming.read_buf(&self.outgoing)
