@@ -352,7 +352,8 @@ impl Endpoint {
     /// The read buffer stays while the beginning of a message waits in it, unless that is less than
     /// a sixteenth of it: so little waits in an allocation of its own size, until a buffer is
     /// lent again. The buffer may be longer than the one that was lent: a frame that did not
-    /// fit has grown it, to 128 KiB and 80 bytes at most, or the configured size if that is more.
+    /// fit has grown it, to 128 KiB and 80 bytes at most, or the configured size if that is more,
+    /// and what [`push_input`](Self::push_input) has put before it comes on top.
     /// Where no such frame followed before this call, it has the configured size then.
     ///
     /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection
