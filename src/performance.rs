@@ -128,12 +128,12 @@
 //! room for a header more where everything that was there has been read: a read that fills its room
 //! has to be followed by one that finds nothing. Without that an echo of 16 KiB took 1.08 of the
 //! server's CPU.) Behind a message of 2 KiB or more each read ends so, and begins such that the
-//! payload does at a line of the cache:
-//! 6,000, 9,000 and 12,000 B take 0.9, 0.85 and 0.8 of the time once more, ASCII of 16 KiB 0.85 as
-//! client. When more has come than is read at once, the next read has room for as much: over a
-//! socket that is a system call less for each message. A longer frame is read straight into its
-//! message, which grows in the same way, from 64 KiB on by half; a server does so in steps of 128
-//! KiB and unmasks each while it is in the second-level cache. (Steps of 32 KiB, in the first, are
+//! payload does at a line of the cache: 6,000, 9,000 and 12,000 B take 0.9, 0.85 and 0.8 of the
+//! time once more, ASCII of 16 KiB 0.85 as client. When more has come than is read at once, the
+//! next read has room for as much: over a socket that is a system call less for each message. A
+//! longer frame is read straight into its message, which grows in the same way, from 64 KiB on by
+//! half; a server does so in steps of 128 KiB and unmasks each while it is in the second-level
+//! cache. (Steps of 32 KiB, in the first, are
 //! no faster in memory, and the calls that they take more make an echo of 1 MiB over a socket 1.15
 //! times as long.) Behind such a frame 5 KiB are read at first: another one may follow, and what
 //! comes with its header has to be copied. What is read straight into a message goes to a multiple

@@ -37,6 +37,13 @@ fn stuck(mut config: Config) -> (Mock, Receiver<Mock>, Sender<Mock>) {
     (mock, receiver, sender)
 }
 
+/// A connection in two halves that holds little output.
+fn with_little_room(mock: &Mock) -> (Receiver<Mock>, Sender<Mock>) {
+    let mut config = Config::default();
+    (config.high_watermark, config.low_watermark) = (1000, 100);
+    WebSocket::new(mock.clone(), server(&config)).split()
+}
+
 fn is_closed(result: &Poll<Result<(), Error>>) -> bool {
     matches!(result, Poll::Ready(Err(Error::Send(SendError::Closed))))
 }
@@ -268,9 +275,7 @@ async fn a_close_that_left_no_more_than_its_beginning_is_not_told_of_as_sent() {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_without_waiting_is_written_by_who_receives() {
     let mock = Mock::new([]);
-    let mut config = Config::default();
-    (config.high_watermark, config.low_watermark) = (1000, 100);
-    let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let (mut receiver, sender) = with_little_room(&mock);
     let task = Task::new();
     let mut next = Box::pin(async { receiver.next().await.map(drop) });
     assert!(task.poll(&mut next).is_pending());
@@ -485,9 +490,7 @@ async fn what_a_ping_of_another_clock_took_is_not_known() {
 #[tokio::test(start_paused = true)]
 async fn what_is_sent_without_waiting_is_written_at_once_where_nobody_receives() {
     let mock = Mock::new([]);
-    let mut config = Config::default();
-    (config.high_watermark, config.low_watermark) = (1000, 100);
-    let (receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let (receiver, sender) = with_little_room(&mock);
     // The task that receives is busy with a message, and the peer keeps up.
     for _ in 0..100 {
         sender.try_send(&[7; 100]).expect("the transport takes it");
@@ -509,9 +512,7 @@ async fn what_is_sent_without_waiting_is_written_at_once_where_nobody_receives()
 #[tokio::test(start_paused = true)]
 async fn a_burst_without_waiting_is_written_where_it_would_not_fit() {
     let mock = Mock::new([]);
-    let mut config = Config::default();
-    (config.high_watermark, config.low_watermark) = (1000, 100);
-    let (mut receiver, sender) = WebSocket::new(mock.clone(), server(&config)).split();
+    let (mut receiver, sender) = with_little_room(&mock);
     let task = Task::new();
     let mut next = Box::pin(async { receiver.next().await.map(drop) });
     assert!(task.poll(&mut next).is_pending());

@@ -189,7 +189,8 @@ impl ReadBuffer {
         if !self.unread.is_empty() {
             return;
         }
-        let (room, fragment) = (to_u32(self.read_end(true) - self.unread.end), self.taken);
+        // No frame waits, behind whose end there could be too much.
+        let (room, fragment) = (to_u32(self.read_end(false) - self.unread.end), self.taken);
         let behind =
             u32::try_from(remaining).ok().and_then(|remaining| room.checked_sub(remaining));
         let part = match behind {
