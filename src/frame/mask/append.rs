@@ -17,13 +17,17 @@ pub(crate) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
         5 => append_ends::<32>(out, data, key),
         6 => append_ends::<64>(out, data, key),
         7 => append_ends::<128>(out, data, key),
-        WIDE.. => super::wide::append(out, data, key),
+        WIDE..LONG => super::wide::append(out, data, key),
+        LONG.. => super::wide::append_long(out, data, key),
         _ => append_blocks(out, data, key),
     }
 }
 
 /// From 1 KiB on: to begin with an aligned block has to pay off as well.
 const WIDE: u32 = super::WIDE.ilog2() + 1;
+
+/// From 4 KiB on: more at once.
+const LONG: u32 = 12;
 
 /// [`append`] for less than 8 bytes.
 #[inline(never)]

@@ -22,6 +22,10 @@ pub(super) const BLOCK: usize = 64;
 #[cfg(feature = "alloc")]
 const GROUP: usize = 4 * BLOCK;
 
+/// The same where there are 32 registers: all but one for the key and what the compiler needs.
+#[cfg(feature = "alloc")]
+const LONG_GROUP: usize = 24 * BLOCK;
+
 /// What masks a block.
 pub(super) trait Masking: Copy {
     /// The key as it is of use for that.
@@ -85,30 +89,27 @@ mod vectors {
     }
 }
 
+/// Returns the expression, compiled for those vectors, where the processor has them.
+macro_rules! with_level {
+    ($level:ident, $with:ident => $work:expr) => {
+        #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
+        if let Some(simd) = self::vectors::LEVEL.$level() {
+            use fearless_simd::Simd;
+
+            let $with = self::vectors::Vectors(simd);
+            return simd.vectorize(
+                #[inline(always)]
+                || $work,
+            );
+        }
+    };
+}
+
 /// The expression, compiled for the widest vectors as well, and chosen at run time.
 macro_rules! widest {
     ($with:ident => $work:expr) => {{
-        #[cfg(all(feature = "std", any(target_arch = "x86", target_arch = "x86_64")))]
-        {
-            use fearless_simd::Simd;
-
-            use self::vectors::{LEVEL, Vectors};
-
-            if let Some(simd) = LEVEL.as_avx512() {
-                let $with = Vectors(simd);
-                return simd.vectorize(
-                    #[inline(always)]
-                    || $work,
-                );
-            }
-            if let Some(simd) = LEVEL.as_avx2() {
-                let $with = Vectors(simd);
-                return simd.vectorize(
-                    #[inline(always)]
-                    || $work,
-                );
-            }
-        }
+        with_level!(as_avx512, $with => $work);
+        with_level!(as_avx2, $with => $work);
         let $with = Words;
         $work
     }};
@@ -129,7 +130,15 @@ pub(super) fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    widest!(with => append_blocks(with, out, data, key))
+    widest!(with => append_blocks::<_, { 2 * GROUP }>(with, out, data, key))
+}
+
+/// The same for what is so long that it leaves the first-level cache.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(super) fn append_long(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+    with_level!(as_avx512, with => append_blocks::<_, LONG_GROUP>(with, out, data, key));
+    append(out, data, key)
 }
 
 /// As [`text::append_blocks`], which says what it gives.
@@ -183,14 +192,19 @@ fn copy_blocks(with: impl Masking, to: &mut [u8], from: &[u8], key: MaskKey) {
 /// The same, appended.
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn append_blocks(with: impl Masking, out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
+fn append_blocks<M: Masking, const MOST: usize>(
+    with: M,
+    out: &mut Vec<u8>,
+    data: &[u8],
+    key: MaskKey,
+) {
     out.reserve(data.len());
     let Some(first) = data.first_chunk() else { return };
     let start = out.spare_capacity_mut().as_ptr().align_offset(BLOCK).min(BLOCK);
     out.extend_from_slice(&with.masked(first, with.keys(key)));
     out.truncate(out.len() - BLOCK + start);
     let same = with.keys(key.advanced(start));
-    let (groups, rest) = data[start..].as_chunks::<{ 2 * GROUP }>();
+    let (groups, rest) = data[start..].as_chunks::<MOST>();
     for group in groups {
         out.extend_from_slice(&masked_group(with, group, same));
     }
@@ -242,7 +256,7 @@ mod tests {
                     copy_blocks(Words, &mut to[at..at + len], &source[at..at + len], key);
                     assert_eq!(to, masked, "{len} bytes copied to {at}");
                     let mut out = source[..at].to_vec();
-                    append_blocks(Words, &mut out, &source[at..at + len], key);
+                    append_blocks::<_, { 2 * GROUP }>(Words, &mut out, &source[at..at + len], key);
                     assert_eq!(out, masked[..at + len], "{len} bytes appended behind {at}");
                 }
             }
@@ -258,7 +272,7 @@ mod tests {
             let mut masked = source;
             apply_blocks(Words, &mut masked[..len], key);
             let mut out = alloc::vec![AsciiChar::x; 3];
-            let bits = text::append_blocks(Words, &mut out, &masked[..len], key);
+            let bits = text::append_blocks::<_, { 2 * GROUP }>(Words, &mut out, &masked[..len], key);
             assert_eq!(bits & 0x8080_8080_8080_8080, 0);
             assert!(out[3..].iter().map(|it| it.as_byte()).eq(source[..len].iter().copied()));
         }
