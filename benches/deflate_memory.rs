@@ -67,7 +67,7 @@ fn measure(params: Params, mem_level: u8) -> [i64; 3] {
             server.send(&text[..len]).expect("open");
             let written = server.queued();
             server.advance_write(written);
-            drop(server.release());
+            server.release();
         });
         *figure = server.heap;
     }
@@ -99,7 +99,7 @@ fn measure_many(params: Params) -> i64 {
         server.send(&text).expect("open");
         let written = server.queued();
         server.advance_write(written);
-        drop(server.release());
+        server.release();
         bytes += counts().live;
         servers.push(server);
     }

@@ -4,8 +4,8 @@
 //! cargo run --release --example mio -- --listen 127.0.0.1:5000
 //! ```
 //!
-//! Echoes on any path. One read buffer and one for output serve all connections: an endpoint
-//! borrows them while it has a use for them, and gives them back when the socket has nothing more.
+//! Echoes on any path. A few buffers serve all connections: an endpoint borrows them while it has a
+//! use for them, and gives them back when the socket has nothing more.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
-use websocket_proto::endpoint::{Config, Endpoint, Received};
+use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, Reply, ServerConfig, ServerHandshake};
 use websocket_proto::{Connection, Input};
 
@@ -55,8 +55,9 @@ struct Client {
 struct Server {
     config: Config,
     start: Instant,
-    buffer: Vec<u8>,
-    output: Vec<u8>,
+    /// For heads of requests.
+    head: Vec<u8>,
+    buffers: Buffers,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -71,8 +72,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
 
     let config = Config::default();
-    let buffer = vec![0; config.read_buffer];
-    let mut server = Server { config, start: Instant::now(), buffer, output: Vec::new() };
+    let mut server =
+        Server { config, start: Instant::now(), head: vec![0; 4096], buffers: Buffers::new() };
     let mut clients = HashMap::new();
     let mut events = Events::with_capacity(256);
     let mut next = 1;
@@ -215,21 +216,17 @@ impl Client {
     fn read(&mut self, server: &mut Server) -> io::Result<bool> {
         match &mut self.stage {
             Stage::Opening { .. } => {
-                let read = read(&mut self.stream, &mut server.buffer)?;
+                let read = read(&mut self.stream, &mut server.head)?;
                 let Some(count) = read else { return Ok(false) };
                 self.open(count, server);
                 Ok(true)
             }
             Stage::Open(endpoint) => {
-                endpoint.supply(std::mem::take(&mut server.buffer));
-                endpoint.supply_output(std::mem::take(&mut server.output));
+                server.buffers.lend_to(endpoint);
                 let more = read_frames(&mut self.stream, endpoint);
                 let was_receiving = endpoint.connection().is_receiving();
-                // Whatever was read has been decoded: the buffer is free for the next client.
-                server.output = endpoint.release_output().unwrap_or_default();
-                server.buffer = endpoint.release().unwrap_or_default();
-                // It is kept by a client whose bytes have not all been decoded.
-                server.buffer.resize(server.config.read_buffer, 0);
+                // What was read has been decoded: the next client can read to the same place.
+                server.buffers.take_back(endpoint);
                 // The text of an unfinished message was not UTF-8: there is a Close frame to write.
                 let has_failed = was_receiving && !endpoint.connection().is_receiving();
                 Ok(more? || has_failed)
@@ -246,7 +243,7 @@ impl Client {
 
     fn open(&mut self, count: usize, server: &mut Server) {
         let Stage::Opening { handshake, .. } = &mut self.stage else { return };
-        let mut input = Input::new(&mut server.buffer[..count]);
+        let mut input = Input::new(&mut server.head[..count]);
         let received = match count {
             0 => handshake.receive_eof().map(|()| None),
             _ => handshake.receive(&mut input),
@@ -304,9 +301,7 @@ impl Client {
                         None => return Ok(false),
                     }
                 }
-                if let Some(output) = endpoint.release_output() {
-                    server.output = output;
-                }
+                server.buffers.take_back(endpoint);
                 endpoint.should_close_transport()
             }
         };

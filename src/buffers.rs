@@ -2,8 +2,7 @@
 //! its thread waits with it and has no other use for them, and one that is dropped leaves its own
 //! to the next.
 //!
-//! Owns the buffers that nobody needs at the moment. How long one is kept is decided by who uses
-//! it.
+//! Owns a [`Buffers`] for each thread.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -11,33 +10,15 @@ use core::cell::RefCell;
 use core::mem;
 use core::ops::{Deref, DerefMut};
 
-use crate::assembler::{Assembler, LARGE};
+use crate::assembler::Assembler;
 use crate::connection::{self, Connection};
-use crate::endpoint::{Config, Incoming, Outgoing};
-
-/// How many read buffers, and how many for output, a thread keeps.
-const POOL: usize = 8;
-
-/// How many buffers for large messages a thread keeps.
-const ROOMS: usize = 2;
-
-/// How large they may be, in bytes: for 4 MiB, and what aligns them.
-const MAX_ROOM: usize = 4 * 1024 * 1024 + 128;
+use crate::endpoint::{Buffers, Config, Incoming, Outgoing};
 
 /// How much of the head of a handshake is read at once, in bytes.
 const HEAD: usize = 4 * 1024;
 
-/// The buffers that no connection of a thread needs at the moment.
-struct Buffers {
-    read: Vec<Vec<u8>>,
-    /// Empty, but for their capacity.
-    output: Vec<Vec<u8>>,
-    rooms: Vec<Vec<u8>>,
-}
-
 std::thread_local! {
-    static BUFFERS: RefCell<Buffers> =
-        const { RefCell::new(Buffers { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }) };
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) };
 }
 
 /// Does something with the buffers of this thread. `None`, and nothing was done, if it is about to
@@ -58,19 +39,7 @@ pub(crate) fn lend_to_read(incoming: &mut Incoming, outgoing: &mut Outgoing) {
 
 fn lend_incoming(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     incoming.forget();
-    with_buffers(|buffers| {
-        if incoming.wants_room(outgoing)
-            && let Some(room) = buffers.rooms.pop()
-        {
-            buffers.keep_room(incoming.exchange_room(room));
-        }
-        if incoming.needs_buffer()
-            && let Some(buffer) = buffers.read.pop()
-        {
-            incoming.supply(buffer, true);
-        }
-        buffers.lend_output(outgoing);
-    });
+    with_buffers(|buffers| buffers.lend(incoming, outgoing));
 }
 
 /// Lends a connection that has a message to answer a buffer for that, if it was not lent one
@@ -92,53 +61,10 @@ pub(crate) fn take_output(outgoing: &mut Outgoing) {
 
 /// Takes back what a connection that has nothing to read does not need.
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
-    let taken = with_buffers(|buffers| {
-        if !incoming.is_used_up() {
-            buffers.keep_room(incoming.take_room());
-        }
-        if let Some(read) = incoming.release(outgoing) {
-            buffers.keep_read(read);
-        }
-        if let Some(output) = outgoing.release() {
-            buffers.keep_output(output);
-        }
-    });
+    let taken = with_buffers(|buffers| buffers.take(incoming, outgoing));
     if taken.is_none() {
         drop(incoming.release(outgoing));
         drop(outgoing.release());
-    }
-}
-
-impl Buffers {
-    fn lend_output(&mut self, outgoing: &mut Outgoing) {
-        if outgoing.needs_buffer()
-            && let Some(buffer) = self.output.pop()
-        {
-            outgoing.supply(buffer);
-        }
-    }
-
-    fn keep_read(&mut self, buffer: Vec<u8>) {
-        if self.read.len() < POOL {
-            self.read.push(buffer);
-        }
-    }
-
-    fn keep_output(&mut self, buffer: Vec<u8>) {
-        if self.output.len() < POOL {
-            self.output.push(buffer);
-        }
-    }
-
-    fn keep_room(&mut self, room: Vec<u8>) {
-        if !(LARGE..=MAX_ROOM).contains(&room.capacity()) {
-            return;
-        }
-        if self.rooms.len() < ROOMS {
-            self.rooms.push(room);
-        } else if let Some(smaller) = self.rooms.iter_mut().find(|it| it.len() < room.len()) {
-            *smaller = room;
-        }
     }
 }
 
@@ -228,7 +154,7 @@ pub(crate) struct HeadBuffer(Vec<u8>);
 impl HeadBuffer {
     pub(crate) fn lend() -> Self {
         let mut lent = None;
-        with_buffers(|buffers| lent = buffers.read.pop_if(|buffer| buffer.len() >= HEAD));
+        with_buffers(|buffers| lent = buffers.pop_read(HEAD));
         Self(lent.unwrap_or_else(|| vec![0; HEAD]))
     }
 }

@@ -525,7 +525,7 @@ fn compressors_come_from_the_pool_and_go_back() {
         endpoint.send(always("x")).unwrap();
         assert_eq!(config.pool.idle(), (1, 0));
         endpoint.send_part("part", Fragment::More).unwrap();
-        drop(endpoint.release());
+        endpoint.release();
         assert_eq!(config.pool.idle(), (0, 0), "a message is under way");
         endpoint.send_part("part", Fragment::Last).unwrap();
         assert_eq!(config.pool.idle(), (1, 0));
@@ -534,7 +534,7 @@ fn compressors_come_from_the_pool_and_go_back() {
         // With takeover it stays until the end.
         let mut keeping = deflating(role, "", &config);
         keeping.send(always("x")).unwrap();
-        drop(keeping.release());
+        keeping.release();
         assert_eq!(config.pool.idle(), (0, 0));
         drop(keeping);
         assert_eq!(config.pool.idle(), (1, 0));
@@ -572,7 +572,7 @@ fn a_compressor_goes_back_when_its_window_was_emptied() {
                 endpoint.send(&text).unwrap();
                 let before = config.pool.idle().0;
                 endpoint.send(empties).unwrap();
-                drop(endpoint.release());
+                endpoint.release();
                 assert_eq!((before, config.pool.idle().0), (0, 1));
             }
             endpoint.send(&text).unwrap();
@@ -737,8 +737,8 @@ proptest! {
             send_as(&mut sender, message, how);
             receiver.read(&drain(&mut sender), reads);
             if *release {
-                drop(sender.release());
-                drop(receiver.endpoint.release());
+                sender.release();
+                receiver.endpoint.release();
             }
             receiver.endpoint.advance_write(receiver.endpoint.queued());
         }

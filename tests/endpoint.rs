@@ -8,12 +8,24 @@ use std::time::Duration;
 use bytes::Bytes;
 use common::*;
 use websocket_proto::connection::{Failure, Fragment, Role};
-use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
+use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received, Status};
 use websocket_proto::{CloseCode, Kind, Message, OwnedMessage, ProtocolError, SendError};
 
 fn put(endpoint: &mut Endpoint, bytes: &[u8]) {
     endpoint.read_buf()[..bytes.len()].copy_from_slice(bytes);
     endpoint.advance_read(bytes.len());
+}
+
+/// What an endpoint gave back that reads so many bytes at once.
+fn buffers_of(read_buffer: usize) -> Buffers {
+    let mut config = Config::default();
+    config.read_buffer = read_buffer;
+    let mut endpoint = endpoint_with(Role::Client, &config);
+    assert_eq!(endpoint.read_buf().len(), read_buffer);
+    let mut buffers = Buffers::new();
+    buffers.take_back(&mut endpoint);
+    assert_eq!(buffers.capacity(), read_buffer);
+    buffers
 }
 
 fn pattern(len: usize) -> Vec<u8> {
@@ -44,9 +56,9 @@ fn a_begun_message_survives_a_release_at_any_moment() {
                 read(&mut endpoint, 0, first);
                 poll(&mut endpoint);
                 read(&mut endpoint, first, first + second);
-                drop(endpoint.release());
+                endpoint.release();
                 poll(&mut endpoint);
-                drop(endpoint.release());
+                endpoint.release();
                 read(&mut endpoint, first + second, wire.len());
                 poll(&mut endpoint);
                 assert_eq!(found, [message.clone().into(), "next".into()], "{first}, {second}");
@@ -319,15 +331,21 @@ fn bytes_behind_the_handshake_come_first() {
 
 #[test]
 fn bytes_may_be_read_behind_those_that_were_pushed() {
-    let mut endpoint = endpoint(Role::Client);
-    endpoint.supply(vec![0; 1000]);
-    endpoint.push_input(b"\x81\x02h");
-    // Either there is room behind them, or there is none until they were polled.
-    if endpoint.read_buf().is_empty() {
-        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    for is_lent in [false, true] {
+        let mut endpoint = endpoint(Role::Client);
+        if is_lent {
+            let mut buffers = buffers_of(1000);
+            buffers.lend_to(&mut endpoint);
+            assert_eq!(buffers.capacity(), 0);
+        }
+        endpoint.push_input(b"\x81\x02h");
+        // Either there is room behind them, or there is none until they were polled.
+        if endpoint.read_buf().is_empty() {
+            assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+        }
+        put(&mut endpoint, b"i");
+        assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("hi"));
     }
-    put(&mut endpoint, b"i");
-    assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("hi"));
 }
 
 #[test]
@@ -421,78 +439,127 @@ fn little_is_read_behind_a_large_message_and_as_much_as_before_behind_that() {
 }
 
 #[test]
-fn the_output_buffer_goes_to_a_pool_and_comes_back() {
+fn an_endpoint_that_waits_leaves_its_buffers_to_the_next() {
     for role in ROLES {
-        let mut endpoint = endpoint(role);
-        assert_eq!(endpoint.release_output(), None, "there is none yet");
-        let lent = b"of somebody else".repeat(10);
-        let place = lent.as_ptr();
-        endpoint.supply_output(lent);
-        endpoint.send("one").unwrap();
-        assert_eq!(endpoint.release_output(), None, "it holds something");
-        assert_eq!(
-            sent_by(role, &queued(&endpoint)),
-            sent_by(role, &frame(other(role), 0x81, b"one"))
-        );
-        let written = endpoint.queued();
-        endpoint.advance_write(written);
-        let given_back = endpoint.release_output().unwrap();
-        assert_eq!((given_back.as_ptr(), given_back.len()), (place, 0));
-        // One more than it has is ignored, and what is not taken back is dropped.
-        endpoint.supply_output(given_back);
-        endpoint.supply_output(Vec::with_capacity(1 << 20));
-        endpoint.send("two").unwrap();
-        let written = endpoint.queued();
-        endpoint.advance_write(written);
-        assert_eq!(endpoint.chunks().count(), 0);
-        endpoint.release();
-        assert_eq!(endpoint.release_output(), None);
+        let mut buffers = Buffers::new();
+        let mut places = Vec::new();
+        for _ in 0..3 {
+            let mut endpoint = endpoint(role);
+            buffers.take_back(&mut endpoint);
+            buffers.lend_to(&mut endpoint);
+            assert_eq!(buffers.capacity(), 0, "there is none yet, or both are lent");
+            let place = endpoint.read_buf().as_ptr();
+            let mut run = Run::new(endpoint);
+            run.read(&frame(role, 0x81, b"one"), 99);
+            assert_eq!(run.messages, [Seen::text("one")]);
+            run.endpoint.send("two").unwrap();
+            let output = frame(other(role), 0x81, b"two");
+            let sent = queued(&run.endpoint);
+            assert_eq!(sent_by(role, &sent), sent_by(role, &output));
+            places.push((place, run.endpoint.chunks().next().unwrap().as_ptr()));
+            // What holds something stays: the output, until it is written.
+            buffers.take_back(&mut run.endpoint);
+            assert_eq!(buffers.capacity(), 16 * 1024 + 512);
+            assert_eq!(queued(&run.endpoint), sent);
+            run.endpoint.advance_write(sent.len());
+            buffers.take_back(&mut run.endpoint);
+            assert!(buffers.capacity() > 16 * 1024 + 512);
+        }
+        places.dedup();
+        assert_eq!(places.len(), 1, "always the same");
     }
 }
 
 #[test]
 fn an_output_buffer_comes_back_unless_it_is_longer_than_is_kept() {
     // 64 KiB and 14 bytes, says the documentation.
-    for (capacity, sent, comes_back) in
-        [(65_550, 100, true), (65_551, 100, false), (1_000, 65_526, true), (1_000, 65_560, false)]
-    {
+    for (sent, comes_back) in [(65_526, true), (65_560, false)] {
         for steps in [1, 2] {
-            let mut endpoint = endpoint(Role::Server);
-            let mut buffer = Vec::new();
-            buffer.reserve_exact(capacity);
-            endpoint.supply_output(buffer);
+            let (mut endpoint, mut buffers) = (endpoint(Role::Server), Buffers::new());
             endpoint.send(&vec![7; sent]).unwrap();
             (0..steps).for_each(|_| endpoint.advance_write(endpoint.queued().div_ceil(steps)));
             endpoint.advance_write(endpoint.queued());
-            let returned = endpoint.release_output();
-            assert_eq!(returned.is_some(), comes_back, "{capacity}, {sent}");
+            buffers.take_back(&mut endpoint);
+            assert_eq!(buffers.capacity() > 0, comes_back, "{sent}");
+            assert!(buffers.capacity() <= 65_550);
         }
     }
 }
 
 #[test]
-fn the_read_buffer_goes_to_a_pool_and_comes_back() {
+fn a_read_buffer_that_is_lent_is_grown_to_the_size_that_is_read_at_once() {
     for role in ROLES {
-        let mut run = Run::new(endpoint(role));
-        assert!(run.endpoint.release().is_none(), "there is none yet");
-        run.read(&frame(role, 0x81, b"one"), 99);
-        let buffer = run.endpoint.release().unwrap();
-        assert_eq!(buffer.len(), 16 * 1024 + 512);
-        assert!(run.endpoint.release().is_none());
-        let place = buffer.as_ptr();
-        run.endpoint.supply(buffer);
-        assert_eq!(run.endpoint.read_buf().as_ptr(), place);
-        run.read(&frame(role, 0x81, b"two"), 99);
-        assert_eq!(run.messages, [Seen::text("one"), Seen::text("two")]);
-        // One that is too short is grown; one more is ignored.
-        run.endpoint.release();
-        run.endpoint.supply(vec![0; 10]);
-        run.endpoint.supply(vec![0; 1 << 20]);
-        assert_eq!(run.endpoint.read_buf().len(), 16 * 1024 + 512);
-        run.endpoint.release();
-        // An empty pool gives an empty buffer.
-        run.endpoint.supply(Vec::new());
-        assert_eq!(run.endpoint.read_buf().len(), 16 * 1024 + 512);
+        for read_buffer in [1000, 16_896, 1 << 20] {
+            let (mut endpoint, mut buffers) = (endpoint(role), buffers_of(read_buffer));
+            buffers.lend_to(&mut endpoint);
+            assert_eq!(buffers.capacity(), 0);
+            assert_eq!(endpoint.read_buf().len(), 16_896);
+            // One more is not taken.
+            let mut more = buffers_of(1000);
+            more.lend_to(&mut endpoint);
+            assert_eq!(more.capacity(), 1000);
+        }
+    }
+}
+
+#[test]
+fn the_buffer_of_large_messages_goes_to_the_next_endpoint() {
+    // One frame that is read straight into its message, and fragments.
+    for role in ROLES {
+        let payload = pattern(1 << 20);
+        let whole = frame(role, 0x82, &payload);
+        let (first, rest) = payload.split_at(1 << 19);
+        let fragments = frames(role, &[(0x02, first), (0x80, rest)]);
+        let (mut buffers, mut places) = (Buffers::new(), Vec::new());
+        for mut wire in [&whole[..], &fragments, &whole, &whole, &fragments] {
+            let mut endpoint = endpoint(role);
+            let mut messages = 0;
+            while !wire.is_empty() {
+                buffers.lend_to(&mut endpoint);
+                read_some(&mut endpoint, &mut wire, 100_000);
+                while let Some(Received { message, .. }) = endpoint.next().unwrap() {
+                    assert!(message.as_bytes() == payload);
+                    places.push(message.as_bytes().as_ptr().addr() / 64);
+                    messages += 1;
+                }
+                buffers.take_back(&mut endpoint);
+                // In the middle of a message it stays with that; before, it is not known to be long.
+                if !wire.is_empty() && wire.len() < payload.len() - 20_000 {
+                    assert!(buffers.capacity() < 1 << 20, "{role:?}: {} to come", wire.len());
+                }
+            }
+            assert_eq!(messages, 1);
+            assert!(buffers.capacity() > 1 << 20);
+        }
+        places.dedup();
+        assert!(places.len() <= 2, "the first grew to its size, the others found it: {places:?}");
+    }
+}
+
+#[test]
+fn no_more_is_kept_than_the_documentation_says() {
+    let most = 8 * (128 * 1024 + 80) + 8 * (64 * 1024 + 14) + 2 * (4 * 1024 * 1024 + 128);
+    let mut config = Config::default();
+    config.connection.max_frame = 1 << 30;
+    config.connection.max_message = 1 << 30;
+    config.high_watermark = 1 << 30;
+    for len in [100, 60_000, 128 * 1024, 1 << 20, 4 << 20, 9 << 20] {
+        let mut buffers = Buffers::new();
+        let wire = frame(Role::Server, 0x82, &pattern(len));
+        for _ in 0..12 {
+            let mut endpoint = endpoint_with(Role::Server, &config);
+            let mut rest = &wire[..];
+            while !rest.is_empty() {
+                read_some(&mut endpoint, &mut rest, usize::MAX);
+                while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                    out.feed(message.as_bytes()).unwrap();
+                }
+            }
+            endpoint.advance_write(endpoint.queued());
+            buffers.take_back(&mut endpoint);
+        }
+        assert!(buffers.capacity() > 0);
+        assert!(buffers.capacity() <= most, "{len}: {}", buffers.capacity());
     }
 }
 
@@ -529,7 +596,7 @@ fn release_at_any_byte_loses_nothing() {
 fn release_keeps_what_was_not_polled() {
     let mut endpoint = endpoint(Role::Client);
     put(&mut endpoint, b"\x81\x02hi");
-    assert!(endpoint.release().is_none());
+    endpoint.release();
     assert_eq!(endpoint.next().unwrap().unwrap().message, Message::Text("hi"));
 }
 
@@ -832,7 +899,7 @@ fn a_large_message_that_is_sent_back_is_what_was_received() {
             out.feed(&message.as_bytes()[part]).unwrap();
         }
         out.feed("other").unwrap();
-        drop(endpoint.release());
+        endpoint.release();
     });
     let mut expected = vec![(0x82, first.clone())];
     expected.extend(parts.map(|part| (0x82, first[part].to_vec())));
@@ -905,7 +972,7 @@ fn frames_longer_than_a_read_come_whole_whatever_is_read_at_once() {
                             found.push(received.into_owned());
                         }
                         if releases {
-                            drop(endpoint.release());
+                            endpoint.release();
                         }
                     }
                     assert!(found == expected, "{len} bytes, {role:?}, reads of {step}");
@@ -936,7 +1003,7 @@ fn a_read_buffer_grows_with_what_arrives() {
     assert!(endpoint.next().unwrap().is_some());
     // The next one is likely to be as long, the one behind a short one is not.
     assert!((wire.len()..wire.len() + 1024).contains(&endpoint.read_buf().len()));
-    drop(endpoint.release().unwrap());
+    endpoint.release();
     assert!((wire.len()..wire.len() + 1024).contains(&endpoint.read_buf().len()));
     put(&mut endpoint, &frame(Role::Server, 0x82, b"short"));
     assert!(endpoint.next().unwrap().is_some());
@@ -980,7 +1047,7 @@ fn who_waits_for_each_answer_is_read_without_a_read_too_many() {
                 let read = |endpoint: &mut Endpoint, wire: &[u8]| {
                     let read = read_until_drained(endpoint, wire);
                     if releases {
-                        drop(endpoint.release());
+                        endpoint.release();
                     }
                     read
                 };
@@ -1196,6 +1263,7 @@ fn messages_of_any_length_come_out_of_reads_of_any_size() {
                 }
             }
             let mut run = Run::new(endpoint_with(role, &config));
+            let mut buffers = Buffers::new();
             let step = steps[random(steps.len())].max(config.read_buffer / 100);
             let mut rest = &wire[..];
             while !rest.is_empty() {
@@ -1207,11 +1275,11 @@ fn messages_of_any_length_come_out_of_reads_of_any_size() {
                 }
                 run.poll();
                 assert!(!run.endpoint.read_buf().is_empty(), "room after every poll");
-                if random(5) == 0
-                    && let Some(buffer) = run.endpoint.release()
-                    && random(2) == 0
-                {
-                    run.endpoint.supply(buffer);
+                match random(10) {
+                    0 => run.endpoint.release(),
+                    1 => buffers.take_back(&mut run.endpoint),
+                    2 | 3 => buffers.lend_to(&mut run.endpoint),
+                    _ => {}
                 }
             }
             assert_eq!(run.error, None);
@@ -1566,13 +1634,15 @@ fn a_buffer_that_is_lent_does_not_replace_a_message() {
     for role in ROLES {
         let fragments = frames(role, &[(0x01, b"hel"), (0x80, b"lo")]);
         for message in [frame(role, 0x81, b"hello"), fragments] {
-            let mut endpoint = endpoint(role);
+            let (mut endpoint, mut buffers) = (endpoint(role), buffers_of(16_896));
             endpoint.push_input(&message);
             assert_eq!(endpoint.poll().unwrap(), Status::Message);
-            endpoint.supply(vec![0; 16_896]);
+            buffers.lend_to(&mut endpoint);
+            assert_eq!(buffers.capacity(), 16_896, "it is not lost meanwhile");
             assert_eq!(endpoint.received().unwrap().message.as_text(), Some("hello"));
             assert_eq!(endpoint.poll().unwrap(), Status::NeedRead);
-            endpoint.supply(vec![0; 16_896]);
+            buffers.lend_to(&mut endpoint);
+            assert_eq!(buffers.capacity(), 0);
             assert_eq!(endpoint.read_buf().len(), 16_896);
         }
     }

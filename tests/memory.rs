@@ -11,7 +11,7 @@ use common::*;
 use counting_alloc::{Counting, Counts, counts, reset};
 use websocket_proto::connection::{Config, Fragment, Role};
 use websocket_proto::deflate::{self, Pool};
-use websocket_proto::endpoint::{self, Endpoint, Received, Status};
+use websocket_proto::endpoint::{self, Buffers, Endpoint, Received, Status};
 use websocket_proto::{Assembler, Connection, Event, Input, ProtocolError};
 
 #[global_allocator]
@@ -124,7 +124,7 @@ fn an_endpoint_that_is_released_holds_no_heap() {
         endpoint.send_owned(vec![1; 50_000]).unwrap();
         endpoint.send("answer").unwrap();
         endpoint.advance_write(endpoint.queued());
-        drop(endpoint.release());
+        endpoint.release();
         assert_eq!(counts().live, 0);
     }
 }
@@ -134,21 +134,19 @@ fn a_round_with_lent_buffers_allocates_nothing() {
     for role in ROLES {
         let mut endpoint = endpoint(role);
         let wire = frames(role, &[(0x81, &b"small"[..]); 16]);
-        let (mut reads, mut output) = (Vec::new(), Vec::new());
+        let mut buffers = Buffers::new();
         for round in 0..4 {
             if round == 1 {
                 reset();
             }
-            endpoint.supply(std::mem::take(&mut reads));
-            endpoint.supply_output(std::mem::take(&mut output));
+            buffers.lend_to(&mut endpoint);
             endpoint.read_buf()[..wire.len()].copy_from_slice(&wire);
             endpoint.advance_read(wire.len());
             while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
                 out.feed(message).unwrap();
             }
             endpoint.advance_write(endpoint.queued());
-            output = endpoint.release_output().unwrap();
-            reads = endpoint.release().unwrap();
+            buffers.take_back(&mut endpoint);
         }
         assert_eq!(counts(), Counts::default());
     }
@@ -163,7 +161,7 @@ fn release_after_the_last_message_without_another_poll_gives_its_buffer_back() {
         endpoint.push_input(&wire);
         reset();
         assert_eq!(endpoint.poll(), Ok(Status::Message));
-        drop(endpoint.release());
+        endpoint.release();
         // The buffer of the pushed bytes is gone, and nothing has come in its place.
         assert!(counts().live <= -signed(wire.len()), "{:?}", counts());
     }
@@ -177,7 +175,7 @@ fn a_release_that_finds_bad_text_gives_its_buffer_back() {
         reset();
         let mut endpoint = endpoint(role);
         assert_eq!(read(&mut endpoint, &wire[..8_000]), 0);
-        drop(endpoint.release());
+        endpoint.release();
         assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8));
         // The Close frame, in a buffer of its own.
         assert!(endpoint.queued() > 0);
@@ -426,7 +424,7 @@ fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
                 reset();
                 let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
                 read(&mut endpoint, begun);
-                drop(endpoint.release());
+                endpoint.release();
                 let live = counts().live;
                 assert!(live <= 16 * signed(cut) + 64, "{live} bytes held for {cut} of {len}");
                 assert_eq!(read(&mut endpoint, &wire[cut..]), 1, "{cut} of {len}");
@@ -441,18 +439,16 @@ fn a_message_that_comes_over_several_wake_ups_allocates_nothing() {
         for len in [3_000, 20_000] {
             let mut endpoint = endpoint(role);
             let wire = frame(role, 0x82, &vec![7; len]);
-            let mut pool = None;
+            let mut buffers = Buffers::new();
             for round in 0..6 {
                 if round == 2 {
                     reset();
                 }
                 let mut messages = 0;
                 for segment in wire.chunks(1_460) {
-                    if let Some(buffer) = pool.take() {
-                        endpoint.supply(buffer);
-                    }
+                    buffers.lend_to(&mut endpoint);
                     messages += read(&mut endpoint, segment);
-                    pool = endpoint.release().or(pool);
+                    buffers.take_back(&mut endpoint);
                 }
                 assert_eq!(messages, 1);
             }
@@ -1023,7 +1019,7 @@ fn an_idle_connection_holds_what_was_agreed_on_and_no_context() {
             assert!(counts().live <= KIB, "before anything is compressed: {:?}", counts());
             for _ in 0..3 {
                 assert_eq!(read(&mut endpoint, &wire), 1);
-                drop(endpoint.release());
+                endpoint.release();
                 let window = if takeover { 1 << bits } else { 0 };
                 assert!(counts().live <= window + KIB, "{:?} with {parameters}", counts());
                 assert!(counts().live >= window);
@@ -1031,7 +1027,7 @@ fn an_idle_connection_holds_what_was_agreed_on_and_no_context() {
             let before = counts().live;
             endpoint.send("Hello, ".repeat(100).as_str()).unwrap();
             endpoint.advance_write(endpoint.queued());
-            drop(endpoint.release());
+            endpoint.release();
             let held = counts().live - before;
             if !takeover {
                 assert_eq!(held, 0, "nothing of the compressor stays");
@@ -1068,7 +1064,7 @@ fn contexts_take_what_the_documentation_says_and_are_shared() {
         read(endpoint, &wire);
         endpoint.send(&[7; 100]).unwrap();
         endpoint.advance_write(endpoint.queued());
-        drop(endpoint.release());
+        endpoint.release();
     }
     assert_eq!(config.pool.idle(), (1, 1));
     let each = (counts().live - COMPRESSOR - DECOMPRESSOR) / 100;

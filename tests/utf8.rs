@@ -7,6 +7,7 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use websocket_proto::connection::{Config, Role};
+use websocket_proto::endpoint::Buffers;
 use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
 use websocket_proto::{Event, Input, ProtocolError};
 
@@ -194,17 +195,16 @@ fn text_that_waits_in_the_read_buffer_is_checked_there() {
                 let wire = frames(role, &[(0x82, b"before"), (0x81, &text)]);
                 let head = wire.len() - text.len();
                 let mut run = Run::new(endpoint(role));
+                let mut buffers = Buffers::new();
                 let mut at = 0;
                 while at < wire.len() && run.error.is_none() {
                     let end = wire.len().min(at + step);
                     run.read(&wire[at..end], usize::MAX);
                     at = end;
-                    let released = run.endpoint.release();
+                    buffers.take_back(&mut run.endpoint);
                     let waits = at < wire.len() && run.endpoint.connection().is_receiving();
-                    assert_eq!(released.is_none(), waits, "what waits stays");
-                    if let Some(buffer) = released {
-                        run.endpoint.supply(buffer);
-                    }
+                    assert_eq!(buffers.capacity() == 0, waits, "what waits stays");
+                    buffers.lend_to(&mut run.endpoint);
                     if at < wire.len() {
                         run.poll();
                     }

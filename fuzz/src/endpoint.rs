@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use websocket_proto::connection::{Config as ConnectionConfig, Connection, Event, Fragment, Role};
-use websocket_proto::endpoint::{Config, Endpoint, Received, Status};
+use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received, Status};
 use websocket_proto::frame::{Header, OpCode};
 use websocket_proto::{
     CloseCode, Input, Kind, Message, OwnedMessage, ProtocolError, SendError, TimeoutError,
@@ -19,6 +19,18 @@ use crate::{Setup, connect, keys};
 const READ_BUFFERS: [usize; 4] = [16 * 1024, 1, 100, 5000];
 const WATERMARKS: [usize; 4] = [256 * 1024, 0, 100, 5000];
 const SIZES: [usize; 8] = [0, 1, 125, 126, 4095, 4096, 5000, 65_536];
+
+/// What is kept at most, says the documentation.
+const MOST: usize = 8 * (128 * 1024 + 80) + 8 * (64 * 1024 + 14) + 2 * (4 * 1024 * 1024 + 128);
+
+/// One of an endpoint that reads so much at once, to be lent.
+fn add_to(buffers: &mut Buffers, read_buffer: usize) {
+    let mut config = Config::default();
+    config.read_buffer = read_buffer;
+    let mut endpoint = Endpoint::new(Connection::server(&config.connection), &config);
+    let _ = endpoint.read_buf();
+    buffers.take_back(&mut endpoint);
+}
 
 /// Buffer sizes and timers that the input chooses.
 pub fn config(setup: Setup, choice: u8) -> Config {
@@ -44,7 +56,7 @@ pub fn does_what_the_model_does(role: Role, config: &Config, calls: &[u8], wire:
         written: Vec::new(),
         parts: None,
         sent: Vec::new(),
-        spare: None,
+        buffers: Buffers::new(),
         dropped: false,
     };
     for &call in calls {
@@ -71,8 +83,7 @@ struct Pair<'w> {
     parts: Option<(Kind, Vec<u8>)>,
     /// Messages that were taken for sending, in order.
     sent: Vec<(Kind, Vec<u8>)>,
-    /// A buffer that was released.
-    spare: Option<Vec<u8>>,
+    buffers: Buffers,
     /// Whether output was dropped because the peer does not read.
     dropped: bool,
 }
@@ -284,25 +295,19 @@ impl Pair<'_> {
     fn release_or_supply(&mut self, argument: usize) {
         if argument < 8 {
             self.model.found = None;
-            let unread = !self.model.unread.is_empty();
-            if argument % 2 == 1 {
-                let output = self.endpoint.release_output();
-                assert!(output.is_none_or(|it| it.is_empty() && self.model.out.is_empty()));
+            match argument % 2 {
+                0 => self.endpoint.release(),
+                _ => self.buffers.take_back(&mut self.endpoint),
             }
-            let released = self.endpoint.release();
+            assert!(self.buffers.capacity() <= MOST);
             if self.model.connection.is_receiving() {
                 let _ = self.model.check_begun();
             }
-            // Nothing is decoded any more once a connection has failed.
-            let holds = unread && self.model.connection.is_receiving();
-            assert!(released.is_none() || !holds, "a buffer that holds something stays");
-            self.spare = released.or(self.spare.take());
-            if argument % 4 == 1 {
-                self.endpoint.supply_output(vec![7; 9]);
+        } else {
+            if argument % 2 == 1 {
+                add_to(&mut self.buffers, SIZES[argument - 8]);
             }
-        } else if let Some(mut spare) = self.spare.take() {
-            spare.truncate(SIZES[argument % 8]);
-            self.endpoint.supply(spare);
+            self.buffers.lend_to(&mut self.endpoint);
         }
     }
 

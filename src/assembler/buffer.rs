@@ -12,7 +12,6 @@ use core::{fmt, mem};
 
 use ascii::{AsciiChar, AsciiStr, AsciiString};
 
-#[cfg(feature = "std")]
 use crate::copy::{self, copy};
 use crate::message::{Kind, Message};
 use crate::utf8::InvalidUtf8;
@@ -47,7 +46,6 @@ impl Buffer {
     }
 
     /// How much of it can be written to as it is.
-    #[cfg(feature = "std")]
     pub(crate) fn room(&self) -> usize {
         match self {
             Self::Bytes(bytes) => bytes.len(),
@@ -150,7 +148,6 @@ impl Buffer {
 
     /// Goes on in another buffer, if there is more room in that; gives back the one that is not
     /// used. Where the message is, and where it is to be; whether that is where bytes are now.
-    #[cfg(feature = "std")]
     pub(crate) fn exchange(
         &mut self,
         mut other: Vec<u8>,

@@ -1,11 +1,9 @@
 //! What becomes of the buffer when no message needs it: kept for the next, lent on, or given back.
 
-#[cfg(feature = "std")]
 use alloc::vec::Vec;
 use core::mem;
 
 use super::{Assembler, Buffer, State};
-#[cfg(feature = "std")]
 use crate::line;
 
 impl Assembler {
@@ -41,13 +39,11 @@ impl Assembler {
     }
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
-    #[cfg(feature = "std")]
     pub(crate) fn wants_room(&self, remaining: usize) -> bool {
         self.buffer.room() - self.end < remaining
     }
 
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
-    #[cfg(feature = "std")]
     pub(crate) fn exchange(&mut self, other: Vec<u8>) -> Vec<u8> {
         let start = line::start(&other, self.len());
         let message = self.start()..self.end;
@@ -60,7 +56,6 @@ impl Assembler {
     }
 
     /// Takes the buffer unless a message is in it.
-    #[cfg(feature = "std")]
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
         if self.end > 0 || !self.has_buffer() {
             return Vec::new();

@@ -11,6 +11,7 @@
 //!   write <-- chunks <-- output queue <----- send
 //! ```
 
+mod buffers;
 mod config;
 mod incoming;
 mod opening;
@@ -23,6 +24,7 @@ mod size;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+pub use buffers::Buffers;
 pub use config::Config;
 pub(crate) use incoming::Incoming;
 pub(crate) use outgoing::Outgoing;
@@ -36,7 +38,8 @@ use size::{to_u32, to_usize};
 
 /// A connection with read buffer, message assembly and output queue.
 ///
-/// Holds no heap while nothing is under way, once [`release`](Self::release) was called.
+/// Holds no heap while nothing is under way, once [`release`](Self::release) was called
+/// or [`Buffers`] have taken back what they lent.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Config, Endpoint, Received};
@@ -346,48 +349,21 @@ impl Endpoint {
         self.outgoing.is_congested()
     }
 
-    /// Gives back the buffers that hold nothing, and the read buffer itself if it is empty, for a
-    /// pool. Call it when a read would block: an idle endpoint then holds no heap, but for what
-    /// compression with context takeover has to remember (see the table in the `deflate` module).
-    /// The read buffer stays while the beginning of a message waits in it, unless that is less than
-    /// a sixteenth of it: so little waits in an allocation of its own size, until a buffer is
-    /// lent again. The buffer may be longer than the one that was lent: a frame that did not
-    /// fit has grown it, to 128 KiB and 80 bytes at most, or the configured size if that is more,
-    /// and what [`push_input`](Self::push_input) has put before it comes on top.
-    /// Where no such frame followed before this call, it has the configured size then.
+    /// Frees the buffers that hold nothing. Call it when a read would block, or
+    /// [`Buffers::take_back`], which keeps them for others: an idle endpoint then holds no heap, but
+    /// for what compression with context takeover has to remember (see the table in the `deflate`
+    /// module). The read buffer stays while the beginning of a message waits in it, unless that is
+    /// less than a sixteenth of it: so little waits in an allocation of its own size, until there is
+    /// something to read again.
     ///
     /// Checks the text that has come of an unfinished message. If it is not UTF-8 the connection
     /// has failed and its Close frame is queued: [`poll`](Self::poll) then gives the error,
     /// although nothing was read.
     ///
     /// Ends the life of the message lent before.
-    pub fn release(&mut self) -> Option<Vec<u8>> {
-        let buffer = self.incoming.release(&mut self.outgoing);
+    pub fn release(&mut self) {
+        drop(self.incoming.release(&mut self.outgoing));
         drop(self.outgoing.release());
-        buffer
-    }
-
-    /// Lends the endpoint a read buffer from a pool; it is used up to its length (not capacity),
-    /// and grown to the configured size if it is shorter. From a message on that did not fit it no
-    /// more than the configured size is read at once, until it is released and lent again. Ignored
-    /// if there is one with room, or one in which the message lies that was found last.
-    pub fn supply(&mut self, buffer: Vec<u8>) {
-        self.incoming.supply(buffer, false);
-    }
-
-    /// Gives back the buffer that small frames are queued in, if nothing is in it: for a pool,
-    /// before [`release`](Self::release), which drops it. It is empty but for its capacity, which is
-    /// 64 KiB and 14 bytes at most where something was written: a longer one is freed then.
-    pub fn release_output(&mut self) -> Option<Vec<u8>> {
-        self.outgoing.release()
-    }
-
-    /// Lends the endpoint a buffer to queue small frames in, from a pool; what is in it is
-    /// forgotten. Ignored if there is one. To come back, its capacity may be 64 KiB and 14 bytes at
-    /// most, and no more may be queued at once.
-    pub fn supply_output(&mut self, mut buffer: Vec<u8>) {
-        buffer.clear();
-        self.outgoing.supply(buffer);
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called; see

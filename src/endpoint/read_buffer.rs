@@ -382,21 +382,21 @@ impl ReadBuffer {
         self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
     }
 
-    /// Takes a buffer if one is needed; used as it is up to its length, but one that has `grown`
-    /// only for the frames that need it.
+    /// Takes a buffer if one is needed; used as it is up to its length, but one that has grown only
+    /// for the frames that need it.
     #[inline]
-    pub(super) fn supply(&mut self, bytes: Vec<u8>, grown: bool) {
+    pub(super) fn supply(&mut self, bytes: Vec<u8>) {
         if self.bytes.is_empty() {
             debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
-            self.grown = grown && bytes.len() > to_usize(self.read_size);
+            self.grown = bytes.len() > to_usize(self.read_size);
             self.bytes = bytes;
         } else {
-            self.supply_longer(bytes, grown);
+            self.supply_longer(bytes);
         }
     }
 
     #[inline(never)]
-    fn supply_longer(&mut self, mut bytes: Vec<u8>, grown: bool) {
+    fn supply_longer(&mut self, mut bytes: Vec<u8>) {
         let count = self.unread.len();
         if !self.needs_buffer() || bytes.capacity() < count {
             return;
@@ -406,7 +406,7 @@ impl ReadBuffer {
             copy(&mut bytes[..count], self.unread());
         }
         self.exchange(bytes);
-        self.grown |= grown && self.bytes.len() > to_usize(self.read_size);
+        self.grown |= self.bytes.len() > to_usize(self.read_size);
     }
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that

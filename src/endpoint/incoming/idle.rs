@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::{Found, Incoming, Outgoing, is_read_straight};
-#[cfg(feature = "std")]
 use crate::assembler::{self, LARGE};
 use crate::connection::{Begun, Event};
 use crate::frame::{OpCode, mask};
@@ -102,7 +101,6 @@ impl Incoming {
     }
 
     /// Whether a large frame is under way whose message could do with a longer buffer.
-    #[cfg(feature = "std")]
     pub(crate) fn wants_room(&self, outgoing: &Outgoing) -> bool {
         let remaining = outgoing.connection.data_remaining();
         self.direct == 0
@@ -112,14 +110,12 @@ impl Incoming {
     }
 
     /// Lends the message under way a longer buffer; gives back the one that is not used.
-    #[cfg(feature = "std")]
     pub(crate) fn exchange_room(&mut self, room: Vec<u8>) -> Vec<u8> {
         // Bytes that wait in the room that was lent last go with it.
         if self.direct > 0 { room } else { self.assembler.exchange(room) }
     }
 
     /// Takes the buffer that large messages are put together in, unless one is.
-    #[cfg(feature = "std")]
     pub(crate) fn take_room(&mut self) -> Vec<u8> {
         self.forget();
         self.assembler.take_buffer()
@@ -146,18 +142,28 @@ impl Incoming {
     }
 
     /// Whether there is no read buffer, or none with room.
-    #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
         self.read.needs_buffer()
     }
 
-    /// Takes a buffer to read into, unless a message that was found is in the one that there is;
-    /// used as it is up to its length, but one that has `grown` only for the frames that need it.
+    /// Takes a buffer to read to, where one [is needed](Self::needs_buffer) and nothing
+    /// [was found](Self::has_found); used as it is up to its length, but one that has grown only for
+    /// the frames that need it.
     #[inline]
-    pub(crate) fn supply(&mut self, buffer: Vec<u8>, grown: bool) {
-        if !matches!(self.found, Found::InReadBuffer(_) | Found::Joined { .. }) {
-            self.read.supply(buffer, grown);
-        }
+    pub(crate) fn supply(&mut self, buffer: Vec<u8>) {
+        self.read.supply(buffer);
+    }
+
+    /// Whether a message was found that lies in the read buffer.
+    #[inline]
+    pub(crate) fn has_found(&self) -> bool {
+        matches!(self.found, Found::InReadBuffer(_) | Found::Joined { .. })
+    }
+
+    /// Whether there is a buffer that large messages are put together in.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.assembler.has_buffer()
     }
 }
 

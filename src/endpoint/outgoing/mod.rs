@@ -401,7 +401,6 @@ impl Outgoing {
     }
 
     /// Whether there is no buffer for small frames.
-    #[cfg(feature = "std")]
     pub(crate) fn needs_buffer(&self) -> bool {
         self.queue.needs_buffer()
     }

@@ -22,10 +22,6 @@ pub(super) const BLOCK: usize = 64;
 #[cfg(feature = "alloc")]
 const GROUP: usize = 4 * BLOCK;
 
-/// The same where there are 32 registers: all but one for the key and what the compiler needs.
-#[cfg(feature = "alloc")]
-const LONG_GROUP: usize = 24 * BLOCK;
-
 /// What masks a block.
 pub(super) trait Masking: Copy {
     /// The key as it is of use for that.
@@ -133,11 +129,11 @@ pub(super) fn append(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
     widest!(with => append_blocks::<_, { 2 * GROUP }>(with, out, data, key))
 }
 
-/// The same for what is so long that it leaves the first-level cache.
+/// The same for 4 KiB or more. AVX-512 has 32 registers: 24 hold what is read before it is written.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub(super) fn append_long(out: &mut Vec<u8>, data: &[u8], key: MaskKey) {
-    with_level!(as_avx512, with => append_blocks::<_, LONG_GROUP>(with, out, data, key));
+    with_level!(as_avx512, with => append_blocks::<_, { 24 * BLOCK }>(with, out, data, key));
     append(out, data, key)
 }
 
@@ -272,7 +268,7 @@ mod tests {
             let mut masked = source;
             apply_blocks(Words, &mut masked[..len], key);
             let mut out = alloc::vec![AsciiChar::x; 3];
-            let bits = text::append_blocks::<_, { 2 * GROUP }>(Words, &mut out, &masked[..len], key);
+            let bits = text::append_blocks(Words, &mut out, &masked[..len], key);
             assert_eq!(bits & 0x8080_8080_8080_8080, 0);
             assert!(out[3..].iter().map(|it| it.as_byte()).eq(source[..len].iter().copied()));
         }

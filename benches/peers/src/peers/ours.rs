@@ -1,13 +1,13 @@
 //! websocket-proto, through `Endpoint` and its default configuration.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::io::{self, IoSlice, Read as _, Write as _};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
 use websocket_proto::deflate::{self, Compression};
-use websocket_proto::endpoint::{Config, Endpoint, Received};
+use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, ServerConfig};
 use websocket_proto::{Connection, Outbound, random_keys};
 
@@ -127,16 +127,14 @@ impl Epoll {
 }
 
 thread_local! {
-    /// As `shared`, for output.
-    static OUTPUT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    /// As `shared` for the others.
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::new()) };
 }
 
 impl epoll::Connection for Epoll {
-    fn ready(&mut self, stream: &mut mio::net::TcpStream, shared: &mut Vec<u8>) -> io::Result<()> {
-        let size = shared.len();
+    fn ready(&mut self, stream: &mut mio::net::TcpStream, _: &mut Vec<u8>) -> io::Result<()> {
         while self.flush(stream)? {
-            self.endpoint.supply(std::mem::take(shared));
-            self.endpoint.supply_output(OUTPUT.take());
+            BUFFERS.with_borrow_mut(|buffers| buffers.lend_to(&mut self.endpoint));
             let room = self.endpoint.read_buf();
             let len = room.len();
             let count = epoll::ready(stream.read(room))?;
@@ -147,9 +145,7 @@ impl epoll::Connection for Epoll {
                 out.feed(message).map_err(io::Error::other)?;
             }
             self.flush(stream)?;
-            OUTPUT.set(self.endpoint.release_output().unwrap_or_default());
-            *shared = self.endpoint.release().unwrap_or_default();
-            shared.resize(size, 0);
+            BUFFERS.with_borrow_mut(|buffers| buffers.take_back(&mut self.endpoint));
             match count {
                 Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Some(count) if count == len => {}

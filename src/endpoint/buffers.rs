@@ -1,0 +1,196 @@
+//! [`Buffers`]: memory that the endpoints of a loop lend each other.
+//!
+//! Owns the buffers that none of them needs at the moment. How long one is kept by an endpoint is
+//! decided there.
+
+use alloc::vec::Vec;
+
+use super::{Endpoint, Incoming, Outgoing};
+use crate::assembler::LARGE;
+
+/// Buffers that the endpoints of a loop or thread lend each other, so that those that wait hold
+/// none, and a thousand of which some have something to read use a handful of warm ones.
+///
+/// [`lend_to`](Self::lend_to) before a read, [`take_back`](Self::take_back) when a read would
+/// block. Begins empty: what is missing is allocated by the endpoint that needs it, and comes here
+/// when it is given back. The adapters of this crate have one for each thread.
+///
+/// Keeps no more than 8 buffers to read to, 8 for output, and 2 for large messages; what is given
+/// back beyond that is freed. One to read to has the
+/// [configured size](super::Config::read_buffer), or up to 128 KiB and 80 bytes where longer frames
+/// come (and as much more as [`Endpoint::push_input`] has put in front of them), one for output at
+/// most 64 KiB and 14 bytes, one for large messages at most 4 MiB and 128 bytes. Drop it, or put a
+/// new one in its place, to free them all.
+///
+/// ```
+/// use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
+/// use websocket_proto::{Connection, ProtocolError};
+///
+/// /// What a loop does when one of its sockets is readable.
+/// fn readable(
+///     endpoint: &mut Endpoint,
+///     buffers: &mut Buffers,
+///     mut read: impl FnMut(&mut [u8]) -> Option<usize>,
+///     mut write: impl FnMut(&[u8]),
+/// ) -> Result<(), ProtocolError> {
+///     buffers.lend_to(endpoint);
+///     while let Some(count) = read(endpoint.read_buf()) {
+///         endpoint.advance_read(count);
+///         while let Some(Received { message, mut out }) = endpoint.next()? {
+///             out.feed(message).expect("open, and below the high watermark");
+///         }
+///         endpoint.chunks().for_each(&mut write);
+///         endpoint.advance_write(endpoint.queued());
+///         buffers.lend_to(endpoint);
+///     }
+///     buffers.take_back(endpoint);
+///     Ok(())
+/// }
+///
+/// let mut buffers = Buffers::new();
+/// let config = Config::default();
+/// let mut endpoint = Endpoint::new(Connection::server(&config.connection), &config);
+/// let mut sent = Vec::new();
+/// let mut bytes = Some(b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58");
+/// let read = |room: &mut [u8]| {
+///     let bytes = bytes.take()?;
+///     room[..bytes.len()].copy_from_slice(bytes);
+///     Some(bytes.len())
+/// };
+/// readable(&mut endpoint, &mut buffers, read, |bytes| sent.extend_from_slice(bytes))?;
+/// assert_eq!(sent, b"\x81\x05Hello");
+/// # Ok::<(), ProtocolError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Buffers {
+    read: Vec<Vec<u8>>,
+    /// Empty, but for their capacity.
+    output: Vec<Vec<u8>>,
+    rooms: Vec<Vec<u8>>,
+}
+
+impl Buffers {
+    /// None yet, and no heap.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { read: Vec::new(), output: Vec::new(), rooms: Vec::new() }
+    }
+
+    /// Lends `endpoint` what it lacks for the next read and what is sent meanwhile, as far as there
+    /// is something: a buffer to read to, one to queue small frames in, and one for the message
+    /// under way if that is a large one which needs more room than it has.
+    ///
+    /// Call it before each read, also in the middle of a message: new memory costs more than what
+    /// is read into it. A message that was found and not lent yet stays where it is.
+    #[inline]
+    pub fn lend_to(&mut self, endpoint: &mut Endpoint) {
+        self.lend(&mut endpoint.incoming, &mut endpoint.outgoing);
+    }
+
+    /// Takes back what `endpoint` does not need to wait with, as [`Endpoint::release`] would free
+    /// it, and that tells more of what stays. Call it when a read would block, and once more when
+    /// what was left to be written is.
+    ///
+    /// Like that one it checks the text that has come of an unfinished message. If it is not UTF-8
+    /// the connection has failed and its Close frame is queued: [`Endpoint::poll`] then gives the
+    /// error, although nothing was read.
+    ///
+    /// Ends the life of the message lent before.
+    #[inline]
+    pub fn take_back(&mut self, endpoint: &mut Endpoint) {
+        self.take(&mut endpoint.incoming, &mut endpoint.outgoing);
+    }
+
+    /// How much memory it holds in buffers, in bytes.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        [&self.read, &self.output, &self.rooms].into_iter().flatten().map(Vec::capacity).sum()
+    }
+
+    #[inline]
+    pub(crate) fn lend(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
+        if incoming.wants_room(outgoing) {
+            self.lend_room(incoming);
+        }
+        if incoming.needs_buffer()
+            && !incoming.has_found()
+            && let Some(buffer) = self.read.pop()
+        {
+            incoming.supply(buffer);
+        }
+        self.lend_output(outgoing);
+    }
+
+    /// Lends the longest: a message that has just begun may have left a short one here.
+    #[inline(never)]
+    fn lend_room(&mut self, incoming: &mut Incoming) {
+        let longest = (0..self.rooms.len()).max_by_key(|at| self.rooms[*at].len());
+        if let Some(at) = longest {
+            let room = incoming.exchange_room(self.rooms.swap_remove(at));
+            self.keep_room(room);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn lend_output(&mut self, outgoing: &mut Outgoing) {
+        if outgoing.needs_buffer()
+            && let Some(buffer) = self.output.pop()
+        {
+            outgoing.supply(buffer);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn take(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
+        if incoming.has_room() {
+            self.keep_room(incoming.take_room());
+        }
+        if let Some(read) = incoming.release(outgoing) {
+            self.keep_read(read);
+        }
+        if let Some(output) = outgoing.release() {
+            self.keep_output(output);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn keep_read(&mut self, buffer: Vec<u8>) {
+        if self.read.len() < POOL {
+            self.read.push(buffer);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn keep_output(&mut self, buffer: Vec<u8>) {
+        if self.output.len() < POOL {
+            self.output.push(buffer);
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn keep_room(&mut self, room: Vec<u8>) {
+        if !(LARGE..=MAX_ROOM).contains(&room.capacity()) {
+            return;
+        }
+        if self.rooms.len() < ROOMS {
+            self.rooms.push(room);
+        } else if let Some(smaller) = self.rooms.iter_mut().find(|it| it.len() < room.len()) {
+            *smaller = room;
+        }
+    }
+
+    /// Takes a buffer that bytes can be read to, if there is one of `len` bytes or more on top.
+    #[cfg(feature = "std")]
+    pub(crate) fn pop_read(&mut self, len: usize) -> Option<Vec<u8>> {
+        self.read.pop_if(|buffer| buffer.len() >= len)
+    }
+}
+
+/// How many read buffers, and how many for output, are kept.
+const POOL: usize = 8;
+
+/// How many buffers for large messages are kept.
+const ROOMS: usize = 2;
+
+/// How large they may be, in bytes: for 4 MiB, and what aligns them.
+const MAX_ROOM: usize = 4 * 1024 * 1024 + 128;
