@@ -286,17 +286,7 @@ impl Client {
             Stage::Open(endpoint) => {
                 let _ = endpoint.transmit();
                 while endpoint.queued() > 0 {
-                    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
-                    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
-                        *slice = IoSlice::new(chunk);
-                        count += 1;
-                    }
-                    // Most of the time it is one, and a vectored write costs the kernel more.
-                    let written = retry(|| match &slices[..count] {
-                        [slice] => self.stream.write(slice),
-                        slices => self.stream.write_vectored(slices),
-                    });
-                    match would_block(written)? {
+                    match would_block(retry(|| write_chunks(&mut self.stream, endpoint)))? {
                         Some(count) => endpoint.advance_write(count),
                         None => return Ok(false),
                     }
@@ -312,6 +302,21 @@ impl Client {
         }
         Ok(true)
     }
+}
+
+/// Writes once.
+fn write_chunks(stream: &mut TcpStream, endpoint: &Endpoint) -> io::Result<usize> {
+    let mut chunks = endpoint.chunks();
+    // Most of the time it is one, and a vectored write costs the kernel more.
+    if let (Some(chunk), None) = (chunks.next(), chunks.next()) {
+        return stream.write(chunk);
+    }
+    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
+    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    stream.write_vectored(&slices[..count])
 }
 
 fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bool> {

@@ -162,7 +162,7 @@ impl Endpoint {
     /// a place of its own: see [`Connection::receive`].
     fn next_any<'m>(&'m mut self, next: &mut Option<Received<'m>>) -> Result<(), ProtocolError> {
         let Self { incoming, outgoing } = self;
-        if incoming.poll_fragments(outgoing) || incoming.poll_any(outgoing)? == Status::Message {
+        if incoming.poll_rest(outgoing)? == Status::Message {
             *next = Some(self.received()?);
         }
         Ok(())

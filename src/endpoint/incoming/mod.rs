@@ -91,7 +91,6 @@ impl Incoming {
     }
 
     /// Whether a poll would find nothing to do, as long as the connection receives.
-    #[cfg(feature = "std")]
     #[inline]
     pub(crate) fn is_used_up(&self) -> bool {
         !self.has_unread() && !self.assembler.has_buffer()
@@ -199,14 +198,32 @@ impl Incoming {
         }
         match self.poll_whole(outgoing) {
             Some(_) => Ok(Status::Message),
-            None if self.poll_fragments(outgoing) => Ok(Status::Message),
-            None => self.poll_any(outgoing),
+            None => self.poll_rest(outgoing),
         }
+    }
+
+    /// What [`poll`](Self::poll) does with everything but a whole message in one frame. Most of the
+    /// time that is nothing: everything has been decoded.
+    #[inline]
+    pub(crate) fn poll_rest(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        if self.is_used_up() && outgoing.connection.only_waits() {
+            self.forget();
+            return Ok(Status::NeedRead);
+        }
+        self.poll_more(outgoing)
+    }
+
+    #[inline(never)]
+    fn poll_more(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+        if self.poll_fragments(outgoing) {
+            return Ok(Status::Message);
+        }
+        self.poll_any(outgoing)
     }
 
     /// Finds a small message in a few frames that are all in the read buffer, while nothing else is
     /// under way. Says whether it did; nothing has happened otherwise.
-    pub(crate) fn poll_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
+    fn poll_fragments(&mut self, outgoing: &mut Outgoing) -> bool {
         match outgoing.connection.role() {
             Role::Server => self.poll_fragments_as::<true>(outgoing),
             Role::Client => self.poll_fragments_as::<false>(outgoing),
@@ -266,7 +283,7 @@ impl Incoming {
     }
 
     /// The long way, for everything that can be in the input.
-    pub(crate) fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
+    fn poll_any(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         if self.direct > 0
             && let Some(status) = self.poll_direct(outgoing)
         {

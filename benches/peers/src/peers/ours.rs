@@ -110,20 +110,25 @@ impl Epoll {
     /// Says whether all that was queued has gone.
     fn flush(&mut self, stream: &mut mio::net::TcpStream) -> io::Result<bool> {
         while self.endpoint.queued() > 0 {
-            let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
-            for (slice, chunk) in slices.iter_mut().zip(self.endpoint.chunks()) {
-                *slice = IoSlice::new(chunk);
-                count += 1;
-            }
-            let written = match &slices[..count] {
-                [slice] => stream.write(slice),
-                slices => stream.write_vectored(slices),
-            };
+            let written = write_chunks(stream, &self.endpoint);
             let Some(count) = epoll::ready(written)? else { return Ok(false) };
             self.endpoint.advance_write(count);
         }
         Ok(true)
     }
+}
+
+fn write_chunks(stream: &mut mio::net::TcpStream, endpoint: &Endpoint) -> io::Result<usize> {
+    let mut chunks = endpoint.chunks();
+    if let (Some(chunk), None) = (chunks.next(), chunks.next()) {
+        return stream.write(chunk);
+    }
+    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
+    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
+        *slice = IoSlice::new(chunk);
+        count += 1;
+    }
+    stream.write_vectored(&slices[..count])
 }
 
 thread_local! {
