@@ -22,6 +22,7 @@ mod received;
 mod size;
 
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::time::Duration;
 
 pub use buffers::Buffers;
@@ -33,7 +34,7 @@ pub use received::{Out, Received, Status};
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-use crate::message::{Outbound, OwnedMessage, Unsent};
+use crate::message::{Kind, Outbound, OwnedMessage, Unsent};
 use size::{to_u32, to_usize};
 
 /// A connection with read buffer, message assembly and output queue.
@@ -144,27 +145,48 @@ impl Endpoint {
         let whole = if awaits { None } else { self.incoming.poll_whole(&mut self.outgoing) };
         let Some((kind, payload)) = whole else {
             // Small reads of a large message.
-            if self.incoming.waits_direct(&mut self.outgoing) {
+            let waits = self.incoming.waits_direct(&mut self.outgoing);
+            if waits || self.poll_rest()? != Status::Message {
                 return Ok(None);
             }
-            let mut next = None;
-            self.next_any(&mut next)?;
-            return Ok(next);
+            let Some((kind, payload)) = self.incoming.found_in_read_buffer() else {
+                let mut next = None;
+                self.lend_assembled(&mut next)?;
+                return Ok(next);
+            };
+            return self.lend_found(kind, payload).map(Some);
         };
+        // Once more: if both ways met here, each message would take some instructions more.
+        self.lend_found(kind, payload).map(Some)
+    }
+
+    /// Lends a message that lies in the read buffer.
+    #[inline(always)]
+    fn lend_found(
+        &mut self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<Received<'_>, ProtocolError> {
         let Self { incoming, outgoing } = self;
         match incoming.lend_whole(kind, payload) {
-            Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
+            Ok(message) => Ok(Received { message, out: Out::new(outgoing, None) }),
             Err(error) => Err(outgoing.fail(error)),
         }
     }
 
-    /// What [`next`](Self::next) does with everything that is not a whole message in one frame. To
-    /// a place of its own: see [`Connection::receive`].
-    fn next_any<'m>(&'m mut self, next: &mut Option<Received<'m>>) -> Result<(), ProtocolError> {
-        let Self { incoming, outgoing } = self;
-        if incoming.poll_rest(outgoing)? == Status::Message {
-            *next = Some(self.received()?);
-        }
+    /// What [`next`](Self::next) does with everything that is not a whole message in one frame.
+    #[inline(never)] // What it gives is in registers.
+    fn poll_rest(&mut self) -> Result<Status, ProtocolError> {
+        self.incoming.poll_rest(&mut self.outgoing)
+    }
+
+    /// [`received`](Self::received), to a place of its own: see [`Connection::receive`].
+    #[inline(never)]
+    fn lend_assembled<'m>(
+        &'m mut self,
+        next: &mut Option<Received<'m>>,
+    ) -> Result<(), ProtocolError> {
+        *next = Some(self.received()?);
         Ok(())
     }
 

@@ -60,8 +60,11 @@ impl Fragments {
         while let Some((_, frame)) = Plain::continuation::<MASKED>(&bytes[at..self.end]) {
             let payload = at + frame.head..at + frame.head + frame.len;
             at = payload.end;
-            bytes.copy_within(payload, to);
-            to += unmask(&mut bytes[to..to + frame.len], frame.key);
+            match frame.key {
+                Some(key) => mask::shift(&mut bytes[to..at], frame.len, key),
+                None => bytes.copy_within(payload, to),
+            }
+            to += frame.len;
         }
         start..to
     }

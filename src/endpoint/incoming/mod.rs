@@ -1,9 +1,10 @@
 //! The receiving side of an endpoint: from what was read to the message that was found in it; what
-//! is read straight into a message, what waits for more, and what is done when nothing more comes,
-//! is beside it.
+//! is read straight into a message, what waits for more, what is done when nothing more comes, and
+//! how the message is lent, is beside it.
 
 mod direct;
 mod idle;
+mod lend;
 mod waiting;
 
 use alloc::vec::Vec;
@@ -13,14 +14,13 @@ use core::ops::Range;
 
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
-use crate::assembler::{self, Assembler, LARGE, Shared};
+use crate::assembler::{self, Assembler, LARGE};
 use crate::connection::{Connection, Continuation, Event, Piece, Role, Whole};
 use crate::error::ProtocolError;
 use crate::frame::{OpCode, mask};
 use crate::hint::rarely;
 use crate::input::Input;
-use crate::message::{Kind, Message, OwnedMessage};
-use crate::utf8::InvalidUtf8;
+use crate::message::Kind;
 
 /// Where the message lies that [`Incoming::poll`] found. It is borrowed later: a loop that decodes
 /// cannot lend from inside itself.
@@ -417,48 +417,6 @@ impl Incoming {
             }
             Some(Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(Step::More),
         }
-    }
-
-    /// Lends the message that [`poll`](Self::poll) found, and its buffer, if it can be sent back
-    /// from there; an empty one if there is none.
-    #[inline(always)] // What a call gives goes through memory.
-    pub(crate) fn lend(&mut self) -> Result<(Message<'_>, Option<&Shared>), InvalidUtf8> {
-        let (kind, left) = match self.found {
-            Found::InReadBuffer(kind) => (kind, 0),
-            Found::Joined { kind, left } => (kind, usize::from(left)),
-            Found::Assembled => return self.assembler.lend(),
-            Found::Nothing => return Ok((Message::Binary(&[]), None)),
-        };
-        let payload = self.read.last_taken(left);
-        Ok((self.read.lend(kind, payload)?, None))
-    }
-
-    /// Lends what [`poll_whole`](Self::poll_whole) has found.
-    #[inline(always)]
-    pub(crate) fn lend_whole(
-        &mut self,
-        kind: Kind,
-        payload: Range<usize>,
-    ) -> Result<Message<'_>, InvalidUtf8> {
-        self.read.lend(kind, payload)
-    }
-
-    /// Gives the message that [`lend`](Self::lend) would lend; a large one is not copied.
-    #[inline(always)]
-    pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        if let Found::Assembled = self.found {
-            return self.take_assembled();
-        }
-        let owned = self.lend()?.0.make_owned();
-        self.found = Found::Nothing;
-        Ok(owned)
-    }
-
-    #[inline(never)]
-    fn take_assembled(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        let owned = self.assembler.take()?;
-        self.found = Found::Nothing;
-        Ok(owned)
     }
 }
 

@@ -162,6 +162,40 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
     }
 }
 
+/// Moves the last `len` bytes of `data` to its front, masked on the way. Of few, both ends are read
+/// before either is written, in blocks that overlap: no call, and nothing is read that has just
+/// been written.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn shift(data: &mut [u8], len: usize, key: MaskKey) {
+    match len {
+        65..=128 => shift_ends::<64>(data, len, key),
+        33..=64 => shift_ends::<32>(data, len, key),
+        16..=32 => shift_ends::<16>(data, len, key),
+        8..=15 => shift_ends::<8>(data, len, key),
+        _ => {
+            data.copy_within(data.len() - len.., 0);
+            apply(&mut data[..len], key);
+        }
+    }
+}
+
+/// [`shift`] of the first and the last `N` bytes, which may overlap.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn shift_ends<const N: usize>(data: &mut [u8], len: usize, key: MaskKey) {
+    let Some(from) = data.len().checked_sub(len).map(|start| &data[start..]) else { return };
+    let (Some(&first), Some(&last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) else {
+        return;
+    };
+    let (first, last) = (masked(first, key), masked(last, key.advanced(len)));
+    let to = &mut data[..len];
+    if let Some(to) = to.first_chunk_mut() {
+        *to = first;
+    }
+    write_last::<N>(to, last);
+}
+
 /// From this size on the widest vectors of the processor are worth asking for, in bytes.
 const WIDE: usize = 512;
 
@@ -212,6 +246,14 @@ mod tests {
                     apply(&mut ours[align..align + len], MaskKey::new(key).advanced(phase));
                     reference(&mut theirs[align..align + len], key, phase);
                     assert_eq!(ours, theirs, "align {align} len {len} phase {phase}");
+                    #[cfg(feature = "alloc")]
+                    if align > 0 && phase == 0 {
+                        // As far as the next header is long, and farther.
+                        let mut moved = source;
+                        shift(&mut moved[..align + len], len, MaskKey::new(key));
+                        assert_eq!(moved[..len], theirs[align..align + len], "by {align}, {len}");
+                        assert_eq!(moved[align + len..], source[align + len..]);
+                    }
                     #[cfg(feature = "alloc")]
                     {
                         let data = &source[align..align + len];
