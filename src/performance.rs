@@ -42,8 +42,8 @@
 //! ends with a call that sets it; debug builds check that none was forgotten.
 //!
 //! What made the difference, in instructions for each message of 0, 16, 125 and 1024 bytes as
-//! server (`cargo bench --bench count`, under callgrind): 90/104/173/388 now, as client
-//! 58/61/76/211. (Where the code comes to lie in a program makes as much as a third of difference
+//! server (`cargo bench --bench count`, under callgrind): 100/114/183/397 now, as client
+//! 61/63/78/210. (Where the code comes to lie in a program makes as much as a third of difference
 //! to a client's small messages on a Zen 4, with the same instructions: compare counts, or what
 //! `benches/peers` links, the same functions in several orders.) While copying in still counted as
 //! one for each byte, it was 276/397/572/1685 as server before the short way.
@@ -102,8 +102,16 @@
 //!   library guesses wrongly at nearly each character of a text that mixes them, and takes 30 ns
 //!   for 16 bytes and 230 for 63; `simdutf8` takes 6 for 64. Messages of 16, 40 and 63 bytes of
 //!   such text take 0.3, 0.2 and 0.1 of the time (`benches/peers`, decode with `--shapes
-//!   16,40,63`). Up to 7 bytes the standard library is faster. Longer text ends in a part of a block, which `simdutf8` copies; to begin it with
-//!   zeros instead was no faster as client, 0.85 to 1.2 of the time as server.
+//!   16,40,63`). Up to 7 bytes the standard library is faster.
+//! - A server's text of 64 to 1,023 bytes is unmasked by vectors of 32 bytes, the same that it is
+//!   checked in next. What is loaded whole but was stored in parts waits until all of them have left
+//!   for the cache, and what every x86 has stores 16 bytes. Before it zeros are written, in place of
+//!   what has been used, so that it ends with a block: of a part of one `simdutf8` makes a copy, by
+//!   a call, and loads that whole as well. 125 bytes of ASCII take 0.57 of the time, 125 bytes of
+//!   other text 0.49, 512 bytes 1.0 and 0.89 (Zen 5; `benches/peers`, decode with `--shapes
+//!   65,125,200,300,512`). Each message takes 8 instructions more for the question, binary and short
+//!   ones 1.05 of the time. A client's text, which is not stored before it is checked, gains nothing
+//!   by zeros.
 //! - Payloads are copied in pieces of 2 KiB where source and destination lie a few bytes apart
 //!   within their pages: what the C library has for longer copies takes 26 times as long there on
 //!   some processors. Anywhere else it is used: it does not read first what it writes over, which

@@ -7,7 +7,7 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use websocket_proto::connection::{Config, Role};
-use websocket_proto::endpoint::Buffers;
+use websocket_proto::endpoint::{Buffers, Status};
 use websocket_proto::utf8::{InvalidUtf8, Validator, validate};
 use websocket_proto::{Event, Input, ProtocolError};
 
@@ -496,5 +496,53 @@ fn short_text_is_judged_as_std_judges_it_wherever_it_lies() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn text_of_any_length_behind_anything_is_lent_and_checked() {
+    // As server it is unmasked behind zeros, which take the place of what came before.
+    let source = "grün, 😀 ".repeat(100);
+    for role in ROLES {
+        for before in [0, 1, 20, 57, 58, 63, 64, 200] {
+            for len in (0..200).chain([254, 255, 256, 320, 511, 512, 700, 1023, 1024, 1025]) {
+                // As many characters as fit, and the rest in ASCII.
+                let good = (0..=len).rev().find_map(|end| source.get(..end)).unwrap().to_owned();
+                let good = good.clone() + &"x".repeat(len - good.len());
+                let first = vec![7; before];
+                let bads = [None, Some(0), Some(len / 2), len.checked_sub(1)];
+                for bad in if len == 0 { &bads[..1] } else { &bads[..] } {
+                    let mut text = good.clone().into_bytes();
+                    if let Some(at) = bad {
+                        text[*at] = 0xff;
+                    }
+                    let sent = [(0x82, &first[..]), (0x81, &text), (0x81, b"next")];
+                    let mut run = Run::new(endpoint(role));
+                    run.read(&frames(role, &sent), usize::MAX);
+                    let (binary, next) = (Seen::binary(&first), Seen::text("next"));
+                    if bad.is_none() {
+                        assert_eq!(run.messages, [binary, Seen::text(&good), next], "{len}");
+                    } else {
+                        assert_eq!(run.messages, [binary], "{len} bytes, {bad:?} behind {before}");
+                        assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn text_that_was_found_outlives_what_is_pushed_behind_it() {
+    let text = "grün, 😀 ".repeat(9);
+    for role in ROLES {
+        let wire = frames(role, &[(0x82, &[7; 1000]), (0x81, text.as_bytes())]);
+        let mut endpoint = endpoint(role);
+        endpoint.push_input(&wire);
+        assert!(endpoint.next().unwrap().is_some());
+        assert_eq!(endpoint.poll().unwrap(), Status::Message);
+        endpoint.push_input(&frames(role, &[(0x81, b"next")]));
+        assert_eq!(endpoint.received().unwrap().message.as_text(), Some(&text[..]));
+        assert_eq!(endpoint.next().unwrap().unwrap().message.as_text(), Some("next"));
     }
 }

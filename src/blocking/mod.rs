@@ -111,9 +111,9 @@ impl<S: Transport> WebSocket<S> {
         } else {
             self.reader.incoming.poll_whole(&mut self.outgoing)
         };
-        let Some((kind, payload)) = whole else { return self.next_any() };
+        let Some((content, payload)) = whole else { return self.next_any() };
         let Self { reader: Reader { stream, incoming }, outgoing } = self;
-        match incoming.lend_whole(kind, payload) {
+        match incoming.lend_found(content, payload) {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
             Err(error) => Err(stream.fail(outgoing, error, None)),
         }

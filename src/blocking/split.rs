@@ -225,9 +225,9 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
     #[expect(clippy::should_implement_trait, reason = "an iterator cannot lend")]
     pub fn next(&mut self) -> Result<Option<Message<'_>>, Error> {
         let whole = self.reader.incoming.poll_whole(&mut lock(&self.shared.outgoing));
-        let Some((kind, payload)) = whole else { return self.next_any() };
+        let Some((content, payload)) = whole else { return self.next_any() };
         let Self { reader: Reader { stream, incoming }, shared } = self;
-        match incoming.lend_whole(kind, payload) {
+        match incoming.lend_found(content, payload) {
             Ok(message) => Ok(Some(message)),
             Err(error) => Err(stream.fail(shared, error, None)),
         }

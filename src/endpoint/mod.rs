@@ -22,19 +22,19 @@ mod received;
 mod size;
 
 use alloc::vec::Vec;
-use core::ops::Range;
 use core::time::Duration;
 
 pub use buffers::Buffers;
 pub use config::Config;
 pub(crate) use incoming::Incoming;
+use incoming::Rest;
 pub(crate) use outgoing::Outgoing;
 pub use received::{Out, Received, Status};
 
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Connection, Fragment};
 use crate::error::{ProtocolError, SendError, TimeoutError, UncleanClose};
-use crate::message::{Kind, Outbound, OwnedMessage, Unsent};
+use crate::message::{Outbound, OwnedMessage, Unsent};
 use size::{to_u32, to_usize};
 
 /// A connection with read buffer, message assembly and output queue.
@@ -142,52 +142,33 @@ impl Endpoint {
             return Ok(None);
         }
         // What is due is queued on the long way.
-        let whole = if awaits { None } else { self.incoming.poll_whole(&mut self.outgoing) };
-        let Some((kind, payload)) = whole else {
-            // Small reads of a large message.
-            let waits = self.incoming.waits_direct(&mut self.outgoing);
-            if waits || self.poll_rest()? != Status::Message {
-                return Ok(None);
-            }
-            let Some((kind, payload)) = self.incoming.found_in_read_buffer() else {
-                let mut next = None;
-                self.lend_assembled(&mut next)?;
-                return Ok(next);
-            };
-            return self.lend_found(kind, payload).map(Some);
-        };
-        // Once more: if both ways met here, each message would take some instructions more.
-        self.lend_found(kind, payload).map(Some)
-    }
-
-    /// Lends a message that lies in the read buffer.
-    #[inline(always)]
-    fn lend_found(
-        &mut self,
-        kind: Kind,
-        payload: Range<usize>,
-    ) -> Result<Received<'_>, ProtocolError> {
+        let whole =
+            if awaits { Err(Rest::More) } else { self.incoming.poll_short(&mut self.outgoing) };
         let Self { incoming, outgoing } = self;
-        match incoming.lend_whole(kind, payload) {
-            Ok(message) => Ok(Received { message, out: Out::new(outgoing, None) }),
-            Err(error) => Err(outgoing.fail(error)),
+        match whole {
+            Ok((kind, payload)) => match incoming.lend_whole(kind, payload) {
+                Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
+                Err(error) => Err(outgoing.fail(error)),
+            },
+            Err(rest) => {
+                // Small reads of a large message.
+                let nothing = rest == Rest::More
+                    && (incoming.waits_direct(outgoing)
+                        || incoming.poll_rest(outgoing)? != Status::Message);
+                if nothing {
+                    return Ok(None);
+                }
+                let Some((content, payload)) = incoming.found_in_read_buffer() else {
+                    let mut next = None;
+                    lend_assembled(incoming, outgoing, &mut next)?;
+                    return Ok(next);
+                };
+                match incoming.lend_found(content, payload) {
+                    Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
+                    Err(error) => Err(outgoing.fail(error)),
+                }
+            }
         }
-    }
-
-    /// What [`next`](Self::next) does with everything that is not a whole message in one frame.
-    #[inline(never)] // What it gives is in registers.
-    fn poll_rest(&mut self) -> Result<Status, ProtocolError> {
-        self.incoming.poll_rest(&mut self.outgoing)
-    }
-
-    /// [`received`](Self::received), to a place of its own: see [`Connection::receive`].
-    #[inline(never)]
-    fn lend_assembled<'m>(
-        &'m mut self,
-        next: &mut Option<Received<'m>>,
-    ) -> Result<(), ProtocolError> {
-        *next = Some(self.received()?);
-        Ok(())
     }
 
     /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large
@@ -447,4 +428,20 @@ impl Endpoint {
         let unsent = self.outgoing.chunks().collect::<Vec<_>>().concat();
         (self.outgoing.connection, unread, unsent)
     }
+}
+
+/// What [`Endpoint::received`] does, to a place of its own: see [`Connection::receive`].
+#[inline(never)]
+fn lend_assembled<'m>(
+    incoming: &'m mut Incoming,
+    outgoing: &'m mut Outgoing,
+    next: &mut Option<Received<'m>>,
+) -> Result<(), ProtocolError> {
+    match incoming.lend() {
+        Ok((message, shared)) => {
+            *next = Some(Received { message, out: Out::new(outgoing, shared) })
+        }
+        Err(error) => return Err(outgoing.fail(error)),
+    }
+    Ok(())
 }

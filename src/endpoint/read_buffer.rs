@@ -11,8 +11,6 @@ use super::{to_u32, to_usize};
 use crate::copy::{self, copy};
 use crate::frame::Header;
 use crate::line::{self, LINE};
-use crate::message::{Kind, Message};
-use crate::utf8::InvalidUtf8;
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
 /// small reads cost next to nothing then, and it is lent from where it lies.
@@ -78,22 +76,6 @@ impl ReadBuffer {
     pub(super) fn last_taken(&self, left: usize) -> Range<usize> {
         let end = self.unread.start - left;
         end - to_usize(self.taken)..end
-    }
-
-    /// Lends a message that has been taken. Nothing before it is needed any more, so that there is
-    /// room to check short text.
-    #[inline(always)] // What a call gives goes through memory.
-    pub(super) fn lend(
-        &mut self,
-        kind: Kind,
-        payload: Range<usize>,
-    ) -> Result<Message<'_>, InvalidUtf8> {
-        let (bytes, behind) = self.bytes.split_at_mut(payload.end);
-        let (before, payload) = bytes.split_at_mut(payload.start);
-        Message::checked_beside(kind, payload, || {
-            let behind = if self.unread.is_empty() { behind } else { &mut [] };
-            before.last_chunk_mut().or_else(|| behind.first_chunk_mut())
-        })
     }
 
     /// Whether a frame waits for its end.

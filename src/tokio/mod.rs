@@ -103,9 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         self.half.forget_reader();
         // What has been read already needs no task to wake.
         if !self.half.outgoing.is_congested()
-            && let Some((kind, payload)) = self.incoming.poll_whole(&mut self.half.outgoing)
+            && let Some((content, payload)) = self.incoming.poll_whole(&mut self.half.outgoing)
         {
-            return match self.incoming.lend_whole(kind, payload) {
+            return match self.incoming.lend_found(content, payload) {
                 Ok(message) => {
                     Ok(Some(Received { message, out: Out::new(&mut self.half.outgoing, None) }))
                 }

@@ -62,8 +62,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
         let Self { incoming, shared } = self;
         let whole = incoming.poll_whole(&mut lock(&shared.half).outgoing);
         // What has been read already needs no task to wake.
-        if let Some((kind, payload)) = whole {
-            return match incoming.lend_whole(kind, payload) {
+        if let Some((content, payload)) = whole {
+            return match incoming.lend_found(content, payload) {
                 Ok(message) => Ok(Some(message)),
                 Err(error) => Err(shared.fail(error).await),
             };

@@ -39,11 +39,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
         }
         let writers = writers.get_or_insert_default();
         // What has been read already needs no task to wake.
-        if let Some((kind, payload)) = incoming.poll_whole(&mut half.outgoing) {
+        if let Some((content, payload)) = incoming.poll_whole(&mut half.outgoing) {
             if half.forget_reader() {
                 writers.wake_all();
             }
-            match incoming.lend_whole(kind, payload) {
+            match incoming.lend_found(content, payload) {
                 Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
                 // The connection fails, and what follows ends it and says why.
                 Err(error) => half.outgoing.fail(error),

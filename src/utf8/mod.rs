@@ -39,12 +39,18 @@ pub(crate) fn validate_beside<'b>(
         return Ok("");
     }
     if bytes.len() >= BLOCK {
-        return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
+        return validate_blocks(bytes);
     }
     match short::ascii(bytes) {
         Some(text) => Ok(text),
         None => short::validate_in(room(), bytes),
     }
+}
+
+/// As [`validate`], of a block or more.
+#[inline(always)]
+pub(crate) fn validate_blocks(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
 /// Checks text piece by piece; a character may be split over pieces at any byte.

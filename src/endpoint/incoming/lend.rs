@@ -2,10 +2,10 @@
 
 use core::ops::Range;
 
-use super::{Found, Incoming};
+use super::{Content, Found, Incoming};
 use crate::assembler::Shared;
 use crate::message::{Kind, Message, OwnedMessage};
-use crate::utf8::InvalidUtf8;
+use crate::utf8::{self, InvalidUtf8};
 
 impl Incoming {
     /// Lends the message that [`poll`](Self::poll) found, and its buffer, if it can be sent back
@@ -13,31 +13,57 @@ impl Incoming {
     #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn lend(&mut self) -> Result<(Message<'_>, Option<&Shared>), InvalidUtf8> {
         match (self.found_in_read_buffer(), self.found) {
-            (Some((kind, payload)), _) => Ok((self.read.lend(kind, payload)?, None)),
+            (Some((content, payload)), _) => Ok((self.lend_found(content, payload)?, None)),
             (None, Found::Assembled) => self.assembler.lend(),
             (None, _) => Ok((Message::Binary(&[]), None)),
         }
     }
 
-    /// The kind of the message that was found, and where it lies in the read buffer, if it does.
+    /// What was found in the read buffer, and where, if it lies there.
     #[inline(always)]
-    pub(crate) fn found_in_read_buffer(&self) -> Option<(Kind, Range<usize>)> {
-        let (kind, left) = match self.found {
-            Found::InReadBuffer(kind) => (kind, 0),
-            Found::Joined { kind, left } => (kind, usize::from(left)),
+    pub(crate) fn found_in_read_buffer(&self) -> Option<(Content, Range<usize>)> {
+        let (content, left) = match self.found {
+            Found::InReadBuffer(content) => (content, 0),
+            Found::Joined { content, left } => (content, usize::from(left)),
             Found::Assembled | Found::Nothing => return None,
         };
-        Some((kind, self.read.last_taken(left)))
+        Some((content, self.read.last_taken(left)))
     }
 
-    /// Lends what [`poll_whole`](Self::poll_whole) has found.
+    /// Lends what was found in the read buffer.
+    #[inline(always)]
+    pub(crate) fn lend_found(
+        &mut self,
+        content: Content,
+        payload: Range<usize>,
+    ) -> Result<Message<'_>, InvalidUtf8> {
+        match content {
+            Content::Binary => self.lend_whole(Kind::Binary, payload),
+            Content::Text => self.lend_whole(Kind::Text, payload),
+            Content::TextBehindZeros => {
+                let zeros = content.zeros(payload.len());
+                let bytes = &self.read.bytes[payload.start - zeros..payload.end];
+                let text = utf8::validate_blocks(bytes)?;
+                text.get(zeros..).map(Message::Text).ok_or(InvalidUtf8)
+            }
+        }
+    }
+
+    /// Lends what lies in the read buffer. What is before it has been used, so that there is room to
+    /// check short text.
     #[inline(always)]
     pub(crate) fn lend_whole(
         &mut self,
         kind: Kind,
         payload: Range<usize>,
     ) -> Result<Message<'_>, InvalidUtf8> {
-        self.read.lend(kind, payload)
+        let is_last = self.read.unread.is_empty();
+        let (bytes, behind) = self.read.bytes.split_at_mut(payload.end);
+        let (before, payload) = bytes.split_at_mut(payload.start);
+        Message::checked_beside(kind, payload, || {
+            let behind = if is_last { behind } else { &mut [] };
+            before.last_chunk_mut().or_else(|| behind.first_chunk_mut())
+        })
     }
 
     /// Gives the message that [`lend`](Self::lend) would lend; a large one is not copied.

@@ -2,6 +2,7 @@
 //! is read straight into a message, what waits for more, what is done when nothing more comes, and
 //! how the message is lent, is beside it.
 
+mod content;
 mod direct;
 mod idle;
 mod lend;
@@ -12,6 +13,7 @@ use core::fmt;
 use core::mem;
 use core::ops::Range;
 
+pub(super) use self::content::Content;
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE};
@@ -28,11 +30,11 @@ use crate::message::Kind;
 enum Found {
     Nothing,
     /// In one piece in the read buffer, taken last; text is not checked yet.
-    InReadBuffer(Kind),
+    InReadBuffer(Content),
     /// Of several frames in the read buffer, put together there in front of so many bytes that are
     /// left of them; otherwise the same.
     Joined {
-        kind: Kind,
+        content: Content,
         left: u8,
     },
     /// Put together by the assembler; text is checked as far as that knows it to be ASCII, or
@@ -63,9 +65,10 @@ impl Incoming {
 
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
+        let taken = to_usize(self.read.taken);
         let lent = match self.found {
-            Found::InReadBuffer(_) => to_usize(self.read.taken),
-            Found::Joined { left, .. } => to_usize(self.read.taken) + usize::from(left),
+            Found::InReadBuffer(content) => content.zeros(taken) + taken,
+            Found::Joined { left, .. } => taken + usize::from(left),
             Found::Assembled | Found::Nothing => 0,
         };
         self.read.push(bytes, lent);
@@ -204,7 +207,7 @@ impl Incoming {
 
     /// What [`poll`](Self::poll) does with everything but a whole message in one frame. Most of the
     /// time that is nothing: everything has been decoded.
-    #[inline]
+    #[inline(never)] // What it gives is in registers.
     pub(crate) fn poll_rest(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         if self.is_used_up() && outgoing.connection.only_waits() {
             self.forget();
@@ -236,8 +239,9 @@ impl Incoming {
         let Some(fragments) = found else { return false };
         // A few headers.
         let left = u8::try_from(fragments.headers_between()).unwrap_or(u8::MAX);
-        let kind = if fragments.opcode == OpCode::Text { Kind::Text } else { Kind::Binary };
-        self.found = Found::Joined { kind, left };
+        let content =
+            if fragments.opcode == OpCode::Text { Content::Text } else { Content::Binary };
+        self.found = Found::Joined { content, left };
         self.read.taken = to_u32(fragments.len);
         self.read.unread.start += fragments.end;
         fragments.join::<MASKED>(unread);
@@ -247,39 +251,62 @@ impl Incoming {
     /// Finds what most polls find: a message in one frame that lies in the read buffer completely,
     /// while nothing else is under way. `None`, and nothing has happened, otherwise.
     #[inline(always)]
-    pub(crate) fn poll_whole(&mut self, outgoing: &mut Outgoing) -> Option<(Kind, Range<usize>)> {
-        match outgoing.connection.role() {
-            Role::Server => self.poll_whole_as::<true>(outgoing),
-            Role::Client => self.poll_whole_as::<false>(outgoing),
+    pub(crate) fn poll_whole(
+        &mut self,
+        outgoing: &mut Outgoing,
+    ) -> Option<(Content, Range<usize>)> {
+        match self.poll_short(outgoing) {
+            Ok((kind, payload)) => Some((kind.into(), payload)),
+            Err(Rest::Found) => self.found_in_read_buffer(),
+            Err(Rest::More) => None,
         }
     }
 
-    /// [`poll_whole`](Self::poll_whole) for the role that receives `MASKED` frames, or that which
+    /// As [`poll_whole`](Self::poll_whole), with what is not quite as short a way apart: where the
+    /// ways meet, each message takes some instructions more.
+    #[inline(always)]
+    pub(crate) fn poll_short(
+        &mut self,
+        outgoing: &mut Outgoing,
+    ) -> Result<(Kind, Range<usize>), Rest> {
+        match outgoing.connection.role() {
+            Role::Server => self.poll_short_as::<true>(outgoing),
+            Role::Client => self.poll_short_as::<false>(outgoing),
+        }
+    }
+
+    /// [`poll_short`](Self::poll_short) for the role that receives `MASKED` frames, or that which
     /// does not: code for both saves registers for masking where there is none. Part of its caller:
     /// what it gives would go through memory.
     #[inline(always)]
-    fn poll_whole_as<const MASKED: bool>(
+    fn poll_short_as<const MASKED: bool>(
         &mut self,
         outgoing: &mut Outgoing,
-    ) -> Option<(Kind, Range<usize>)> {
+    ) -> Result<(Kind, Range<usize>), Rest> {
         if let Found::Assembled = self.found {
             rarely();
             self.forget_assembled();
         }
         // While bytes wait in the assembler's room a frame is under way.
         let unread = &mut self.read.bytes[self.read.unread.clone()];
-        let Whole { kind, key, payload } = outgoing.connection.receive_whole::<MASKED>(unread)?;
-        self.found = Found::InReadBuffer(kind);
-        self.read.taken = to_u32(payload.len());
+        let whole = outgoing.connection.receive_whole::<MASKED>(unread);
+        let Whole { kind, key, payload } = whole.ok_or(Rest::More)?;
         let start = self.read.unread.start;
+        let place = start + payload.start..start + payload.end;
+        self.found = Found::InReadBuffer(kind.into());
+        self.read.taken = to_u32(payload.len());
         self.read.unread.start += payload.end;
         self.read.awaited_end = 0;
-        let found = Some((kind, start + payload.start..start + payload.end));
         // Last, so that nothing has to be kept meanwhile.
         if let Some(key) = key {
+            if content::LENS.contains(&payload.len()) && kind == Kind::Text {
+                rarely();
+                self.unmask_text(key);
+                return Err(Rest::Found);
+            }
             mask::apply(&mut unread[payload], key);
         }
-        found
+        Ok((kind, place))
     }
 
     /// The long way, for everything that can be in the input.
@@ -408,7 +435,7 @@ impl Incoming {
                 if let (Ok(len), true) = (len, self.assembler.is_whole(&piece)) {
                     // The payload is the last thing that was taken out of the input.
                     self.read.taken = len;
-                    return Ok(Step::Found(Found::InReadBuffer(piece.kind)));
+                    return Ok(Step::Found(Found::InReadBuffer(piece.kind.into())));
                 }
                 match self.assembler.collect(&piece, is_read_straight(connection)) {
                     Ok(complete) => Ok(Step::collected(complete)),
@@ -447,6 +474,15 @@ const MANY: usize = 128 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;
+
+/// Why the short way has not found a message for its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Nothing has happened.
+    More,
+    /// There is one in the [read buffer](Incoming::found_in_read_buffer).
+    Found,
+}
 
 /// What one round of decoding came to.
 enum Step {

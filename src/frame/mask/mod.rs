@@ -162,6 +162,15 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
     }
 }
 
+/// Unmasks text that begins so many bytes behind the start of `data`; those become `zeros`, fewer
+/// than 64. Together they are whole blocks of 64 bytes: who checks the text next finds each as it
+/// was written, a store for each load, and no part of one at its end.
+#[cfg(feature = "alloc")]
+#[inline]
+pub(crate) fn apply_behind_zeros(data: &mut [u8], zeros: usize, key: MaskKey) {
+    wide::apply_behind_zeros(data, zeros, key);
+}
+
 /// Moves the last `len` bytes of `data` to its front, masked on the way. Of few, both ends are read
 /// before either is written, in blocks that overlap: no call, and nothing is read that has just
 /// been written.

@@ -115,6 +115,44 @@ pub(super) fn apply(data: &mut [u8], key: MaskKey) {
     widest!(with => apply_blocks(with, data, key))
 }
 
+/// By vectors of the length that text is checked in, or shorter ones.
+#[cfg(feature = "alloc")]
+#[inline(never)]
+pub(super) fn apply_behind_zeros(data: &mut [u8], zeros: usize, key: MaskKey) {
+    with_level!(as_avx2, with => blocks_behind_zeros(with, data, zeros, key));
+    blocks_behind_zeros(Words, data, zeros, key);
+}
+
+/// Zeros, and then bytes that change nothing: what begins in the middle keeps its end.
+#[cfg(feature = "alloc")]
+const KEEPS: [u8; 2 * BLOCK] = {
+    let mut keeps = [0; 2 * BLOCK];
+    let mut at = BLOCK;
+    while at < keeps.len() {
+        keeps[at] = 0xFF;
+        at += 1;
+    }
+    keeps
+};
+
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn blocks_behind_zeros(with: impl Masking, data: &mut [u8], zeros: usize, key: MaskKey) {
+    let zeros = zeros % BLOCK;
+    let keys = with.keys(key.advanced(BLOCK - zeros));
+    let (blocks, _) = data.as_chunks_mut();
+    let Some((first, blocks)) = blocks.split_first_mut() else { return };
+    let Some(keeps) = KEEPS[BLOCK - zeros..].first_chunk::<BLOCK>() else { return };
+    let mut block = with.masked(first, keys);
+    for (byte, keep) in block.iter_mut().zip(keeps) {
+        *byte &= keep;
+    }
+    *first = block;
+    for block in blocks {
+        *block = with.masked(block, keys);
+    }
+}
+
 /// Apart, so that short payloads need not save the registers that this takes.
 #[cfg(feature = "alloc")]
 #[inline(never)]
@@ -246,6 +284,18 @@ mod tests {
                 let mut ours = source;
                 apply_blocks(Words, &mut ours[at..at + len], key);
                 assert_eq!(ours, masked, "{len} bytes at {at}");
+                #[cfg(feature = "alloc")]
+                for zeros in [len.wrapping_neg() % BLOCK].into_iter().filter(|&it| it <= at) {
+                    for apply in [apply_behind_zeros, |data: &mut [u8], zeros, key| {
+                        blocks_behind_zeros(Words, data, zeros, key);
+                    }] {
+                        let mut ours = source;
+                        apply(&mut ours[at - zeros..at + len], zeros, key);
+                        assert_eq!(ours[at..], masked[at..], "{len} bytes behind {zeros} at {at}");
+                        assert_eq!(ours[at - zeros..at], [0; BLOCK][..zeros]);
+                        assert_eq!(ours[..at - zeros], source[..at - zeros]);
+                    }
+                }
                 #[cfg(feature = "alloc")]
                 {
                     let mut to = source;
