@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// What was written, while somebody wants to check it.
@@ -52,7 +53,7 @@ impl Memory {
 
     /// The bytes that a read into so much room gives; nothing is copied yet.
     #[inline]
-    pub fn lend(&mut self, room: usize) -> &[u8] {
+    fn lend(&mut self, room: usize) -> &[u8] {
         if self.at == self.stream.len() {
             self.at = 0;
         }
@@ -69,6 +70,13 @@ impl Memory {
             room[..bytes.len()].copy_from_slice(bytes);
         }
         count
+    }
+
+    /// A read into so much room behind what is in a buffer.
+    #[inline]
+    pub fn append(&mut self, room: usize, buffer: &mut BytesMut) {
+        let bytes = self.lend(room);
+        bytes.chunks(COPY).for_each(|bytes| buffer.extend_from_slice(bytes));
     }
 
     /// One write.

@@ -106,7 +106,7 @@ impl SansIo {
 
     fn read(&mut self) {
         self.buffer.reserve(READ);
-        self.buffer.extend_from_slice(self.memory.lend(READ));
+        self.memory.append(READ, &mut self.buffer);
     }
 }
 
