@@ -144,11 +144,18 @@ impl Client {
     /// Does what can be done without waiting, or a part of it if that is much. Says whether there
     /// is more. An error ends the connection.
     fn drive(&mut self, server: &mut Server) -> io::Result<bool> {
-        let more = self.pump(server)?;
+        let mut more = self.pump(server)?;
+        if let Stage::Open(endpoint) = &mut self.stage {
+            let was_receiving = endpoint.connection().is_receiving();
+            // The next client has a use for what this one does not need to wait with.
+            server.buffers.take_back(endpoint);
+            // The text of an unfinished message was not UTF-8: there is a Close frame to write.
+            more |= was_receiving && !endpoint.connection().is_receiving();
+        }
         // Not before: what had come, or could be written, may have met the deadline.
         if self.is_due(server) {
             self.handle_timeout(server);
-            self.write(server)?;
+            self.write()?;
         }
         if self.is_over() {
             return Err(ErrorKind::TimedOut.into());
@@ -159,7 +166,7 @@ impl Client {
     /// Writes and reads. Says whether there may be more to do.
     fn pump(&mut self, server: &mut Server) -> io::Result<bool> {
         for _ in 0..ROUNDS {
-            let written = self.write(server)?;
+            let written = self.write()?;
             let more = self.read(server)?;
             // What was read before may have been answered although the socket has nothing more; and
             // nothing says again that the socket takes something.
@@ -223,13 +230,7 @@ impl Client {
             }
             Stage::Open(endpoint) => {
                 server.buffers.lend_to(endpoint);
-                let more = read_frames(&mut self.stream, endpoint);
-                let was_receiving = endpoint.connection().is_receiving();
-                // What was read has been decoded: the next client can read to the same place.
-                server.buffers.take_back(endpoint);
-                // The text of an unfinished message was not UTF-8: there is a Close frame to write.
-                let has_failed = was_receiving && !endpoint.connection().is_receiving();
-                Ok(more? || has_failed)
+                read_frames(&mut self.stream, endpoint)
             }
             Stage::Refusing { .. } => {
                 let read = read(&mut self.stream, &mut [0; 1024])?;
@@ -273,7 +274,7 @@ impl Client {
     }
 
     /// Writes what there is. Says whether all of it went.
-    fn write(&mut self, server: &mut Server) -> io::Result<bool> {
+    fn write(&mut self) -> io::Result<bool> {
         while !self.answer.is_empty() {
             let Some(count) = would_block(retry(|| self.stream.write(&self.answer)))? else {
                 return Ok(false);
@@ -291,7 +292,6 @@ impl Client {
                         None => return Ok(false),
                     }
                 }
-                server.buffers.take_back(endpoint);
                 endpoint.should_close_transport()
             }
         };

@@ -28,8 +28,8 @@
 //! there is moved together over the headers between them and lent from there too, so that it needs
 //! no state of a message under way and no buffer: 100 bytes in two fragments take 0.55 of the time
 //! as client and 0.7 as server, 1 KiB in two 0.75 and 0.95 (`benches/peers`, decode with `--shapes
-//! 100/50,1k/512`). It is lent in registers as a whole one is, and its payloads are unmasked while
-//! they are moved, in blocks that overlap: 20 to 100 bytes in two or three take 0.55 of the time
+//! 100/50,1k/512`). `Endpoint::next` lends it in registers as a whole one, and payloads of up to 128
+//! bytes are unmasked while they are moved, in blocks that overlap: 20 to 100 bytes in two or three take 0.55 of the time
 //! that they took through memory and with calls for moving, 1 KiB in eight 0.6 as server (Zen 5).
 //! Other fragments are put together in one loop, which took 64 KiB in fragments of
 //! 128 bytes 0.28 of the time, and unmasked while they are copied: 1 MiB in fragments of 4 KiB
@@ -104,10 +104,11 @@
 //!   such text take 0.3, 0.2 and 0.1 of the time (`benches/peers`, decode with `--shapes
 //!   16,40,63`). Up to 7 bytes the standard library is faster.
 //! - A server's text of 64 to 1,023 bytes is unmasked by vectors of 32 bytes, the same that it is
-//!   checked in next. What is loaded whole but was stored in parts waits until all of them have left
-//!   for the cache, and what every x86 has stores 16 bytes. Before it zeros are written, in place of
-//!   what has been used, so that it ends with a block: of a part of one `simdutf8` makes a copy, by
-//!   a call, and loads that whole as well. 125 bytes of ASCII take 0.57 of the time, 125 bytes of
+//!   checked in next, if the processor has them (with std). What is loaded whole but was stored in
+//!   parts waits until all of them have left for the cache, and what every x86 has stores 16 bytes.
+//!   Before it zeros are written, in place of what has been used, or behind it, if nothing was read
+//!   there, so that it ends with a block: of a part of one `simdutf8` makes a copy, by a call, and
+//!   loads that whole as well. 125 bytes of ASCII take 0.57 of the time, 125 bytes of
 //!   other text 0.49, 512 bytes 1.0 and 0.89 (Zen 5; `benches/peers`, decode with `--shapes
 //!   65,125,200,300,512`). Each message takes 8 instructions more for the question, binary and short
 //!   ones 1.05 of the time. A client's text, which is not stored before it is checked, gains nothing
@@ -168,7 +169,8 @@
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
 //! So the echo of 3,000 B in segments of 1,460 takes 0.45 of the time that moving them at each
 //! wake-up took, of 20,000 B 0.7 (`cargo bench --bench round`), and a connection that waits holds
-//! at most sixteen times what has come.
+//! at most sixteen times what has come: a buffer for large messages that was lent goes back in the
+//! same way.
 //!
 //! Text is checked once, when its message is complete: safe code gets a `str` in no other way, and
 //! to check it while it comes as well would cost multi-byte text twice the time. The exception is
@@ -219,8 +221,8 @@
 //! every feature, neither with heap while nothing is under way: what only few connections need lies
 //! in boxes that are made when it comes (the payload of a control frame in pieces, what compression
 //! has to remember, large payloads in the queue). The adapters lend read buffers from thread to
-//! connection: up to 8 read buffers (16.5 KiB, up to 128 KiB where longer frames come), and 2 of up
-//! to 4 MiB for large messages, are kept by each thread; the opening handshake reads into them too,
+//! connection: up to 8 read buffers (16.5 KiB, up to 128 KiB where longer frames come), 8 for output
+//! and 2 of up to 4 MiB for large messages are kept by each thread; the opening handshake reads into them too,
 //! and a connection that is dropped leaves its own to the next. The task of the tokio loop in the
 //! README is under 1 KiB. Who drives endpoints lends them buffers in the same way, out of one
 //! [`Buffers`](crate::endpoint::Buffers) for each loop. A round in which all answers find room in

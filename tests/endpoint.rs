@@ -537,16 +537,58 @@ fn the_buffer_of_large_messages_goes_to_the_next_endpoint() {
 }
 
 #[test]
+fn what_was_read_before_a_buffer_was_lent_is_not_taken_for_what_is_in_that() {
+    for role in ROLES {
+        let (others, ours) = (vec![0x55; 1 << 20], pattern(1 << 20));
+        let (mut buffers, mut other) = (Buffers::new(), endpoint(role));
+        let mut wire = &frame(role, 0x82, &others)[..];
+        while !wire.is_empty() {
+            read_some(&mut other, &mut wire, usize::MAX);
+            while other.next().unwrap().is_some() {}
+        }
+        buffers.take_back(&mut other);
+        let wire = frame(role, 0x82, &ours);
+        let mut endpoint = endpoint(role);
+        let (begun, mut rest) = wire.split_at(5_000);
+        put(&mut endpoint, begun);
+        assert!(endpoint.next().unwrap().is_none());
+        // Read to a place that is none any more: it has not been read.
+        let room = endpoint.read_buf();
+        let count = room.len();
+        room.copy_from_slice(&rest[..count]);
+        buffers.lend_to(&mut endpoint);
+        endpoint.advance_read(count);
+        assert!(endpoint.next().unwrap().is_none());
+        let mut messages = 0;
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            while let Some(Received { message, .. }) = endpoint.next().unwrap() {
+                assert!(message.as_bytes() == ours);
+                messages += 1;
+            }
+        }
+        assert_eq!(messages, 1);
+    }
+}
+
+#[test]
 fn no_more_is_kept_than_the_documentation_says() {
-    let most = 8 * (128 * 1024 + 80) + 8 * (64 * 1024 + 14) + 2 * (4 * 1024 * 1024 + 128);
     let mut config = Config::default();
     config.connection.max_frame = 1 << 30;
     config.connection.max_message = 1 << 30;
     config.high_watermark = 1 << 30;
-    for len in [100, 60_000, 128 * 1024, 1 << 20, 4 << 20, 9 << 20] {
+    // Of each length, how much is kept for reading, for output and for large messages.
+    for (len, read, output, room) in [
+        (100, 16_896, 1_000, 0),
+        (60_000, 60_300, 65_550, 0),
+        (128 * 1024, 128 * 1024 + 80, 65_550, 0),
+        (1 << 20, 16_896, 65_550, 2 << 20),
+        (4 << 20, 16_896, 65_550, (4 << 20) + 128),
+        (9 << 20, 16_896, 65_550, 0),
+    ] {
         let mut buffers = Buffers::new();
         let wire = frame(Role::Server, 0x82, &pattern(len));
-        for _ in 0..12 {
+        for _ in 0..20 {
             let mut endpoint = endpoint_with(Role::Server, &config);
             let mut rest = &wire[..];
             while !rest.is_empty() {
@@ -558,9 +600,95 @@ fn no_more_is_kept_than_the_documentation_says() {
             endpoint.advance_write(endpoint.queued());
             buffers.take_back(&mut endpoint);
         }
-        assert!(buffers.capacity() > 0);
-        assert!(buffers.capacity() <= most, "{len}: {}", buffers.capacity());
+        let kept = buffers.capacity();
+        assert!(kept >= 8 * 16_896, "{len}: {kept}");
+        assert!(kept <= 8 * read + 8 * output + 2 * room, "{len}: {kept}");
     }
+}
+
+#[test]
+fn the_buffer_of_a_large_message_that_is_sent_back_comes_back_once_it_is_written() {
+    let (mut endpoint, mut buffers) = (endpoint(Role::Server), Buffers::new());
+    let payload = pattern(1 << 20);
+    let wire = frame(Role::Server, 0x82, &payload);
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        let mut rest = &wire[..];
+        while !rest.is_empty() {
+            buffers.lend_to(&mut endpoint);
+            read_some(&mut endpoint, &mut rest, 60_000);
+            while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                places.push(message.as_bytes().as_ptr());
+                out.feed(message).unwrap();
+            }
+        }
+        // Before it is written, and after.
+        buffers.take_back(&mut endpoint);
+        assert!(buffers.capacity() < 1 << 20);
+        assert!(queued(&endpoint).ends_with(&payload));
+        endpoint.advance_write(endpoint.queued());
+        buffers.take_back(&mut endpoint);
+        assert!(buffers.capacity() > 1 << 20);
+    }
+    places.dedup();
+    assert!(places.len() <= 2, "the first grew to its size: {places:?}");
+}
+
+#[test]
+fn a_message_gets_the_shortest_buffer_that_is_long_enough() {
+    // So that it fills most of it, and can be sent back or taken without a copy.
+    let mut config = Config::default();
+    config.connection.max_frame = 4 << 20;
+    config.connection.max_message = 4 << 20;
+    let mut buffers = Buffers::new();
+    let mut two = [endpoint_with(Role::Server, &config), endpoint_with(Role::Server, &config)];
+    for (endpoint, len) in two.iter_mut().zip([3 << 20, 1 << 20]) {
+        receive_all(endpoint, &frame(Role::Server, 0x82, &pattern(len)));
+    }
+    two.iter_mut().for_each(|endpoint| buffers.take_back(endpoint));
+    for (len, left) in [(1 << 20, 3 << 20), (2 << 20, 1 << 20), (1 << 20, 3 << 20)] {
+        let before = buffers.capacity();
+        let wire = frame(Role::Server, 0x82, &pattern(len));
+        put(&mut two[0], &wire[..5_000]);
+        assert!(two[0].next().unwrap().is_none());
+        buffers.lend_to(&mut two[0]);
+        assert!((left..left + (1 << 18)).contains(&buffers.capacity()), "{len} of {before}");
+        receive_all(&mut two[0], &wire[5_000..]);
+        buffers.take_back(&mut two[0]);
+    }
+}
+
+/// Reads it in whatever room there is, and looks at the messages.
+fn receive_all(endpoint: &mut Endpoint, mut wire: &[u8]) {
+    while !wire.is_empty() {
+        read_some(endpoint, &mut wire, usize::MAX);
+        while endpoint.next().unwrap().is_some() {}
+    }
+}
+
+#[test]
+fn an_endpoint_that_receives_no_more_holds_and_gets_no_buffer() {
+    for role in ROLES {
+        let mut buffers = buffers_of_room();
+        let kept = buffers.capacity();
+        let mut endpoint = endpoint(role);
+        // In the middle of a large message.
+        receive_all(&mut endpoint, &frame(role, 0x82, &pattern(1 << 20))[..500_000]);
+        endpoint.receive_eof().unwrap_err();
+        buffers.lend_to(&mut endpoint);
+        assert!(buffers.capacity() + 100_000 > kept, "nothing of use to it is lent");
+        buffers.take_back(&mut endpoint);
+        assert!(buffers.capacity() >= kept + 500_000, "and what it had comes back");
+    }
+}
+
+/// What an endpoint gave back that had received 1 MiB.
+fn buffers_of_room() -> Buffers {
+    let (mut buffers, mut endpoint) = (Buffers::new(), endpoint(Role::Client));
+    receive_all(&mut endpoint, &frame(Role::Client, 0x82, &pattern(1 << 20)));
+    buffers.take_back(&mut endpoint);
+    assert!(buffers.capacity() > 1 << 20);
+    buffers
 }
 
 #[test]

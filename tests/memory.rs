@@ -434,6 +434,48 @@ fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
 }
 
 #[test]
+fn a_message_that_waits_leaves_a_long_buffer_that_was_lent() {
+    // Defence 25 with a pool: 4 MiB are lent, because so much is announced.
+    for role in ROLES {
+        let mut buffers = Buffers::new();
+        let whole = frame(role, 0x82, &vec![7; 4 << 20]);
+        let fragments = frames(role, &[(0x01, &vec![b'x'; 4 << 20]), (0x80, b"end")]);
+        let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+        assert_eq!(read(&mut endpoint, &whole), 1);
+        buffers.take_back(&mut endpoint);
+        let kept = buffers.capacity();
+        assert!(kept > 4 << 20);
+        for wire in [whole, fragments] {
+            for cut in [5_000, 20_000, 100_000, 260_000] {
+                let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+                for begun in [&wire[..5_000], &wire[5_000..cut]] {
+                    buffers.lend_to(&mut endpoint);
+                    read(&mut endpoint, begun);
+                }
+                buffers.lend_to(&mut endpoint);
+                assert!(buffers.capacity() < 1 << 20, "it is lent");
+                reset();
+                buffers.take_back(&mut endpoint);
+                assert!(buffers.capacity() >= kept - 20_000, "{} of {kept}", buffers.capacity());
+                assert!(counts().live <= 16 * signed(cut), "{:?}", counts());
+                let mut messages = 0;
+                let mut rest = &wire[cut..];
+                while !rest.is_empty() {
+                    buffers.lend_to(&mut endpoint);
+                    read_some(&mut endpoint, &mut rest, 1 << 20);
+                    while let Some(Received { message, .. }) = endpoint.next().unwrap() {
+                        assert!(message.as_bytes().len() >= 4 << 20);
+                        messages += 1;
+                    }
+                }
+                assert_eq!(messages, 1);
+                buffers.take_back(&mut endpoint);
+            }
+        }
+    }
+}
+
+#[test]
 fn a_message_that_comes_over_several_wake_ups_allocates_nothing() {
     for role in ROLES {
         for len in [3_000, 20_000] {

@@ -500,32 +500,46 @@ fn short_text_is_judged_as_std_judges_it_wherever_it_lies() {
 }
 
 #[test]
-fn text_of_any_length_behind_anything_is_lent_and_checked() {
-    // As server it is unmasked behind zeros, which take the place of what came before.
+fn text_of_any_length_beside_anything_is_lent_and_checked() {
+    // As server it is unmasked together with zeros, in place of what came before, or behind it if
+    // nothing more was read.
     let source = "grün, 😀 ".repeat(100);
     for role in ROLES {
-        for before in [0, 1, 20, 57, 58, 63, 64, 200] {
+        for (before, is_last) in [0, 1, 20, 57, 58, 63, 64, 200]
+            .into_iter()
+            .flat_map(|before| [(before, false), (before, true)])
+        {
             for len in (0..200).chain([254, 255, 256, 320, 511, 512, 700, 1023, 1024, 1025]) {
                 // As many characters as fit, and the rest in ASCII.
-                let good = (0..=len).rev().find_map(|end| source.get(..end)).unwrap().to_owned();
-                let good = good.clone() + &"x".repeat(len - good.len());
-                let first = vec![7; before];
+                let good = (0..=len).rev().find_map(|end| source.get(..end)).unwrap();
+                let good = good.to_owned() + &"x".repeat(len - good.len());
                 let bads = [None, Some(0), Some(len / 2), len.checked_sub(1)];
                 for bad in if len == 0 { &bads[..1] } else { &bads[..] } {
-                    let mut text = good.clone().into_bytes();
+                    let mut torn = good.clone().into_bytes();
                     if let Some(at) = bad {
-                        text[*at] = 0xff;
+                        // The beginning of a character that ends with the text, or not at all.
+                        torn[*at] = 0xe2;
                     }
-                    let sent = [(0x82, &first[..]), (0x81, &text), (0x81, b"next")];
+                    let first = vec![7; before];
+                    let sent = [(0x82, &first[..]), (0x81, &torn)];
+                    let sent = if before == 0 { &sent[1..] } else { &sent[..] };
+                    let (mut wire, next) = (frames(role, sent), frame(role, 0x81, b"next"));
+                    if !is_last {
+                        wire.extend_from_slice(&next);
+                    }
                     let mut run = Run::new(endpoint(role));
-                    run.read(&frames(role, &sent), usize::MAX);
-                    let (binary, next) = (Seen::binary(&first), Seen::text("next"));
-                    if bad.is_none() {
-                        assert_eq!(run.messages, [binary, Seen::text(&good), next], "{len}");
-                    } else {
-                        assert_eq!(run.messages, [binary], "{len} bytes, {bad:?} behind {before}");
+                    run.read(&wire, usize::MAX);
+                    let mut expected = vec![Seen::binary(&first); usize::from(before > 0)];
+                    if bad.is_some() {
+                        assert_eq!(run.messages, expected, "{len} bytes, {bad:?} behind {before}");
                         assert_eq!(run.error, Some(ProtocolError::InvalidUtf8));
+                        continue;
                     }
+                    if is_last {
+                        run.read(&next, usize::MAX);
+                    }
+                    expected.extend([Seen::text(&good), Seen::text("next")]);
+                    assert_eq!(run.messages, expected, "{len} behind {before}");
                 }
             }
         }
@@ -536,13 +550,23 @@ fn text_of_any_length_behind_anything_is_lent_and_checked() {
 fn text_that_was_found_outlives_what_is_pushed_behind_it() {
     let text = "grün, 😀 ".repeat(9);
     for role in ROLES {
-        let wire = frames(role, &[(0x82, &[7; 1000]), (0x81, text.as_bytes())]);
-        let mut endpoint = endpoint(role);
-        endpoint.push_input(&wire);
-        assert!(endpoint.next().unwrap().is_some());
-        assert_eq!(endpoint.poll().unwrap(), Status::Message);
-        endpoint.push_input(&frames(role, &[(0x81, b"next")]));
-        assert_eq!(endpoint.received().unwrap().message.as_text(), Some(&text[..]));
-        assert_eq!(endpoint.next().unwrap().unwrap().message.as_text(), Some("next"));
+        for (before, is_pushed) in [(1000, true), (1000, false), (0, true), (0, false)] {
+            let first = vec![7; before];
+            let sent = [(0x82, &first[..]), (0x81, text.as_bytes())];
+            let wire = frames(role, &sent[usize::from(before == 0)..]);
+            let mut endpoint = endpoint(role);
+            if is_pushed {
+                endpoint.push_input(&wire);
+            } else {
+                read_some(&mut endpoint, &mut &wire[..], usize::MAX);
+            }
+            if before > 0 {
+                assert!(endpoint.next().unwrap().is_some());
+            }
+            assert_eq!(endpoint.poll().unwrap(), Status::Message);
+            endpoint.push_input(&frame(role, 0x81, b"next"));
+            assert_eq!(endpoint.received().unwrap().message.as_text(), Some(&text[..]));
+            assert_eq!(endpoint.next().unwrap().unwrap().message.as_text(), Some("next"));
+        }
     }
 }

@@ -146,6 +146,21 @@ impl Buffer {
         Some(text.into())
     }
 
+    /// Goes on in a buffer that is as long as the message, which is at its front then; gives the
+    /// other one back.
+    pub(crate) fn shorten(&mut self, message: Range<usize>) -> Vec<u8> {
+        match self {
+            Self::Bytes(bytes) => {
+                let short = copy::to_vec(&bytes[message]);
+                mem::replace(bytes, short)
+            }
+            Self::Ascii(text) => {
+                let short = text.as_slice().to_vec();
+                AsciiString::from(mem::replace(&mut **text, short)).into()
+            }
+        }
+    }
+
     /// Goes on in another buffer, if there is more room in that; gives back the one that is not
     /// used. Where the message is, and where it is to be; whether that is where bytes are now.
     pub(crate) fn exchange(

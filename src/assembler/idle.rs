@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Assembler, Buffer, State};
+use super::{Assembler, Buffer, Shared, State};
 use crate::line;
 
 impl Assembler {
@@ -55,13 +55,42 @@ impl Assembler {
         other
     }
 
-    /// Takes the buffer unless a message is in it.
+    /// Takes the buffer unless a message is in it; if that is but a little of one, it goes on in as
+    /// many bytes as it has: memory follows what has come.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        if self.end > 0 || !self.has_buffer() {
+        if !self.has_buffer() {
             return Vec::new();
         }
-        self.reclaim();
-        mem::take(self.buffer.bytes())
+        if self.end == 0 {
+            self.reclaim();
+            return mem::take(self.buffer.bytes());
+        }
+        if !self.is_little(0) {
+            return Vec::new();
+        }
+        let len = self.len();
+        let little = self.buffer.shorten(self.start()..self.end);
+        (self.start, self.end) = (0, len);
+        little
+    }
+
+    /// Whether the message under way, with so many bytes that wait behind it, is but a little for
+    /// its buffer.
+    pub(crate) fn is_little(&self, behind: usize) -> bool {
+        self.end + behind < self.buffer.capacity() / WELL_USED
+    }
+
+    /// Takes the buffer of the last message if it is in the queue as well.
+    pub(crate) fn take_queued(&mut self) -> Option<Shared> {
+        if self.end > 0 {
+            return None;
+        }
+        self.shared.take()
+    }
+
+    /// Keeps it until it is nowhere else.
+    pub(crate) fn keep_queued(&mut self, queued: Shared) {
+        self.shared.get_or_insert(queued);
     }
 
     /// Frees the buffer of messages in several pieces, unless one is under way, and what
@@ -104,6 +133,9 @@ impl Assembler {
         }
     }
 }
+
+/// The part of a buffer that has to be in use for a message that waits to stay in it.
+const WELL_USED: usize = 16;
 
 /// The largest buffer that is kept although the last messages had no use for it, in bytes.
 const KEEP: usize = 64 * 1024;

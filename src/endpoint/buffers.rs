@@ -18,33 +18,43 @@ use crate::assembler::LARGE;
 /// Keeps no more than 8 buffers to read to, 8 for output, and 2 for large messages; what is given
 /// back beyond that is freed. One to read to has the
 /// [configured size](super::Config::read_buffer), or up to 128 KiB and 80 bytes where longer frames
-/// come (and as much more as [`Endpoint::push_input`] has put in front of them), one for output at
+/// come (and up to twice what [`Endpoint::push_input`] has put in front of them), one for output at
 /// most 64 KiB and 14 bytes, one for large messages at most 4 MiB and 128 bytes. Drop it, or put a
 /// new one in its place, to free them all.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
-/// use websocket_proto::{Connection, ProtocolError};
+/// use websocket_proto::Connection;
 ///
-/// /// What a loop does when one of its sockets is readable.
+/// /// What a loop does when one of its sockets is readable. `read` gives `None` if it would block,
+/// /// and 0 at the end; `write` takes everything.
 /// fn readable(
 ///     endpoint: &mut Endpoint,
 ///     buffers: &mut Buffers,
 ///     mut read: impl FnMut(&mut [u8]) -> Option<usize>,
 ///     mut write: impl FnMut(&[u8]),
-/// ) -> Result<(), ProtocolError> {
-///     buffers.lend_to(endpoint);
-///     while let Some(count) = read(endpoint.read_buf()) {
-///         endpoint.advance_read(count);
-///         while let Some(Received { message, mut out }) = endpoint.next()? {
-///             out.feed(message).expect("open, and below the high watermark");
-///         }
+/// ) {
+///     let mut flush = |endpoint: &mut Endpoint| {
 ///         endpoint.chunks().for_each(&mut write);
 ///         endpoint.advance_write(endpoint.queued());
+///     };
+///     buffers.lend_to(endpoint);
+///     while let Some(count) = read(endpoint.read_buf()) {
+///         if count == 0 {
+///             let _ = endpoint.receive_eof();
+///             break;
+///         }
+///         endpoint.advance_read(count);
+///         // An error is the end of it, and has queued a Close frame.
+///         while let Ok(Some(Received { message, mut out })) = endpoint.next() {
+///             let _ = out.feed(message);
+///         }
+///         flush(endpoint);
 ///         buffers.lend_to(endpoint);
 ///     }
 ///     buffers.take_back(endpoint);
-///     Ok(())
+///     // A Close frame, if the text that has come so far is not UTF-8.
+///     flush(endpoint);
 /// }
 ///
 /// let mut buffers = Buffers::new();
@@ -57,9 +67,8 @@ use crate::assembler::LARGE;
 ///     room[..bytes.len()].copy_from_slice(bytes);
 ///     Some(bytes.len())
 /// };
-/// readable(&mut endpoint, &mut buffers, read, |bytes| sent.extend_from_slice(bytes))?;
+/// readable(&mut endpoint, &mut buffers, read, |bytes| sent.extend_from_slice(bytes));
 /// assert_eq!(sent, b"\x81\x05Hello");
-/// # Ok::<(), ProtocolError>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct Buffers {
@@ -78,27 +87,39 @@ impl Buffers {
 
     /// Lends `endpoint` what it lacks for the next read and what is sent meanwhile, as far as there
     /// is something: a buffer to read to, one to queue small frames in, and one for the message
-    /// under way if that is a large one which needs more room than it has.
+    /// under way, in the middle of a large frame that is not compressed and needs more room than
+    /// there is.
     ///
     /// Call it before each read, also in the middle of a message: new memory costs more than what
-    /// is read into it. A message that was found and not lent yet stays where it is.
+    /// is read into it. A message that was found and not lent yet stays where it is; to what
+    /// [`Endpoint::read_buf`] gave before nothing may be read any more.
     #[inline]
     pub fn lend_to(&mut self, endpoint: &mut Endpoint) {
         self.lend(&mut endpoint.incoming, &mut endpoint.outgoing);
     }
 
     /// Takes back what `endpoint` does not need to wait with, as [`Endpoint::release`] would free
-    /// it, and that tells more of what stays. Call it when a read would block, and once more when
-    /// what was left to be written is.
+    /// it, and that tells more of what stays; here the buffer of a large message that is queued to
+    /// be sent back stays too. So call it when a read would block, and once more when what was left
+    /// to be written is.
     ///
-    /// Like that one it checks the text that has come of an unfinished message. If it is not UTF-8
-    /// the connection has failed and its Close frame is queued: [`Endpoint::poll`] then gives the
-    /// error, although nothing was read.
+    /// Like that one it checks the text that has come of an unfinished message, as far as it was
+    /// polled. If it is not UTF-8 the connection has failed and its Close frame is queued, to be
+    /// written: [`Endpoint::poll`] then gives the error, although nothing was read.
     ///
-    /// Ends the life of the message lent before.
+    /// Ends the life of the message that was found last, lent or not.
     #[inline]
     pub fn take_back(&mut self, endpoint: &mut Endpoint) {
-        self.take(&mut endpoint.incoming, &mut endpoint.outgoing);
+        let Endpoint { incoming, outgoing } = endpoint;
+        incoming.end_message(outgoing);
+        if incoming.has_room() {
+            self.keep_room(incoming.take_room(outgoing));
+        }
+        let queued = incoming.take_queued_room();
+        self.take(incoming, outgoing);
+        if let Some(queued) = queued {
+            incoming.keep_queued_room(queued);
+        }
     }
 
     /// How much memory it holds in buffers, in bytes.
@@ -110,22 +131,26 @@ impl Buffers {
     #[inline]
     pub(crate) fn lend(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
         if incoming.wants_room(outgoing) {
-            self.lend_room(incoming);
+            self.lend_room(incoming, outgoing);
         }
         if incoming.needs_buffer()
             && !incoming.has_found()
-            && let Some(buffer) = self.read.pop()
+            && let Some(buffer) = self.read.pop_if(|buffer| incoming.may_take(buffer))
         {
             incoming.supply(buffer);
         }
         self.lend_output(outgoing);
     }
 
-    /// Lends the longest: a message that has just begun may have left a short one here.
+    /// Lends the shortest that is long enough, or else the longest.
     #[inline(never)]
-    fn lend_room(&mut self, incoming: &mut Incoming) {
-        let longest = (0..self.rooms.len()).max_by_key(|at| self.rooms[*at].len());
-        if let Some(at) = longest {
+    fn lend_room(&mut self, incoming: &mut Incoming, outgoing: &Outgoing) {
+        let wanted = incoming.room_wanted(outgoing);
+        let fit = |at: &usize| match self.rooms[*at].len() {
+            len if len >= wanted => (false, len),
+            len => (true, usize::MAX - len),
+        };
+        if let Some(at) = (0..self.rooms.len()).min_by_key(fit) {
             let room = incoming.exchange_room(self.rooms.swap_remove(at));
             self.keep_room(room);
         }
@@ -143,7 +168,7 @@ impl Buffers {
     #[inline]
     pub(crate) fn take(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
         if incoming.has_room() {
-            self.keep_room(incoming.take_room());
+            self.keep_room(incoming.take_room(outgoing));
         }
         if let Some(read) = incoming.release(outgoing) {
             self.keep_read(read);
@@ -174,8 +199,10 @@ impl Buffers {
         }
         if self.rooms.len() < ROOMS {
             self.rooms.push(room);
-        } else if let Some(smaller) = self.rooms.iter_mut().find(|it| it.len() < room.len()) {
-            *smaller = room;
+        } else if let Some(shortest) = self.rooms.iter_mut().min_by_key(|it| it.len())
+            && shortest.len() < room.len()
+        {
+            *shortest = room;
         }
     }
 

@@ -101,7 +101,7 @@ impl Endpoint {
     /// Text is checked when its message is lent or taken, or anything else than the next fragment
     /// comes: checking it while it comes would mean to check it twice. To fail the connection at the first
     /// bad byte although the rest of the message is not there (RFC 6455 §8.1), call
-    /// [`release`](Self::release) when a read would block.
+    /// [`release`](Self::release) or [`Buffers::take_back`] when a read would block.
     ///
     /// # Errors
     ///
@@ -363,7 +363,7 @@ impl Endpoint {
     /// has failed and its Close frame is queued: [`poll`](Self::poll) then gives the error,
     /// although nothing was read.
     ///
-    /// Ends the life of the message lent before.
+    /// Ends the life of the message that was found last, lent or not.
     pub fn release(&mut self) {
         drop(self.incoming.release(&mut self.outgoing));
         drop(self.outgoing.release());

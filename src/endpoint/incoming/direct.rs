@@ -74,7 +74,7 @@ impl Incoming {
     }
 
     /// What is left of the assembler's room is used up: the next read asks for another.
-    fn use_up(&mut self) {
+    pub(super) fn use_up(&mut self) {
         if self.bypassed {
             self.read.free = 0;
         }

@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::mem;
 
-use super::{Found, Incoming, Outgoing, is_read_straight};
-use crate::assembler::{self, LARGE};
+use super::{Found, Incoming, Outgoing, is_read_straight, to_usize};
+use crate::assembler::{self, LARGE, Shared};
 use crate::connection::{Begun, Event};
 use crate::frame::{OpCode, mask};
 use crate::input::Input;
+use crate::line::LINE;
 use crate::utf8::InvalidUtf8;
 
 impl Incoming {
@@ -19,12 +20,23 @@ impl Incoming {
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
         self.check(outgoing);
+        self.end_message(outgoing);
         self.assembler.release();
         if self.direct > self.seen_direct() {
             return None;
         }
         self.withdraw();
         self.read.release()
+    }
+
+    /// Forgets a message that will not be given because nothing is received any more.
+    #[inline]
+    pub(crate) fn end_message(&mut self, outgoing: &Outgoing) {
+        if !outgoing.connection.is_receiving() {
+            self.use_up();
+            (self.direct, self.bypassed) = (0, false);
+            self.assembler.clear();
+        }
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the
@@ -105,20 +117,48 @@ impl Incoming {
         let remaining = outgoing.connection.data_remaining();
         self.direct == 0
             && remaining >= assembler::LARGE_U64
+            && outgoing.connection.is_receiving()
             && self.assembler.collected() >= LARGE
             && self.assembler.wants_room(usize::try_from(remaining).unwrap_or(usize::MAX))
+    }
+
+    /// How much the message under way takes with the rest of its frame, in bytes.
+    pub(crate) fn room_wanted(&self, outgoing: &Outgoing) -> usize {
+        let remaining = usize::try_from(outgoing.connection.data_remaining());
+        (self.assembler.collected() + LINE).saturating_add(remaining.unwrap_or(usize::MAX))
     }
 
     /// Lends the message under way a longer buffer; gives back the one that is not used.
     pub(crate) fn exchange_room(&mut self, room: Vec<u8>) -> Vec<u8> {
         // Bytes that wait in the room that was lent last go with it.
-        if self.direct > 0 { room } else { self.assembler.exchange(room) }
+        if self.direct > 0 {
+            return room;
+        }
+        self.use_up();
+        self.assembler.exchange(room)
     }
 
-    /// Takes the buffer that large messages are put together in, unless one is.
-    pub(crate) fn take_room(&mut self) -> Vec<u8> {
+    /// Takes the buffer that large messages are put together in, unless much of one is in it.
+    pub(crate) fn take_room(&mut self, outgoing: &mut Outgoing) -> Vec<u8> {
         self.forget();
+        if self.direct > 0 && self.assembler.is_little(to_usize(self.direct)) {
+            self.collect_direct(self.seen_direct(), outgoing);
+        }
+        if self.direct > 0 {
+            return Vec::new();
+        }
+        self.use_up();
         self.assembler.take_buffer()
+    }
+
+    /// Takes that of a message which is still queued to be sent back.
+    pub(crate) fn take_queued_room(&mut self) -> Option<Shared> {
+        self.assembler.take_queued()
+    }
+
+    /// Keeps that until it has been written.
+    pub(crate) fn keep_queued_room(&mut self, queued: Shared) {
+        self.assembler.keep_queued(queued);
     }
 
     /// Takes the read buffer and that of large messages, whatever is in them: nothing is received
@@ -126,7 +166,7 @@ impl Incoming {
     #[cfg(feature = "std")]
     pub(crate) fn take_buffers(&mut self) -> (Vec<u8>, Vec<u8>) {
         self.assembler.clear();
-        (mem::take(&mut self.read).bytes, self.take_room())
+        (mem::take(&mut self.read).bytes, self.assembler.take_buffer())
     }
 
     /// Gives back what decompression does not need, as far as that takes no copy.
@@ -144,6 +184,12 @@ impl Incoming {
     /// Whether there is no read buffer, or none with room.
     pub(crate) fn needs_buffer(&self) -> bool {
         self.read.needs_buffer()
+    }
+
+    /// Whether what waits to be read on finds room in such a buffer.
+    #[inline]
+    pub(crate) fn may_take(&self, buffer: &Vec<u8>) -> bool {
+        buffer.capacity() >= self.read.unread.len()
     }
 
     /// Takes a buffer to read to, where one [is needed](Self::needs_buffer) and nothing

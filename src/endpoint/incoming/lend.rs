@@ -2,7 +2,8 @@
 
 use core::ops::Range;
 
-use super::{Content, Found, Incoming};
+use super::content::{self, Content};
+use super::{Found, Incoming};
 use crate::assembler::Shared;
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
@@ -41,10 +42,16 @@ impl Incoming {
             Content::Binary => self.lend_whole(Kind::Binary, payload),
             Content::Text => self.lend_whole(Kind::Text, payload),
             Content::TextBehindZeros => {
-                let zeros = content.zeros(payload.len());
+                let zeros = content::zeros(payload.len());
                 let bytes = &self.read.bytes[payload.start - zeros..payload.end];
                 let text = utf8::validate_blocks(bytes)?;
                 text.get(zeros..).map(Message::Text).ok_or(InvalidUtf8)
+            }
+            Content::TextBeforeZeros => {
+                let zeros = content::zeros(payload.len());
+                let bytes = &self.read.bytes[payload.start..payload.end + zeros];
+                let text = utf8::validate_blocks(bytes)?;
+                text.get(..payload.len()).map(Message::Text).ok_or(InvalidUtf8)
             }
         }
     }

@@ -13,7 +13,7 @@ use core::fmt;
 use core::mem;
 use core::ops::Range;
 
-pub(super) use self::content::Content;
+pub(super) use self::content::{Content, Rest};
 use super::read_buffer::ReadBuffer;
 use super::{Outgoing, Status, to_u32, to_usize};
 use crate::assembler::{self, Assembler, LARGE};
@@ -65,9 +65,14 @@ impl Incoming {
 
     /// Puts bytes in front of what will be read.
     pub(crate) fn push_input(&mut self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.end_zeros_behind();
         let taken = to_usize(self.read.taken);
         let lent = match self.found {
-            Found::InReadBuffer(content) => content.zeros(taken) + taken,
+            Found::InReadBuffer(Content::TextBehindZeros) => taken + content::zeros(taken),
+            Found::InReadBuffer(_) => taken,
             Found::Joined { left, .. } => taken + usize::from(left),
             Found::Assembled | Found::Nothing => 0,
         };
@@ -207,7 +212,7 @@ impl Incoming {
 
     /// What [`poll`](Self::poll) does with everything but a whole message in one frame. Most of the
     /// time that is nothing: everything has been decoded.
-    #[inline(never)] // What it gives is in registers.
+    #[inline(never)]
     pub(crate) fn poll_rest(&mut self, outgoing: &mut Outgoing) -> Result<Status, ProtocolError> {
         if self.is_used_up() && outgoing.connection.only_waits() {
             self.forget();
@@ -474,15 +479,6 @@ const MANY: usize = 128 * 1024;
 
 /// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
 const FIN: u8 = 0x80;
-
-/// Why the short way has not found a message for its caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rest {
-    /// Nothing has happened.
-    More,
-    /// There is one in the [read buffer](Incoming::found_in_read_buffer).
-    Found,
-}
 
 /// What one round of decoding came to.
 enum Step {

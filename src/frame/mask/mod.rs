@@ -162,17 +162,17 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
     }
 }
 
-/// Unmasks text that begins so many bytes behind the start of `data`; those become `zeros`, fewer
-/// than 64. Together they are whole blocks of 64 bytes: who checks the text next finds each as it
-/// was written, a store for each load, and no part of one at its end.
+/// Unmasks text that lies so many bytes from the start and from the end of `data`, fewer than 64;
+/// those bytes become zeros. Together they are whole blocks of 64 bytes: who checks the text next
+/// finds each as it was written, and no part of one at its end.
 #[cfg(feature = "alloc")]
 #[inline]
-pub(crate) fn apply_behind_zeros(data: &mut [u8], zeros: usize, key: MaskKey) {
-    wide::apply_behind_zeros(data, zeros, key);
+pub(crate) fn apply_with_zeros(data: &mut [u8], before: usize, behind: usize, key: MaskKey) {
+    wide::apply_with_zeros(data, before, behind, key);
 }
 
-/// Moves the last `len` bytes of `data` to its front, masked on the way. Of few, both ends are read
-/// before either is written, in blocks that overlap: no call, and nothing is read that has just
+/// Moves the last `len` bytes of `data` to its front, masked on the way. Of 8 to 128, both ends are
+/// read before either is written, in blocks that overlap: no call, and nothing is read that has just
 /// been written.
 #[cfg(feature = "alloc")]
 #[inline]

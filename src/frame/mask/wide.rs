@@ -1,7 +1,7 @@
-//! Long payloads, with the widest vectors that the processor has.
+//! Long payloads, with the widest vectors that the processor has; and text that is to be checked.
 //!
 //! Blocks begin where a line of the cache does: others take twice as long in the first-level cache.
-//! Both ends are blocks that overlap those between.
+//! Both ends are blocks that overlap those between. (Those of text begin where its check does.)
 
 #[cfg(feature = "alloc")]
 use alloc::vec::Vec;
@@ -17,8 +17,8 @@ use super::{MaskKey, masked};
 pub(super) const BLOCK: usize = 64;
 
 /// What is read before it is written, so that the second-level cache is not asked for the one and
-/// the other in turns. It fits in the registers. Twice as much is appended at once, because a `Vec`
-/// asks for its room each time.
+/// the other in turns. It fits in the registers. Twice as much or more is appended at once, because
+/// a `Vec` asks for its room each time.
 #[cfg(feature = "alloc")]
 const GROUP: usize = 4 * BLOCK;
 
@@ -115,41 +115,56 @@ pub(super) fn apply(data: &mut [u8], key: MaskKey) {
     widest!(with => apply_blocks(with, data, key))
 }
 
-/// By vectors of the length that text is checked in, or shorter ones.
+/// By vectors of 32 bytes if there are any, as text is checked by: a store for each load. Blocks
+/// begin where the data does, so that they are those of the check.
 #[cfg(feature = "alloc")]
 #[inline(never)]
-pub(super) fn apply_behind_zeros(data: &mut [u8], zeros: usize, key: MaskKey) {
-    with_level!(as_avx2, with => blocks_behind_zeros(with, data, zeros, key));
-    blocks_behind_zeros(Words, data, zeros, key);
+pub(super) fn apply_with_zeros(data: &mut [u8], before: usize, behind: usize, key: MaskKey) {
+    with_level!(as_avx2, with => blocks_with_zeros(with, data, before, behind, key));
+    blocks_with_zeros(Words, data, before, behind, key);
 }
 
-/// Zeros, and then bytes that change nothing: what begins in the middle keeps its end.
+/// A block of zeros, one of bits that change nothing, and zeros again.
 #[cfg(feature = "alloc")]
-const KEEPS: [u8; 2 * BLOCK] = {
-    let mut keeps = [0; 2 * BLOCK];
-    let mut at = BLOCK;
-    while at < keeps.len() {
-        keeps[at] = 0xFF;
-        at += 1;
+const KEEPS: [[u8; BLOCK]; 3] = [[0; BLOCK], [0xFF; BLOCK], [0; BLOCK]];
+
+/// Makes zeros of the bytes of `block` where the block of [`KEEPS`] that begins at `from` has them.
+#[cfg(feature = "alloc")]
+#[inline(always)]
+fn keep(block: &mut [u8; BLOCK], from: usize) {
+    if let Some(keeps) = KEEPS.as_flattened()[from..].first_chunk::<BLOCK>() {
+        for (byte, keep) in block.iter_mut().zip(keeps) {
+            *byte &= keep;
+        }
     }
-    keeps
-};
+}
 
 #[cfg(feature = "alloc")]
 #[inline(always)]
-fn blocks_behind_zeros(with: impl Masking, data: &mut [u8], zeros: usize, key: MaskKey) {
-    let zeros = zeros % BLOCK;
-    let keys = with.keys(key.advanced(BLOCK - zeros));
-    let (blocks, _) = data.as_chunks_mut();
-    let Some((first, blocks)) = blocks.split_first_mut() else { return };
-    let Some(keeps) = KEEPS[BLOCK - zeros..].first_chunk::<BLOCK>() else { return };
+fn blocks_with_zeros(
+    with: impl Masking,
+    data: &mut [u8],
+    before: usize,
+    behind: usize,
+    key: MaskKey,
+) {
+    debug_assert!(data.len().is_multiple_of(BLOCK), "whole blocks");
+    let (before, behind) = (before % BLOCK, behind % BLOCK);
+    let keys = with.keys(key.advanced(BLOCK - before));
+    let Some((first, rest)) = data.as_chunks_mut().0.split_first_mut() else { return };
     let mut block = with.masked(first, keys);
-    for (byte, keep) in block.iter_mut().zip(keeps) {
-        *byte &= keep;
+    keep(&mut block, BLOCK - before);
+    if rest.is_empty() {
+        keep(&mut block, BLOCK + behind);
     }
     *first = block;
-    for block in blocks {
-        *block = with.masked(block, keys);
+    if let Some((last, between)) = rest.split_last_mut() {
+        for block in between {
+            *block = with.masked(block, keys);
+        }
+        let mut block = with.masked(last, keys);
+        keep(&mut block, BLOCK + behind);
+        *last = block;
     }
 }
 
@@ -285,16 +300,22 @@ mod tests {
                 apply_blocks(Words, &mut ours[at..at + len], key);
                 assert_eq!(ours, masked, "{len} bytes at {at}");
                 #[cfg(feature = "alloc")]
-                for zeros in [len.wrapping_neg() % BLOCK].into_iter().filter(|&it| it <= at) {
-                    for apply in [apply_behind_zeros, |data: &mut [u8], zeros, key| {
-                        blocks_behind_zeros(Words, data, zeros, key);
-                    }] {
+                for apply in [apply_with_zeros, |data: &mut [u8], before, behind, key| {
+                    blocks_with_zeros(Words, data, before, behind, key);
+                }] {
+                    let zeros = len.wrapping_neg() % BLOCK;
+                    if let Some(start) = at.checked_sub(zeros) {
                         let mut ours = source;
-                        apply(&mut ours[at - zeros..at + len], zeros, key);
+                        apply(&mut ours[start..at + len], zeros, 0, key);
                         assert_eq!(ours[at..], masked[at..], "{len} bytes behind {zeros} at {at}");
-                        assert_eq!(ours[at - zeros..at], [0; BLOCK][..zeros]);
-                        assert_eq!(ours[..at - zeros], source[..at - zeros]);
+                        assert_eq!(ours[start..at], [0; BLOCK][..zeros]);
+                        assert_eq!(ours[..start], source[..start]);
                     }
+                    let (mut ours, end) = (source, at + len);
+                    apply(&mut ours[at..end + zeros], 0, zeros, key);
+                    assert_eq!(ours[..end], masked[..end], "{len} bytes before {zeros} at {at}");
+                    assert_eq!(ours[end..end + zeros], [0; BLOCK][..zeros]);
+                    assert_eq!(ours[end + zeros..], source[end + zeros..]);
                 }
                 #[cfg(feature = "alloc")]
                 {
