@@ -28,9 +28,10 @@
 //! there is moved together over the headers between them and lent from there too, so that it needs
 //! no state of a message under way and no buffer: 100 bytes in two fragments take 0.55 of the time
 //! as client and 0.7 as server, 1 KiB in two 0.75 and 0.95 (`benches/peers`, decode with `--shapes
-//! 100/50,1k/512`). `Endpoint::next` lends it in registers as a whole one, and payloads of up to 128
-//! bytes are unmasked while they are moved, in blocks that overlap: 20 to 100 bytes in two or three take 0.55 of the time
-//! that they took through memory and with calls for moving, 1 KiB in eight 0.6 as server (Zen 5).
+//! 100/50,1k/512`). `Endpoint::next` lends it in registers as a whole one, and payloads of up to
+//! 128 bytes are unmasked while they are moved, in blocks that overlap: 20 to 100 bytes in two or
+//! three take 0.55 of the time that they took through memory and with calls for moving, 1 KiB in
+//! eight 0.6 as server (Zen 5).
 //! Other fragments are put together in one loop, which took 64 KiB in fragments of
 //! 128 bytes 0.28 of the time, and unmasked while they are copied: 1 MiB in fragments of 4 KiB
 //! takes 0.7 of the time of two passes. Everything else (control frames, reserved bits, a header in
@@ -208,8 +209,8 @@
 //! `feed` and then waits for something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,264 instructions with
-//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 202. It was
+//! counts more than its time in memory tells: a round of one message takes 1,288 instructions with
+//! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 207. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:
 //! the read buffer is lent and read to as it is where nothing waits in it, output in one piece is
@@ -222,9 +223,10 @@
 //! in boxes that are made when it comes (the payload of a control frame in pieces, what compression
 //! has to remember, large payloads in the queue). The adapters lend read buffers from thread to
 //! connection: up to 8 read buffers (16.5 KiB, up to 128 KiB where longer frames come), 8 for output
-//! and 2 of up to 4 MiB for large messages are kept by each thread; the opening handshake reads into them too,
-//! and a connection that is dropped leaves its own to the next. The task of the tokio loop in the
-//! README is under 1 KiB. Who drives endpoints lends them buffers in the same way, out of one
+//! and 2 of up to 4 MiB for large messages are kept by each thread; the opening handshake reads
+//! into them too, and a connection that is dropped leaves its own to the next. The task of the
+//! tokio loop in the README is under 1 KiB. Who drives endpoints lends them buffers in the same
+//! way, out of one
 //! [`Buffers`](crate::endpoint::Buffers) for each loop. A round in which all answers find room in
 //! them allocates nothing; without them it is a read buffer, and 1,000 bytes for output. An output
 //! buffer of more than 64 KiB and 14 bytes is freed once it is written. A buffer for large messages
