@@ -144,14 +144,19 @@ impl Client {
     /// Does what can be done without waiting, or a part of it if that is much. Says whether there
     /// is more. An error ends the connection.
     fn drive(&mut self, server: &mut Server) -> io::Result<bool> {
-        let mut more = self.pump(server)?;
-        if let Stage::Open(endpoint) = &mut self.stage {
-            let was_receiving = endpoint.connection().is_receiving();
-            // The next client has a use for what this one does not need to wait with.
-            server.buffers.take_back(endpoint);
-            // The text of an unfinished message was not UTF-8: there is a Close frame to write.
-            more |= was_receiving && !endpoint.connection().is_receiving();
-        }
+        let result = self.take_turn(server);
+        let Stage::Open(endpoint) = &mut self.stage else { return result };
+        let was_receiving = endpoint.connection().is_receiving();
+        // The next client has a use for what this one does not need to wait with.
+        server.buffers.take_back(endpoint);
+        // The text of an unfinished message was not UTF-8: there is a Close frame to write.
+        let has_failed = was_receiving && !endpoint.connection().is_receiving();
+        Ok(result? || has_failed)
+    }
+
+    /// Writes, reads, and does what is due. Says whether there is more to do.
+    fn take_turn(&mut self, server: &mut Server) -> io::Result<bool> {
+        let more = self.pump(server)?;
         // Not before: what had come, or could be written, may have met the deadline.
         if self.is_due(server) {
             self.handle_timeout(server);

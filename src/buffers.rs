@@ -63,6 +63,7 @@ pub(crate) fn take_output(outgoing: &mut Outgoing) {
 pub(crate) fn take_buffers(incoming: &mut Incoming, outgoing: &mut Outgoing) {
     let taken = with_buffers(|buffers| buffers.take(incoming, outgoing));
     if taken.is_none() {
+        drop(incoming.take_room(outgoing));
         drop(incoming.release(outgoing));
         drop(outgoing.release());
     }

@@ -434,6 +434,79 @@ fn what_waits_while_nothing_is_read_takes_sixteen_times_its_size_at_most() {
 }
 
 #[test]
+fn an_endpoint_that_has_sent_large_messages_back_holds_nothing() {
+    for role in ROLES {
+        for large in [5_000, 300_000] {
+            let wire = frames(role, &[(0x02, &vec![7; large]), (0x80, &vec![7; large])]);
+            let mut buffers = Buffers::new();
+            let mut endpoint = endpoint(role);
+            let live = counts().live;
+            for turn in 0..4 {
+                buffers.lend_to(&mut endpoint);
+                let mut rest = &wire[..];
+                while !rest.is_empty() {
+                    read_some(&mut endpoint, &mut rest, usize::MAX);
+                    while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                        out.feed(message).unwrap();
+                    }
+                }
+                // Given back before it is written, or after, or both.
+                if turn > 1 {
+                    buffers.take_back(&mut endpoint);
+                }
+                endpoint.advance_write(endpoint.queued());
+                buffers.take_back(&mut endpoint);
+                let held = counts().live - live - signed(buffers.capacity());
+                // The lists that `buffers` keeps them in.
+                assert!(held <= 3 * 8 * 24, "{role:?}: {held} bytes");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_written_message_is_not_held_for_the_beginning_of_the_next() {
+    let mut endpoint = endpoint_with(Role::Server, &limits_of(1 << 30));
+    let (large, next) = (frame(Role::Server, 0x82, &vec![7; 4 << 20]), vec![7; 1 << 20]);
+    let mut rest = &large[..];
+    let live = counts().live;
+    while !rest.is_empty() {
+        read_some(&mut endpoint, &mut rest, usize::MAX);
+        while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+            out.feed(message).unwrap();
+        }
+    }
+    read(&mut endpoint, &frame(Role::Server, 0x82, &next)[..5_000]);
+    endpoint.advance_write(endpoint.queued());
+    endpoint.release();
+    let held = counts().live - live;
+    assert!(held <= 16 * 5_000, "{held} bytes");
+}
+
+#[test]
+fn a_peer_that_trickles_costs_few_copies() {
+    // Each time that nothing more comes a long buffer is given back and lent again.
+    for role in ROLES {
+        let mut buffers = Buffers::new();
+        let wire = frame(role, 0x82, &vec![7; 4 << 20]);
+        let mut endpoint = endpoint_with(role, &limits_of(1 << 30));
+        assert_eq!(read(&mut endpoint, &wire), 1);
+        buffers.take_back(&mut endpoint);
+        let mut rest = &wire[..300_000];
+        reset();
+        while !rest.is_empty() {
+            buffers.lend_to(&mut endpoint);
+            let read = if rest.len() > 290_000 { 2_000 } else { 100 };
+            read_some(&mut endpoint, &mut rest, read);
+            assert!(endpoint.next().unwrap().is_none());
+            buffers.take_back(&mut endpoint);
+        }
+        // For each doubling a few, and no more.
+        assert!(counts().allocations < 60, "{:?}", counts());
+    }
+}
+
+#[test]
 fn a_message_that_waits_leaves_a_long_buffer_that_was_lent() {
     // Defence 25 with a pool: 4 MiB are lent, because so much is announced.
     for role in ROLES {

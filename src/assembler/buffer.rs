@@ -170,7 +170,9 @@ impl Buffer {
         start: usize,
     ) -> (Vec<u8>, bool) {
         match self {
-            Self::Bytes(bytes) if other.len() > bytes.len().max(start + message.len()) => {
+            Self::Bytes(bytes) if other.capacity() > bytes.len().max(start + message.len()) => {
+                // It is shorter than its memory if there was text in it.
+                other.resize(other.capacity(), 0);
                 copy(&mut other[start..start + message.len()], &bytes[message]);
                 mem::swap(bytes, &mut other);
                 return (other, true);

@@ -1,9 +1,10 @@
 //! What becomes of the buffer when no message needs it: kept for the next, lent on, or given back.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Assembler, Buffer, Shared, State};
+use super::{Assembler, Buffer, Shared, State, USED};
 use crate::line;
 
 impl Assembler {
@@ -18,8 +19,9 @@ impl Assembler {
 
     fn settle_buffer(&mut self) {
         let is_under_way = self.end > 0;
-        let used = is_under_way || mem::take(&mut self.used);
+        let used = is_under_way || self.usage & USED != 0;
         if !is_under_way {
+            self.usage &= !USED;
             self.reclaim();
         }
         if !used && self.buffer.capacity() > KEEP {
@@ -40,7 +42,7 @@ impl Assembler {
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
     pub(crate) fn wants_room(&self, remaining: usize) -> bool {
-        self.buffer.room() - self.end < remaining
+        self.buffer.room() - self.end < remaining && self.len() >> (self.usage & !USED) > 0
     }
 
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
@@ -71,6 +73,9 @@ impl Assembler {
         let len = self.len();
         let little = self.buffer.shorten(self.start()..self.end);
         (self.start, self.end) = (0, len);
+        // So that all copies together are a few times as long as the message.
+        let bits = u8::try_from(len.checked_ilog2().unwrap_or(0) + 1).unwrap_or_default();
+        self.usage = self.usage & USED | bits;
         little
     }
 
@@ -80,12 +85,10 @@ impl Assembler {
         self.end + behind < self.buffer.capacity() / WELL_USED
     }
 
-    /// Takes the buffer of the last message if it is in the queue as well.
+    /// Takes the buffer of an earlier message if it is in the queue as well; frees it otherwise.
     pub(crate) fn take_queued(&mut self) -> Option<Shared> {
-        if self.end > 0 {
-            return None;
-        }
-        self.shared.take()
+        let mut shared = self.shared.take()?;
+        if Arc::get_mut(&mut shared).is_some() { None } else { Some(shared) }
     }
 
     /// Keeps it until it is nowhere else.
@@ -130,6 +133,9 @@ impl Assembler {
         }
         if self.end == 0 {
             self.drop_buffer();
+        } else if self.shared.as_mut().is_some_and(|shared| Arc::get_mut(shared).is_some()) {
+            // Of an earlier message, which has been written meanwhile.
+            self.shared = None;
         }
     }
 }

@@ -48,8 +48,10 @@ pub struct Assembler {
     state: State,
     /// Where in the buffer the message begins.
     start: u8,
-    /// Whether a message has begun since the last time that there was nothing to do.
-    used: bool,
+    /// Whether a message has begun since the last time that there was nothing to do: [`USED`]. And
+    /// if the one under way has left a buffer that was lent, how many bits its length has to have
+    /// before there is a use for another.
+    usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
     inflater: Option<Box<Inflater>>,
@@ -178,7 +180,7 @@ impl Assembler {
     pub(crate) fn begin(&mut self, kind: Kind, first: usize, straight: bool) {
         self.clear();
         self.kind = Some(kind);
-        self.used = true;
+        self.usage |= USED;
         if kind == Kind::Text && first >= LARGE && !straight && self.buffer.suits_ascii() {
             self.buffer.make_ascii();
         } else {
@@ -432,6 +434,7 @@ impl Assembler {
     pub(crate) fn clear(&mut self) {
         self.reclaim();
         (self.start, self.end) = (0, 0);
+        self.usage &= USED;
         self.kind = None;
         self.state = State::UnderWay;
         self.checked = 0;
@@ -449,6 +452,9 @@ impl fmt::Debug for Assembler {
             .finish_non_exhaustive()
     }
 }
+
+/// The bit of what is kept of the buffer's usage.
+const USED: u8 = 0x80;
 
 /// A buffer that the queue can hold too, until the message in it is written.
 pub(crate) type Shared = Arc<Buffer>;

@@ -177,10 +177,22 @@ impl Connection {
         input: &mut Input<'b>,
         event: &mut Option<Event<'b>>,
     ) -> Result<(), ProtocolError> {
-        let notes = self.timers.notes();
+        let notes = self.notes();
         let received = self.receive_to(input, event);
-        self.timers.restore(notes);
+        self.restore(notes);
         received
+    }
+
+    /// What has been noted of the peer's life, to be [restored](Self::restore) behind what takes the
+    /// same bytes once more.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn notes(&self) -> (bool, bool) {
+        self.timers.notes()
+    }
+
+    #[cfg(feature = "alloc")]
+    pub(crate) fn restore(&mut self, notes: (bool, bool)) {
+        self.timers.restore(notes);
     }
 
     /// The long way of [`receive`](Self::receive), for every state and every frame: the event is

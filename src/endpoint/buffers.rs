@@ -146,7 +146,7 @@ impl Buffers {
     #[inline(never)]
     fn lend_room(&mut self, incoming: &mut Incoming, outgoing: &Outgoing) {
         let wanted = incoming.room_wanted(outgoing);
-        let fit = |at: &usize| match self.rooms[*at].len() {
+        let fit = |at: &usize| match self.rooms[*at].capacity() {
             len if len >= wanted => (false, len),
             len => (true, usize::MAX - len),
         };
@@ -199,8 +199,8 @@ impl Buffers {
         }
         if self.rooms.len() < ROOMS {
             self.rooms.push(room);
-        } else if let Some(shortest) = self.rooms.iter_mut().min_by_key(|it| it.len())
-            && shortest.len() < room.len()
+        } else if let Some(shortest) = self.rooms.iter_mut().min_by_key(|it| it.capacity())
+            && shortest.capacity() < room.capacity()
         {
             *shortest = room;
         }

@@ -86,8 +86,8 @@ impl Endpoint {
         self.incoming.read_buf(&self.outgoing)
     }
 
-    /// Says how many bytes were read into [`read_buf`](Self::read_buf); more than it had room for
-    /// count as what it had.
+    /// Says how many bytes were read into [`read_buf`](Self::read_buf), before anything else is
+    /// called; more than it had room for count as what it had.
     #[inline]
     pub fn advance_read(&mut self, count: usize) {
         self.incoming.advance_read(count);
@@ -365,6 +365,7 @@ impl Endpoint {
     ///
     /// Ends the life of the message that was found last, lent or not.
     pub fn release(&mut self) {
+        drop(self.incoming.take_room(&mut self.outgoing));
         drop(self.incoming.release(&mut self.outgoing));
         drop(self.outgoing.release());
     }

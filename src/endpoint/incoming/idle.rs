@@ -79,12 +79,20 @@ impl Incoming {
             self.move_awaited(outgoing);
         }
         if self.assembler.is_text() {
-            self.collect_direct(self.seen_direct(), outgoing);
+            self.collect_seen(outgoing);
         }
         if self.check_awaited(outgoing).is_err() || self.assembler.check().is_err() {
             self.discard();
             outgoing.fail(InvalidUtf8);
         }
+    }
+
+    /// Adds what waits in the assembler's room to its message, as far as a poll has seen it. That has
+    /// taken note of it.
+    fn collect_seen(&mut self, outgoing: &mut Outgoing) {
+        let notes = outgoing.connection.notes();
+        self.collect_direct(self.seen_direct(), outgoing);
+        outgoing.connection.restore(notes);
     }
 
     /// Checks the beginning of a text that waits in the read buffer. It stays there as it is,
@@ -142,7 +150,7 @@ impl Incoming {
     pub(crate) fn take_room(&mut self, outgoing: &mut Outgoing) -> Vec<u8> {
         self.forget();
         if self.direct > 0 && self.assembler.is_little(to_usize(self.direct)) {
-            self.collect_direct(self.seen_direct(), outgoing);
+            self.collect_seen(outgoing);
         }
         if self.direct > 0 {
             return Vec::new();
@@ -151,7 +159,7 @@ impl Incoming {
         self.assembler.take_buffer()
     }
 
-    /// Takes that of a message which is still queued to be sent back.
+    /// Takes that of an earlier message, if it is still queued to be sent back.
     pub(crate) fn take_queued_room(&mut self) -> Option<Shared> {
         self.assembler.take_queued()
     }
