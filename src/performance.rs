@@ -209,7 +209,7 @@
 //! `feed` and then waits for something else flushes first.
 //!
 //! Behind a system call every instruction is a cold one, so what a wake-up does besides decoding
-//! counts more than its time in memory tells: a round of one message takes 1,288 instructions with
+//! counts more than its time in memory tells: a round of one message takes 1,294 instructions with
 //! tokio's own (`cargo bench --bench round`, under callgrind), each further one of 20 B 207. It was
 //! 1,447 and 224, and with sixteen messages under way on each of 64 connections that took 1.08 of
 //! the server's time, the kernel's included. So the usual case of each step looks at few things:

@@ -140,8 +140,9 @@ impl Assembler {
     }
 }
 
-/// The part of a buffer that has to be in use for a message that waits to stay in it.
-const WELL_USED: usize = 16;
+/// The part of a buffer that has to be in use for a message that waits to stay in it: memory follows
+/// what has come.
+pub(crate) const WELL_USED: usize = 16;
 
 /// The largest buffer that is kept although the last messages had no use for it, in bytes.
 const KEEP: usize = 64 * 1024;

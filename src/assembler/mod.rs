@@ -6,6 +6,8 @@
 mod buffer;
 mod idle;
 
+pub(crate) use self::idle::WELL_USED;
+
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
 use alloc::sync::Arc;

@@ -111,10 +111,7 @@ impl Buffers {
     #[inline]
     pub fn take_back(&mut self, endpoint: &mut Endpoint) {
         let Endpoint { incoming, outgoing } = endpoint;
-        incoming.end_message(outgoing);
-        if incoming.has_room() {
-            self.keep_room(incoming.take_room(outgoing));
-        }
+        self.take_room(incoming, outgoing);
         let queued = incoming.take_queued_room();
         self.take(incoming, outgoing);
         if let Some(queued) = queued {
@@ -167,14 +164,20 @@ impl Buffers {
 
     #[inline]
     pub(crate) fn take(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
-        if incoming.has_room() {
-            self.keep_room(incoming.take_room(outgoing));
-        }
+        self.take_room(incoming, outgoing);
         if let Some(read) = incoming.release(outgoing) {
             self.keep_read(read);
         }
         if let Some(output) = outgoing.release() {
             self.keep_output(output);
+        }
+    }
+
+    #[inline]
+    fn take_room(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
+        incoming.end_message(outgoing);
+        if incoming.has_room() {
+            self.keep_room(incoming.take_room(outgoing));
         }
     }
 

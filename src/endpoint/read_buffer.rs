@@ -8,6 +8,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::{to_u32, to_usize};
+use crate::assembler::WELL_USED;
 use crate::copy::{self, copy};
 use crate::frame::Header;
 use crate::line::{self, LINE};
@@ -458,10 +459,6 @@ const LONG: u32 = 2 * 1024;
 /// How much is read at once of what comes in many small pieces, in KiB. A buffer that is longer is
 /// kept for as long as frames come that need it.
 const MOST: u8 = 64;
-
-/// The part of the buffer that has to be in use for it to be kept while a frame waits: memory
-/// follows what has come.
-const WELL_USED: usize = 16;
 
 /// Is expected behind a large message: little is read at first.
 const PEEK: u8 = u8::MAX;

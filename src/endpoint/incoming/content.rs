@@ -1,4 +1,5 @@
-//! [`Content`]: what lies in the read buffer, found by a short way or not; and text that is unmasked so that its check is quick.
+//! [`Content`]: what lies in the read buffer, found by a short way or not; and text that is unmasked
+//! so that its check is quick.
 
 use core::ops::Range;
 
