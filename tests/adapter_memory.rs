@@ -11,14 +11,15 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use counting_alloc::{Counting, Counts, counts, reset};
+use futures_util::future::{Either, select};
 use futures_util::{SinkExt, StreamExt};
 use io::{BINARY, masked};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use websocket_proto::blocking::{self, Transport};
 use websocket_proto::deflate::{self, Params, Pool};
 use websocket_proto::endpoint::{Config, Endpoint};
 use websocket_proto::handshake::{Accept, ServerConfig};
-use websocket_proto::tokio::{WebSocket, accept};
+use websocket_proto::tokio::{Error, WebSocket, accept};
 use websocket_proto::{Connection, OwnedMessage};
 
 #[global_allocator]
@@ -352,6 +353,40 @@ async fn handshake_allocates_no_buffer_to_read_to() {
     };
     let requested = counted(blocking).await.requested;
     assert!(requested < 4_096, "{requested}");
+}
+
+#[tokio::test]
+async fn connection_that_has_failed_holds_nothing_of_the_message_under_way() {
+    // A megabyte of a message, then a frame with an opcode that there is not. A thread keeps two of
+    // the buffers.
+    let begun = [masked(0x02, &vec![7; 1 << 20]), masked(0x83, &[])].concat();
+    reset();
+    let mut waiting = Vec::new();
+    for _ in 0..6 {
+        let (mut peer, io) = tokio::io::duplex(4_096);
+        let mut ws = WebSocket::new(io, io::server(&without_timeouts()));
+        let mut next = Box::pin(async move { ws.next().await.is_ok() });
+        let all_written = Box::pin(peer.write_all(&begun));
+        assert!(matches!(select(&mut next, all_written).await, Either::Right((Ok(()), _))));
+        // The Close frame is out, and the peer does not end the transport.
+        assert!(is_pending(&mut next));
+        waiting.push((next, peer));
+    }
+    let live = counts().live;
+    assert!(live < 3 << 20, "{live}");
+    drop(waiting);
+
+    let wire: Arc<[u8]> = begun.into();
+    reset();
+    let mut failed = Vec::new();
+    for _ in 0..6 {
+        let peer = Peer::new(Arc::clone(&wire), false);
+        let mut ws = blocking::WebSocket::new(peer, io::server(&without_timeouts())).unwrap();
+        assert!(matches!(ws.next(), Err(Error::Protocol(_))));
+        failed.push(ws);
+    }
+    let live = counts().live;
+    assert!(live < 3 << 20, "{live}");
 }
 
 #[test]

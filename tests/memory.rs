@@ -12,7 +12,7 @@ use counting_alloc::{Counting, Counts, counts, reset};
 use websocket_proto::connection::{Config, Fragment, Role};
 use websocket_proto::deflate::{self, Pool};
 use websocket_proto::endpoint::{self, Buffers, Endpoint, Received, Status};
-use websocket_proto::{Assembler, Connection, Event, Input, ProtocolError};
+use websocket_proto::{Assembler, Connection, Event, Input, ProtocolError, SendError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -1150,6 +1150,32 @@ fn an_idle_connection_holds_what_was_agreed_on_and_no_context() {
             }
             drop(endpoint);
             assert_eq!(counts().live, 0);
+        }
+    }
+}
+
+#[test]
+fn a_connection_that_has_ended_holds_nothing_of_compression() {
+    // In the middle of a compressed message, and after it has compressed itself.
+    let mut config = deflate::Config::default();
+    config.pool = Pool::new(0);
+    let message = Writer::default().stored(false, &[7; 60_000]).message();
+    for role in ROLES {
+        let [whole, begun] = [0xc2, 0x42].map(|first| frame(role, first, &message[..]));
+        for end in [frame(role, 0x88, &[0x03, 0xe8]), frame(role, 0x83, &[])] {
+            reset();
+            let mut endpoint = deflating(role, "", &config);
+            assert_eq!(read(&mut endpoint, &whole), 1);
+            endpoint.send("Hello, ".repeat(100).as_str()).unwrap();
+            assert_eq!(read(&mut endpoint, &begun), 0);
+            endpoint.read_buf()[..end.len()].copy_from_slice(&end);
+            endpoint.advance_read(end.len());
+            assert!(!matches!(endpoint.poll(), Ok(Status::Message | Status::NeedRead)));
+            endpoint.transmit().unwrap();
+            endpoint.advance_write(endpoint.queued());
+            endpoint.release();
+            assert_eq!(counts().live, 0, "{end:?}");
+            assert_eq!(endpoint.send("Hello"), Err(SendError::Closed));
         }
     }
 }

@@ -127,6 +127,16 @@ impl Assembler {
         }
     }
 
+    /// Forgets the message under way, and all that decompression has and remembers: nothing is
+    /// received any more.
+    pub(crate) fn end(&mut self) {
+        self.clear();
+        #[cfg(feature = "deflate")]
+        {
+            self.inflater = None;
+        }
+    }
+
     fn release_buffer(&mut self) {
         if self.state != State::UnderWay {
             self.clear();

@@ -218,6 +218,8 @@ impl<S: Transport> Reader<S> {
                 }
                 Ok(Status::NeedRead) => {}
                 Ok(Status::Closed) | Err(_) => {
+                    // The peer may take its time to end the stream.
+                    side.with(|outgoing| take_buffers(incoming, outgoing));
                     stream.end(side, by)?;
                     return side.with(|outgoing| ended(outgoing)).map(|()| false);
                 }

@@ -179,6 +179,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                     }
                     Ok(Status::NeedRead) => {}
                     Ok(Status::Closed) | Err(_) => {
+                        // The peer may take its time to end the transport.
+                        take_buffers(incoming, &mut self.outgoing);
                         ready!(self.poll_end(reader, writer));
                         return Poll::Ready(ended(&self.outgoing).map(|()| false));
                     }

@@ -35,7 +35,7 @@ impl Incoming {
         if !outgoing.connection.is_receiving() {
             self.use_up();
             (self.direct, self.bypassed) = (0, false);
-            self.assembler.clear();
+            self.assembler.end();
         }
     }
 

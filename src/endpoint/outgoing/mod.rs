@@ -390,6 +390,11 @@ impl Outgoing {
 
     /// Gives back the buffers that hold nothing.
     pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
+        #[cfg(feature = "deflate")]
+        if self.deflater.is_some() && !self.connection.is_open() {
+            // Nothing more is compressed.
+            self.deflater = None;
+        }
         self.queue.release()
     }
 
