@@ -9,7 +9,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
@@ -290,12 +290,8 @@ impl Client {
             Stage::Opening { .. } => false,
             Stage::Refusing { .. } => true,
             Stage::Open(endpoint) => {
-                let _ = endpoint.transmit();
-                while endpoint.queued() > 0 {
-                    match would_block(retry(|| write_chunks(&mut self.stream, endpoint)))? {
-                        Some(count) => endpoint.advance_write(count),
-                        None => return Ok(false),
-                    }
+                if would_block(endpoint.write_to(&mut self.stream))?.is_none() {
+                    return Ok(false);
                 }
                 endpoint.should_close_transport()
             }
@@ -307,21 +303,6 @@ impl Client {
         }
         Ok(true)
     }
-}
-
-/// Writes once.
-fn write_chunks(stream: &mut TcpStream, endpoint: &Endpoint) -> io::Result<usize> {
-    let mut chunks = endpoint.chunks();
-    // Most of the time it is one, and a vectored write costs the kernel more.
-    if let (Some(chunk), None) = (chunks.next(), chunks.next()) {
-        return stream.write(chunk);
-    }
-    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
-    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
-        *slice = IoSlice::new(chunk);
-        count += 1;
-    }
-    stream.write_vectored(&slices[..count])
 }
 
 fn read_frames(stream: &mut TcpStream, endpoint: &mut Endpoint) -> io::Result<bool> {
@@ -359,9 +340,9 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> io::Result<Option<usize>> 
     would_block(retry(|| stream.read(buffer)))
 }
 
-fn would_block(result: io::Result<usize>) -> io::Result<Option<usize>> {
+fn would_block<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
-        Ok(count) => Ok(Some(count)),
+        Ok(done) => Ok(Some(done)),
         Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(error),
     }

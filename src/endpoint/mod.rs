@@ -20,6 +20,8 @@ mod queue;
 mod read_buffer;
 mod received;
 mod size;
+#[cfg(feature = "std")]
+mod write;
 
 use alloc::vec::Vec;
 use core::time::Duration;
@@ -332,6 +334,21 @@ impl Endpoint {
     #[inline]
     pub fn advance_write(&mut self, count: usize) {
         self.outgoing.advance(count);
+    }
+
+    /// Writes everything that is queued to `transport`, what the protocol itself has to send
+    /// included, without a call more than it takes: [`transmit`](Self::transmit),
+    /// [`chunks`](Self::chunks) and [`advance_write`](Self::advance_write) in one. A call that was
+    /// interrupted is made again. Does not flush the transport.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport, [`WouldBlock`](std::io::ErrorKind::WouldBlock) among them;
+    /// [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing; [`SendError::NoEntropy`],
+    /// as [`Other`](std::io::ErrorKind::Other). What was not written stays queued.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, transport: &mut impl std::io::Write) -> std::io::Result<()> {
+        self.outgoing.write_to(transport)
     }
 
     /// How much output is queued, in bytes, frame headers included.

@@ -348,7 +348,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             // As nearly always, it needs no vectored write.
             let written = match self.outgoing.only_chunk() {
                 Some(chunk) => io.poll_write(cx, chunk),
-                None => with_slices(self.outgoing.chunks(), |it| io.poll_write_vectored(cx, it)),
+                None => with_slices(self.outgoing.chunks(), |slices| match slices {
+                    [slice] => io.poll_write(cx, slice),
+                    slices => io.poll_write_vectored(cx, slices),
+                }),
             };
             match ready!(written)? {
                 0 => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),

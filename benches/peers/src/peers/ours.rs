@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::io::{self, IoSlice, Read as _, Write as _};
+use std::io::{self, Read as _};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
@@ -109,26 +109,8 @@ impl Epoll {
 
     /// Says whether all that was queued has gone.
     fn flush(&mut self, stream: &mut mio::net::TcpStream) -> io::Result<bool> {
-        while self.endpoint.queued() > 0 {
-            let written = write_chunks(stream, &self.endpoint);
-            let Some(count) = epoll::ready(written)? else { return Ok(false) };
-            self.endpoint.advance_write(count);
-        }
-        Ok(true)
+        Ok(epoll::ready(self.endpoint.write_to(stream))?.is_some())
     }
-}
-
-fn write_chunks(stream: &mut mio::net::TcpStream, endpoint: &Endpoint) -> io::Result<usize> {
-    let mut chunks = endpoint.chunks();
-    if let (Some(chunk), None) = (chunks.next(), chunks.next()) {
-        return stream.write(chunk);
-    }
-    let (mut slices, mut count) = ([IoSlice::new(&[]); 16], 0);
-    for (slice, chunk) in slices.iter_mut().zip(endpoint.chunks()) {
-        *slice = IoSlice::new(chunk);
-        count += 1;
-    }
-    stream.write_vectored(&slices[..count])
 }
 
 thread_local! {
