@@ -22,7 +22,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for role in [Role::Server, Role::Client] {
         for content in Content::ALL {
             let table = format!("decode, {}, {}", role.name(), content.name());
-            for Column { name, size, fragment, read } in columns.clone() {
+            for Column { name, size, mixed, fragment, read } in columns.clone() {
                 let row = format!("{table}/{name}").replace(", ", "/");
                 if !options.has_row(&row) {
                     continue;
@@ -32,7 +32,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                     Some(fresh) => {
                         results.figures.extend(fresh.measure("decode", &row, options)?);
                     }
-                    None => measure(&table, &name, shape, options, &mut results),
+                    None => measure(&table, &name, shape, mixed, options, &mut results),
                 }
             }
             if fresh.is_some() && results.figures.iter().any(|it| it.table == table) {
@@ -51,9 +51,17 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measure(table: &str, column: &str, shape: Shape, options: &Options, results: &mut Results) {
+fn measure(
+    table: &str,
+    column: &str,
+    shape: Shape,
+    mixed: bool,
+    options: &Options,
+    results: &mut Results,
+) {
     let Shape { role, content, size, fragment, read } = shape;
-    let stream = Stream::new(role.peer(), content, size, fragment);
+    let make = if mixed { Stream::mixed } else { Stream::new };
+    let stream = make(role.peer(), content, size, fragment);
     let peers = options.peers();
     let mut contenders = Vec::new();
     for peer in &peers {
@@ -63,7 +71,8 @@ fn measure(table: &str, column: &str, shape: Shape, options: &Options, results: 
         let mut seen = Seen::checking(stream.messages.clone());
         let count = 2 * stream.messages.len() + 1;
         decoder.decode(count, &mut seen);
-        assert_eq!((seen.messages, seen.bytes), (count, count * size), "{}", peer.name);
+        let sizes = stream.messages.iter().cycle().take(count).map(Vec::len);
+        assert_eq!((seen.messages, seen.bytes), (count, sizes.sum()), "{}", peer.name);
         contenders.push(Contender {
             unit: stream.messages.len(),
             work: Box::new(move |messages| decoder.decode(messages, &mut Seen::counting())),

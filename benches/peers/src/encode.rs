@@ -24,7 +24,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
     let fresh = Fresh::new(options)?;
     let columns = options.columns(&COLUMNS)?;
-    if columns.iter().any(|it| !it.is_whole()) {
+    if columns.iter().any(|it| !it.is_size()) {
         return Err("sent whole, and not read: a shape is a size here".into());
     }
     for role in [Role::Server, Role::Client] {

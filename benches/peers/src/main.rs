@@ -31,7 +31,7 @@ use options::Options;
 
 const USAGE: &str = "usage: peers BENCH [--rows A,B] [--row A] [--peers A,B] [--rounds N] [--quick]
 benches: decode encode echo idle community deflate
-decode, encode: [--shapes A,B] in place of their columns, in bytes: SIZE[/FRAGMENT][@READ]
+decode, encode: [--shapes A,B] in place of their columns, in bytes: [..]SIZE[/FRAGMENT][@READ]
 plot: pictures of what they have measured";
 
 fn main() -> Result<(), Box<dyn Error>> {

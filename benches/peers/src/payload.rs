@@ -79,11 +79,40 @@ pub struct Stream {
 const LENGTH: usize = 256 * 1024;
 /// More would not fit into that cache beside the stream.
 const MESSAGES: usize = 4096;
+/// How many messages of different sizes there are at least.
+const SIZES: usize = 100;
 
 impl Stream {
     pub fn new(from: Role, content: Content, size: usize, fragment: usize) -> Self {
+        Self::of(from, content, fragment, 1, std::iter::repeat(size))
+    }
+
+    /// Of messages of any size up to `largest`, each doubling as often as the next.
+    pub fn mixed(from: Role, content: Content, largest: usize, fragment: usize) -> Self {
+        let doublings = f64::from(u32::try_from(largest).expect("32 bits")).log2();
+        let sizes = random(0).map(|random| {
+            let part = f64::from(random) / f64::from(1 << 24);
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "it is one"
+            )]
+            let size = (part * doublings).exp2() as usize;
+            size
+        });
+        Self::of(from, content, fragment, SIZES, sizes)
+    }
+
+    fn of(
+        from: Role,
+        content: Content,
+        fragment: usize,
+        least: usize,
+        mut sizes: impl Iterator<Item = usize>,
+    ) -> Self {
         let (mut bytes, mut messages) = (Vec::new(), Vec::new());
-        while messages.is_empty() || (bytes.len() < LENGTH && messages.len() < MESSAGES) {
+        while messages.len() < least || (bytes.len() < LENGTH && messages.len() < MESSAGES) {
+            let Some(size) = sizes.next() else { break };
             let payload = content.payload(size, messages.len());
             push_message(&mut bytes, from, content.opcode(), &payload, fragment);
             messages.push(payload);

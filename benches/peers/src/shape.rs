@@ -8,6 +8,8 @@ pub struct Column {
     pub name: String,
     /// Of a message.
     pub size: usize,
+    /// Whether that is the largest of many sizes.
+    pub mixed: bool,
     /// The most in one frame.
     pub fragment: usize,
     /// The most that one read gives.
@@ -16,13 +18,16 @@ pub struct Column {
 
 impl Column {
     /// `SIZE`, `SIZE/FRAGMENT`, `SIZE@READ` or `SIZE/FRAGMENT@READ`, in bytes; `k` and `M` are
-    /// 1,024 and 1,048,576 of them.
+    /// 1,024 and 1,048,576 of them. `..SIZE` for messages of any size up to that, each doubling as
+    /// often as the next.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (message, read) =
             text.split_once('@').map_or((text, None), |(it, read)| (it, Some(read)));
         let (size, fragment) =
             message.split_once('/').map_or((message, None), |(it, fragment)| (it, Some(fragment)));
-        let mut name = named(bytes(size)?);
+        let (size, mixed) =
+            size.strip_prefix("..").map_or((size, false), |largest| (largest, true));
+        let mut name = String::from(if mixed { "up to " } else { "" }) + &named(bytes(size)?);
         let mut part = |between: &str, given: Option<&str>, default| match given {
             Some(given) => match bytes(given)? {
                 0 => Err(format!("{text}: no bytes at all")),
@@ -36,12 +41,12 @@ impl Column {
         };
         let fragment = part(" in ", fragment, usize::MAX)?;
         let read = part(" by ", read, READ)?;
-        Ok(Self { size: bytes(size)?, fragment, read, name })
+        Ok(Self { size: bytes(size)?, mixed, fragment, read, name })
     }
 
-    /// Whether it says nothing of fragments and reads.
-    pub fn is_whole(&self) -> bool {
-        (self.fragment, self.read) == (usize::MAX, READ)
+    /// Whether it is a size and nothing else.
+    pub fn is_size(&self) -> bool {
+        (self.mixed, self.fragment, self.read) == (false, usize::MAX, READ)
     }
 }
 
@@ -74,6 +79,7 @@ mod tests {
         let column = |name: &str, size, fragment, read| Column {
             name: name.to_owned(),
             size,
+            mixed: false,
             fragment,
             read,
         };
@@ -84,7 +90,9 @@ mod tests {
             parse("200000/500@1460"),
             column("200000 B in 500 B by 1460 B", 200_000, 500, 1460)
         );
-        for wrong in ["", "k", "1/0", "1@0", "1/", "ten"] {
+        let mixed = Column { mixed: true, ..column("up to 64 KiB in 4 KiB", 65_536, 4096, READ) };
+        assert_eq!(parse("..64k/4k"), mixed);
+        for wrong in ["", "k", "..", "1/0", "1@0", "1/", "ten"] {
             assert!(Column::parse(wrong).is_err(), "{wrong}");
         }
     }
