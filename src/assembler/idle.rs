@@ -8,8 +8,8 @@ use super::{Assembler, Buffer, Shared, State, USED};
 use crate::line;
 
 impl Assembler {
-    /// Gives a large buffer back that the messages since the last call had no use for. To be called
-    /// when everything that was read is used up.
+    /// Gives a large buffer back that messages have had no use for, the last few of a very large one,
+    /// or those of [`SPARED`] reads. To be called when everything that was read is used up.
     #[inline]
     pub(crate) fn settle(&mut self) {
         if self.has_buffer() {
@@ -18,14 +18,18 @@ impl Assembler {
     }
 
     fn settle_buffer(&mut self) {
-        let is_under_way = self.end > 0;
-        let used = is_under_way || self.usage & USED != 0;
-        if !is_under_way {
-            self.usage &= !USED;
-            self.reclaim();
+        if self.end > 0 {
+            return;
         }
-        if !used && self.buffer.capacity() > KEEP {
+        self.reclaim();
+        if self.usage & USED != 0 {
+            self.usage = 0;
+        } else if self.buffer.capacity() > LONGEST_SPARED
+            || (self.usage >= SPARED && self.buffer.capacity() > KEEP)
+        {
             self.drop_buffer();
+        } else {
+            self.usage = SPARED.min(self.usage + 1);
         }
     }
 
@@ -154,5 +158,12 @@ impl Assembler {
 /// what has come.
 pub(crate) const WELL_USED: usize = 16;
 
-/// The largest buffer that is kept although the last messages had no use for it, in bytes.
+/// The largest buffer that is kept although messages have no use for it, in bytes.
 const KEEP: usize = 64 * 1024;
+
+/// For how many reads a longer one is kept: large messages come between small ones, and new memory
+/// costs more than what is copied into it.
+pub(crate) const SPARED: u8 = 64;
+
+/// The largest one that is, in bytes: for 4 MiB, and what aligns them.
+pub(crate) const LONGEST_SPARED: usize = 4 * 1024 * 1024 + 128;

@@ -6,7 +6,7 @@
 mod buffer;
 mod idle;
 
-pub(crate) use self::idle::WELL_USED;
+pub(crate) use self::idle::{LONGEST_SPARED, SPARED, WELL_USED};
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
@@ -52,7 +52,7 @@ pub struct Assembler {
     start: u8,
     /// Whether a message has begun since the last time that there was nothing to do: [`USED`]. And
     /// if the one under way has left a buffer that was lent, how many bits its length has to have
-    /// before there is a use for another.
+    /// before there is a use for another; while none is under way, for how many reads there was none.
     usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 
 use super::{Endpoint, Incoming, Outgoing};
-use crate::assembler::LARGE;
+use crate::assembler::{LARGE, LONGEST_SPARED};
 
 /// Buffers that the endpoints of a loop or thread lend each other, so that those that wait hold
 /// none, and a thousand of which some have something to read use a handful of warm ones.
@@ -197,7 +197,7 @@ impl Buffers {
 
     #[inline(never)]
     pub(crate) fn keep_room(&mut self, room: Vec<u8>) {
-        if !(LARGE..=MAX_ROOM).contains(&room.capacity()) {
+        if !(LARGE..=LONGEST_SPARED).contains(&room.capacity()) {
             return;
         }
         if self.rooms.len() < ROOMS {
@@ -221,6 +221,3 @@ const POOL: usize = 8;
 
 /// How many buffers for large messages are kept.
 const ROOMS: usize = 2;
-
-/// How large they may be, in bytes: for 4 MiB, and what aligns them.
-const MAX_ROOM: usize = 4 * 1024 * 1024 + 128;

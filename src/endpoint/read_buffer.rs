@@ -8,7 +8,7 @@ use core::mem;
 use core::ops::Range;
 
 use super::{to_u32, to_usize};
-use crate::assembler::WELL_USED;
+use crate::assembler::{SPARED, WELL_USED};
 use crate::copy::{self, copy};
 use crate::frame::Header;
 use crate::line::{self, LINE};
@@ -21,9 +21,9 @@ pub(super) struct ReadBuffer {
     pub(super) bytes: Vec<u8>,
     /// The bytes that have been read and not decoded.
     pub(super) unread: Range<usize>,
-    /// Whether it is, or will be, longer than what is read at once, for frames that wait in it for
-    /// their end.
-    grown: bool,
+    /// Not 0 if it is, or will be, longer than what is read at once, for frames that wait in it for
+    /// their end: one, and how often it was read empty since it was last needed so long.
+    grown: u8,
     /// How much it held when it was last read empty, in KiB, if it was more than is read at once:
     /// as much is likely to come again. Or [`PEEK`].
     expects: u8,
@@ -63,7 +63,7 @@ impl ReadBuffer {
         copy::append(&mut self.bytes, bytes);
         self.unread.end = self.bytes.len();
         // There is no room behind them: a frame that waits for more has to have it made.
-        self.grown = self.awaits();
+        self.grown = self.awaits().into();
     }
 
     #[inline]
@@ -107,7 +107,7 @@ impl ReadBuffer {
             && self.bytes.len() >= read_size
             && self.expects == 0
             && self.taken < LONG
-            && !self.grown
+            && self.grown == 0
     }
 
     /// All of the buffer, to read to it anew.
@@ -128,11 +128,9 @@ impl ReadBuffer {
                 self.grow();
             }
         } else if self.unread.is_empty() {
-            let expected = self.expects;
             self.rewind();
-            if self.grown && (MOST + 1..PEEK).contains(&expected) && self.expects <= MOST {
-                // One that held a long frame, and what came behind that is not as long.
-                self.bytes = Vec::new();
+            if self.bytes.len() > LONGEST_READ {
+                self.spare();
             }
             if behind_large {
                 self.expects = PEEK;
@@ -218,10 +216,30 @@ impl ReadBuffer {
             // Not twice what there is.
             self.bytes.reserve_exact(size - self.bytes.len());
             self.bytes.resize(size, 0);
-            self.grown = true;
+            self.note_grown();
         }
-        self.grown &= self.bytes.len() > to_usize(self.read_size);
-        self.grown |= self.expects == PEEK;
+        if self.bytes.len() <= to_usize(self.read_size) {
+            self.grown = 0;
+        }
+        if self.expects == PEEK {
+            self.note_grown();
+        }
+    }
+
+    fn note_grown(&mut self) {
+        self.grown = self.grown.max(1);
+    }
+
+    /// Gives a buffer for long frames back once it has not been needed for some time.
+    #[inline(never)]
+    fn spare(&mut self) {
+        if (MOST + 1..PEEK).contains(&self.expects) {
+            self.grown = 1;
+        } else if self.grown < SPARED {
+            self.grown += 1;
+        } else {
+            self.bytes = Vec::new();
+        }
     }
 
     /// How much to make room for when nothing waits: what is read at once, or what came last if
@@ -255,7 +273,7 @@ impl ReadBuffer {
     /// Where the room to read into is to end.
     fn read_end(&self, drained: bool) -> usize {
         let (awaited_end, len) = (to_usize(self.awaited_end), self.bytes.len());
-        let end = if self.grown { self.expected().max(awaited_end).min(len) } else { len };
+        let end = if self.grown > 0 { self.expected().max(awaited_end).min(len) } else { len };
         // Where frames end that are as long as the one that waits: what comes of another has to be
         // moved.
         let frame = awaited_end.saturating_sub(self.unread.start);
@@ -295,7 +313,9 @@ impl ReadBuffer {
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
         let fits = to_usize(awaited_end) <= self.bytes.len();
-        self.grown |= !fits;
+        if !fits {
+            self.note_grown();
+        }
         let drained = self.take_drained();
         self.free = if fits { to_u32(self.read_end(drained) - self.unread.end) } else { 0 };
         self.seen_end = to_u32(self.unread.end);
@@ -371,7 +391,7 @@ impl ReadBuffer {
     pub(super) fn supply(&mut self, bytes: Vec<u8>) {
         if self.bytes.is_empty() {
             debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
-            self.grown = bytes.len() > to_usize(self.read_size);
+            self.grown = (bytes.len() > to_usize(self.read_size)).into();
             self.bytes = bytes;
         } else {
             self.supply_longer(bytes);
@@ -389,7 +409,9 @@ impl ReadBuffer {
             copy(&mut bytes[..count], self.unread());
         }
         self.exchange(bytes);
-        self.grown |= self.bytes.len() > to_usize(self.read_size);
+        if self.bytes.len() > to_usize(self.read_size) {
+            self.note_grown();
+        }
     }
 
     /// Gives the buffer back unless something is in it. If that is but little of a frame that
@@ -416,7 +438,7 @@ impl ReadBuffer {
     fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         self.shift(self.unread.start);
         self.free = 0;
-        self.grown = to_usize(self.awaited_end) > bytes.len();
+        self.grown = (to_usize(self.awaited_end) > bytes.len()).into();
         mem::replace(&mut self.bytes, bytes)
     }
 
@@ -456,9 +478,12 @@ const DRAINED: u8 = 4;
 /// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
 const LONG: u32 = 2 * 1024;
 
-/// How much is read at once of what comes in many small pieces, in KiB. A buffer that is longer is
-/// kept for as long as frames come that need it.
+/// How much is read at once of what comes in many small pieces, in KiB.
 const MOST: u8 = 64;
+
+/// The same in bytes, with what aligns it. A buffer that is longer is given back when frames that
+/// need it have not come for [`SPARED`] reads.
+const LONGEST_READ: usize = 64 * 1024 + LINE;
 
 /// Is expected behind a large message: little is read at first.
 const PEEK: u8 = u8::MAX;

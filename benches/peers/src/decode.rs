@@ -12,8 +12,10 @@ use crate::results::{Better, Figure, Results};
 use crate::shape::Column;
 use crate::wire::Role;
 
-const COLUMNS: [&str; 12] =
-    ["0", "16", "125", "126", "1k", "16k", "64k", "1M", "1M/4k", "64k/128", "1k@7", "64k@1460"];
+const COLUMNS: [&str; 13] = [
+    "0", "16", "125", "126", "1k", "16k", "64k", "1M", "1M/4k", "64k/128", "1k@7", "64k@1460",
+    "..256k",
+];
 
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = Results::default();
