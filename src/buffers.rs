@@ -52,7 +52,6 @@ pub(crate) fn lend_to_answer(outgoing: &mut Outgoing) {
 }
 
 /// Takes back what a connection that has written everything does not need to wait with.
-#[cfg(feature = "tokio")]
 pub(crate) fn take_output(outgoing: &mut Outgoing) {
     if let Some(output) = outgoing.release() {
         with_buffers(|buffers| buffers.keep_output(output));

@@ -4,7 +4,7 @@
 mod io;
 
 use std::cell::Cell;
-use std::io::{IoSlice, Read, Write};
+use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -33,18 +33,23 @@ struct Peer {
     /// Whether every other call is not ready at first.
     stutters: bool,
     due: bool,
+    /// Whether it is gone when it has sent that once.
+    breaks: bool,
 }
 
 impl Peer {
     fn new(wire: Arc<[u8]>, stutters: bool) -> Self {
-        Self { wire, at: 0, stutters, due: false }
+        Self { wire, at: 0, stutters, due: false, breaks: false }
     }
 
     /// The next bytes; a read ends where the wire does.
-    fn give(&mut self, room: usize) -> &[u8] {
+    fn give(&mut self, room: usize) -> std::io::Result<&[u8]> {
+        if self.breaks && self.at == self.wire.len() {
+            return Err(ErrorKind::ConnectionReset.into());
+        }
         let start = if self.at < self.wire.len() { self.at } else { 0 };
         self.at = self.wire.len().min(start + room);
-        &self.wire[start..self.at]
+        Ok(&self.wire[start..self.at])
     }
 
     /// Whether this call is not ready.
@@ -66,7 +71,7 @@ impl AsyncRead for Peer {
         if self.wire.is_empty() || self.waits(cx) {
             return Poll::Pending;
         }
-        buffer.put_slice(self.give(buffer.remaining()));
+        buffer.put_slice(self.give(buffer.remaining())?);
         Poll::Ready(Ok(()))
     }
 }
@@ -104,7 +109,7 @@ impl AsyncWrite for Peer {
 
 impl Read for Peer {
     fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
-        let bytes = self.give(room.len());
+        let bytes = self.give(room.len())?;
         room[..bytes.len()].copy_from_slice(bytes);
         Ok(bytes.len())
     }
@@ -375,6 +380,23 @@ async fn connection_that_has_failed_holds_nothing_of_the_message_under_way() {
     let live = counts().live;
     assert!(live < 3 << 20, "{live}");
     drop(waiting);
+
+    // A transport that fails instead.
+    let wire: Arc<[u8]> = begun[..1 << 20].into();
+    reset();
+    let (mut lost, mut blocking) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let peer = || Peer { breaks: true, ..Peer::new(Arc::clone(&wire), false) };
+        let mut ws = WebSocket::new(peer(), io::server(&without_timeouts()));
+        assert!(matches!(ws.next().await, Err(Error::Io(_))));
+        lost.push(ws);
+        let mut ws = blocking::WebSocket::new(peer(), io::server(&without_timeouts())).unwrap();
+        assert!(matches!(ws.next(), Err(Error::Io(_))));
+        blocking.push(ws);
+    }
+    let live = counts().live;
+    assert!(live < 3 << 20, "{live}");
+    drop((lost, blocking));
 
     let wire: Arc<[u8]> = begun.into();
     reset();

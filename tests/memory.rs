@@ -902,6 +902,92 @@ fn the_buffer_of_a_large_message_goes_back_when_reading_goes_on_at_once() {
 }
 
 #[test]
+fn the_buffer_of_a_large_message_goes_back_whatever_small_ones_come_as() {
+    // Put together of pieces, compressed, or in reads that always end in the middle of a frame: none
+    // of them is a use for so large a buffer.
+    for role in ROLES {
+        for len in [1 << 20, 6 << 20] {
+            let large = frame(role, 0x82, &vec![7; len]);
+            let pieces = frames(role, &[(0x02, &[7; 3_000]), (0x80, &[7; 3_000])]);
+            let compressed =
+                frame(role, 0xc2, &Writer::default().stored(false, b"small").message());
+            let torn = frame(role, 0x82, &[7; 1_000]).repeat(20);
+            for small in [pieces, compressed, torn] {
+                let deflate = deflate::Config::default();
+                let mut config = limits_of(1 << 30);
+                config.deflate = Some(deflate);
+                let connection = connection(role, &config.connection);
+                let mut endpoint = Endpoint::with_deflate(connection, &config, params(""));
+                reset();
+                assert_eq!(read(&mut endpoint, &large), 1);
+                assert!(counts().live > signed(len));
+                let mut left = Vec::new();
+                for _ in 0..SPARED {
+                    left.extend_from_slice(&small);
+                    let room = endpoint.read_buf();
+                    // A read buffer is not made to end where a frame does.
+                    let count = room.len().min(left.len() - 1);
+                    room[..count].copy_from_slice(&left[..count]);
+                    left.drain(..count);
+                    endpoint.advance_read(count);
+                    while let Some(Received { message, .. }) = endpoint.next().unwrap() {
+                        black_box(message);
+                    }
+                }
+                // The history of compression, and what is left here, is in it too.
+                let live = counts().live - signed(left.capacity());
+                assert!(live < 260 * KIB, "{live} bytes are held");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_lies_behind_an_error_is_not_held() {
+    for role in ROLES {
+        let mut wire = frame(role, 0x01, b"\xff");
+        wire.extend(frame(role, 0x89, b"ping").repeat(100));
+        reset();
+        let mut endpoint = endpoint(role);
+        endpoint.read_buf()[..wire.len()].copy_from_slice(&wire);
+        endpoint.advance_read(wire.len());
+        assert!(endpoint.poll().is_err());
+        endpoint.transmit().unwrap();
+        endpoint.advance_write(endpoint.queued());
+        endpoint.release();
+        drop(std::mem::take(&mut wire));
+        assert!(counts().live <= 0, "{:?}", counts());
+    }
+}
+
+#[test]
+fn of_two_buffers_for_large_messages_in_turns_one_goes_back_with_the_next_read() {
+    let wire = frame(Role::Server, 0x82, &vec![7; 1 << 20]);
+    let mut config = limits_of(1 << 30);
+    config.high_watermark = 8 << 20;
+    let mut endpoint = endpoint_with(Role::Server, &config);
+    reset();
+    // The first one is written while the second one is under way.
+    for part in [&wire[..], &wire[..1 << 19], &wire[1 << 19..]] {
+        let mut rest = part;
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            while let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                out.feed(message).unwrap();
+            }
+        }
+        if part.len() < wire.len() {
+            endpoint.advance_write(endpoint.queued());
+        }
+    }
+    assert!(counts().live > 3 << 19, "two buffers: {:?}", counts());
+    for _ in 0..3 {
+        assert_eq!(read(&mut endpoint, &frame(Role::Server, 0x81, b"small")), 1);
+    }
+    assert!(counts().live < 3 << 19, "{:?}", counts());
+}
+
+#[test]
 fn large_messages_that_come_now_and_then_allocate_nothing() {
     // What they need is not made anew because small ones came between them.
     for role in ROLES {

@@ -126,9 +126,46 @@ fn what_the_protocol_has_to_send_goes_with_it_or_stays_due() {
             assert_eq!((transport.taken[0], transport.taken.len()), (0x8a, 8));
             continue;
         }
+        // What was queued before is written all the same.
+        assert_eq!(transport.taken.len(), 8);
+        assert!(endpoint.connection().wants_transmit());
         let error = result.unwrap_err();
         let source = error.get_ref().and_then(|it| it.downcast_ref::<SendError>());
         assert_eq!((error.kind(), source), (ErrorKind::Other, Some(&SendError::NoEntropy)));
-        assert_eq!(transport.taken.len(), 8);
+        assert!(endpoint.write_to(&mut transport).is_err(), "it stays due");
+    }
+}
+
+#[test]
+fn more_pieces_than_one_call_takes_and_a_count_that_is_not_true() {
+    let config = Config::default();
+    let mut endpoint = Endpoint::new(Connection::server(&config.connection), &config);
+    for _ in 0..20 {
+        endpoint.send_owned(Bytes::from(vec![7; 5000])).unwrap();
+    }
+    let wire = endpoint.chunks().collect::<Vec<_>>().concat();
+    assert_eq!(endpoint.chunks().count(), 40);
+    // Sixteen pieces are eight messages.
+    let mut transport = Liar(Vec::new());
+    endpoint.write_to(&mut transport).unwrap();
+    assert_eq!(transport.0, wire);
+}
+
+/// Takes what it is given, and says that it has taken more.
+struct Liar(Vec<u8>);
+
+impl Write for Liar {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(usize::MAX)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        slices.iter().for_each(|slice| self.0.extend_from_slice(slice));
+        Ok(usize::MAX)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

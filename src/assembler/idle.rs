@@ -8,28 +8,38 @@ use super::{Assembler, Buffer, Shared, State, USED};
 use crate::line;
 
 impl Assembler {
-    /// Gives a large buffer back that messages have had no use for, the last few of a very large one,
-    /// or those of [`SPARED`] reads. To be called when everything that was read is used up.
+    /// Gives a large buffer back that the messages of [`SPARED`] reads have had no use for, or a very
+    /// large one that those of one read have not. To be called when everything that was read is used
+    /// up, or waits elsewhere; `spared` is how often it had none.
     #[inline]
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, spared: &mut u8) {
         if self.has_buffer() {
-            self.settle_buffer();
+            self.settle_buffer(spared);
         }
     }
 
-    fn settle_buffer(&mut self) {
-        if self.end > 0 {
+    fn settle_buffer(&mut self, spared: &mut u8) {
+        let is_under_way = self.end > 0;
+        if !is_under_way {
+            self.reclaim();
+        }
+        let used = self.usage & USED != 0 || (is_under_way && !self.is_little(0));
+        self.usage &= !USED;
+        if used {
+            *spared = 0;
             return;
         }
-        self.reclaim();
-        if self.usage & USED != 0 {
-            self.usage = 0;
-        } else if self.buffer.capacity() > LONGEST_SPARED
-            || (self.usage >= SPARED && self.buffer.capacity() > KEEP)
-        {
-            self.drop_buffer();
+        // One of two that were in use in turns, the shorter one.
+        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut) {
+            *place = Buffer::default();
+        }
+        let capacity = self.buffer.capacity();
+        if capacity <= LONGEST_SPARED && (*spared < SPARED || capacity <= KEEP) {
+            *spared = SPARED.min(*spared + 1);
+        } else if is_under_way {
+            drop(self.take_buffer());
         } else {
-            self.usage = SPARED.min(self.usage + 1);
+            self.drop_buffer();
         }
     }
 
@@ -124,7 +134,7 @@ impl Assembler {
     /// Gives back what decompression does not need, and keeps what it has to remember in as many
     /// bytes as that has.
     #[inline]
-    pub(crate) fn release_context(&mut self) {
+    fn release_context(&mut self) {
         #[cfg(feature = "deflate")]
         if let Some(inflater) = &mut self.inflater {
             inflater.release();

@@ -50,9 +50,9 @@ pub struct Assembler {
     state: State,
     /// Where in the buffer the message begins.
     start: u8,
-    /// Whether a message has begun since the last time that there was nothing to do: [`USED`]. And
+    /// Whether a message has used the buffer since the last time there was nothing to do: [`USED`]. And
     /// if the one under way has left a buffer that was lent, how many bits its length has to have
-    /// before there is a use for another; while none is under way, for how many reads there was none.
+    /// before there is a use for another.
     usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
@@ -182,7 +182,6 @@ impl Assembler {
     pub(crate) fn begin(&mut self, kind: Kind, first: usize, straight: bool) {
         self.clear();
         self.kind = Some(kind);
-        self.usage |= USED;
         if kind == Kind::Text && first >= LARGE && !straight && self.buffer.suits_ascii() {
             self.buffer.make_ascii();
         } else {
@@ -435,8 +434,8 @@ impl Assembler {
     /// Forgets the message that has been used. The buffer stays, for another of its kind.
     pub(crate) fn clear(&mut self) {
         self.reclaim();
+        self.usage = if self.is_little(0) { self.usage & USED } else { USED };
         (self.start, self.end) = (0, 0);
-        self.usage &= USED;
         self.kind = None;
         self.state = State::UnderWay;
         self.checked = 0;

@@ -27,10 +27,10 @@
 //! ```
 //!
 //! A connection that waits keeps its buffers, for which its thread has no other use: the read
-//! buffer, and up to 64 KiB for output. Contexts of compression go back to their pool before it
-//! waits, unless context takeover was agreed on (see the `deflate` module). With that the
-//! decompressor goes back when a read has brought nothing: after a second if the connection was
-//! split, at a deadline otherwise.
+//! buffer, up to 64 KiB for output, and what the last large message needed, up to 4 MiB. Contexts of
+//! compression go back to their pool before it waits, unless context takeover was agreed on (see the
+//! `deflate` module). With that the decompressor goes back when a read has brought nothing, and so do
+//! the buffers, to be lent again: after a second if the connection was split, at a deadline otherwise.
 
 mod opening;
 mod reader;

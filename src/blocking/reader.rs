@@ -11,7 +11,7 @@ use super::waits::{
 };
 use super::{Error, Transport};
 use crate::adapter::{check_read, ended, with_slices};
-use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers};
+use crate::buffers::{Receiving, Sending, lend_to_answer, lend_to_read, take_buffers, take_output};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::error::TimeoutError;
 use crate::utf8::InvalidUtf8;
@@ -271,7 +271,7 @@ impl<S: Transport> Reader<S> {
                 // A deadline: what it did comes out of the connection. Nothing comes for now.
                 Ok(None) => {
                     filled = false;
-                    incoming.release_context();
+                    side.with(|outgoing| take_buffers(incoming, outgoing));
                 }
                 Err(error) if is_wait(&error) => {
                     side.with(|outgoing| take_buffers(incoming, outgoing));
@@ -283,6 +283,7 @@ impl<S: Transport> Reader<S> {
                 Err(error) => {
                     side.with(|outgoing| incoming.pause(outgoing));
                     receive_eof(side);
+                    side.with(|outgoing| take_buffers(incoming, outgoing));
                     // After the closing handshake a reset says nothing new.
                     if side.with(|outgoing| ended(outgoing)).is_err() {
                         return Err(error);
@@ -444,6 +445,7 @@ impl<S: Transport> Stream<S> {
                 }
                 Ok(()) => None,
             };
+            side.with(take_output);
             let over = side.with(|outgoing| outgoing.connection.is_over());
             if over && side.with(|outgoing| outgoing.has_unwritten()) {
                 // The peer has the close timeout to take the rest.

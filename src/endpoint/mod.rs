@@ -42,7 +42,9 @@ use size::{to_u32, to_usize};
 /// A connection with read buffer, message assembly and output queue.
 ///
 /// Holds no heap while nothing is under way, once [`release`](Self::release) was called
-/// or [`Buffers`] have taken back what they lent.
+/// or [`Buffers`] have taken back what they lent. Until then what large messages needed stays for
+/// others: a read buffer of up to 64 KiB and a message's of as much; longer ones, of up to 128 KiB
+/// and 4 MiB, until 64 reads had no use for them. What is longer goes with the next read.
 ///
 /// ```
 /// use websocket_proto::endpoint::{Config, Endpoint, Received};
@@ -344,8 +346,9 @@ impl Endpoint {
     /// # Errors
     ///
     /// Those of the transport, [`WouldBlock`](std::io::ErrorKind::WouldBlock) among them;
-    /// [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing; [`SendError::NoEntropy`],
-    /// as [`Other`](std::io::ErrorKind::Other). What was not written stays queued.
+    /// [`WriteZero`](std::io::ErrorKind::WriteZero) if it takes nothing. What was not written stays
+    /// queued. [`SendError::NoEntropy`], as [`Other`](std::io::ErrorKind::Other), once everything
+    /// else is written: what is due stays so.
     #[cfg(feature = "std")]
     pub fn write_to(&mut self, transport: &mut impl std::io::Write) -> std::io::Result<()> {
         self.outgoing.write_to(transport)

@@ -8,20 +8,27 @@ use crate::adapter::with_slices;
 impl Outgoing {
     /// Writes everything that is queued, and what is due.
     pub(super) fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        self.transmit().map_err(io::Error::other)?;
+        let due = self.transmit();
         while self.queued() > 0 {
+            let mut given = 0;
             let written = with_slices(self.chunks(), |slices| match slices {
                 // As nearly always.
-                [slice] => transport.write(slice),
-                slices => transport.write_vectored(slices),
+                [slice] => {
+                    given = slice.len();
+                    transport.write(slice)
+                }
+                slices => {
+                    given = slices.iter().map(|slice| slice.len()).sum();
+                    transport.write_vectored(slices)
+                }
             });
             match written {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.advance(count),
+                Ok(count) => self.advance(count.min(given)),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(())
+        due.map_err(io::Error::other)
     }
 }

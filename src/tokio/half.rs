@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::alarm::Alarm;
 use crate::adapter::{check_read, ended, with_slices};
-use crate::buffers::{Sending, lend_to_answer, lend_to_read, take_buffers};
+use crate::buffers::{Sending, lend_to_answer, lend_to_read, take_buffers, take_output};
 use crate::endpoint::{Incoming, Outgoing, Status};
 use crate::utf8::InvalidUtf8;
 
@@ -231,6 +231,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
                 Poll::Ready(Err(error)) => {
                     incoming.pause(&mut self.outgoing);
                     self.receive_eof();
+                    take_buffers(incoming, &mut self.outgoing);
                     // After the closing handshake a reset says nothing new.
                     if ended(&self.outgoing).is_err() {
                         return Poll::Ready(Err(error.into()));
@@ -298,6 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         if ready!(self.poll_write(cx)).is_err() {
             self.outgoing.abandon();
         }
+        take_output(&mut self.outgoing);
         if !over && !self.outgoing.should_close_transport() {
             return Poll::Pending;
         }

@@ -33,8 +33,7 @@ impl Incoming {
     #[inline]
     pub(crate) fn end_message(&mut self, outgoing: &Outgoing) {
         if !outgoing.connection.is_receiving() {
-            self.use_up();
-            (self.direct, self.bypassed) = (0, false);
+            self.discard();
             self.assembler.end();
         }
     }
@@ -181,12 +180,6 @@ impl Incoming {
     #[cfg(feature = "std")]
     pub(crate) fn settle_context(&mut self) {
         self.assembler.settle_context();
-    }
-
-    /// Gives back all that decompression does not need.
-    #[cfg(feature = "std")]
-    pub(crate) fn release_context(&mut self) {
-        self.assembler.release_context();
     }
 
     /// Whether there is no read buffer, or none with room.

@@ -49,6 +49,8 @@ pub(crate) struct Incoming {
     direct: u32,
     /// Whether what is read goes there, and not to the read buffer.
     bypassed: bool,
+    /// For how many reads the assembler has had no use for its buffer.
+    spared: u8,
     found: Found,
 }
 
@@ -59,6 +61,7 @@ impl Incoming {
             assembler,
             direct: 0,
             bypassed: false,
+            spared: 0,
             found: Found::Nothing,
         }
     }
@@ -325,13 +328,14 @@ impl Incoming {
         if !self.has_unread() && outgoing.connection.is_open() {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
-            self.assembler.settle();
+            self.assembler.settle(&mut self.spared);
             return Ok(Status::NeedRead);
         }
         self.await_rest(outgoing);
         if self.waits(outgoing) {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
+            self.assembler.settle(&mut self.spared);
             return Ok(Status::NeedRead);
         }
         self.read.await_nothing();
@@ -358,7 +362,7 @@ impl Incoming {
                     }
                 }
                 Step::UsedUp if outgoing.connection.is_receiving() => {
-                    self.assembler.settle();
+                    self.assembler.settle(&mut self.spared);
                     return Ok(Status::NeedRead);
                 }
                 Step::UsedUp => return Ok(Status::Closed),
