@@ -474,7 +474,7 @@ fn is_read_straight(connection: &Connection) -> bool {
 
 /// How much of a large frame a server reads at once, in bytes: it is unmasked while it is in the
 /// cache.
-const DIRECT: usize = 128 * 1024;
+const DIRECT: usize = 256 * 1024;
 
 /// From how much on of a message in small fragments more of it is read at once, in bytes. From less
 /// on the longer read buffer and that of the message, which grows by half, would be more than twice
