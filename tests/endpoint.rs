@@ -977,6 +977,30 @@ fn what_is_said_to_be_read_twice_counts_once() {
     assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
 }
 
+#[test]
+fn what_is_read_to_a_room_that_went_meanwhile_is_no_harm() {
+    // A reader that polls between its two calls: the buffer of a message of which little came goes.
+    let frame = frame(Role::Client, 0x82, &vec![7; 200_000]);
+    for polls in 0..100 {
+        let mut endpoint = endpoint(Role::Client);
+        let mut bytes = &frame[..];
+        while !bytes.is_empty() {
+            read_some(&mut endpoint, &mut bytes, usize::MAX);
+            let _ = endpoint.poll();
+        }
+        put(&mut endpoint, &frame[..5_000]);
+        for _ in 0..polls {
+            assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+        }
+        endpoint.read_buf();
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+        endpoint.advance_read(100);
+        endpoint.read_buf();
+        endpoint.release();
+        assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+    }
+}
+
 /// What a server that reads all of it answers, with `answer` for each message.
 fn answered(reads: &[&[u8]], mut answer: impl FnMut(&mut Endpoint)) -> Vec<(u8, Vec<u8>)> {
     let mut config = Config::default();

@@ -10,15 +10,14 @@ use crate::line;
 impl Assembler {
     /// Gives a large buffer back that the messages of [`SPARED`] reads have had no use for, or a very
     /// large one that those of one read have not. To be called when everything that was read is used
-    /// up, or waits elsewhere; `spared` is how often it had none.
+    /// up, or waits elsewhere; `spared` is how often it had none. Says whether what was lent of its
+    /// room is gone.
     #[inline]
-    pub(crate) fn settle(&mut self, spared: &mut u8) {
-        if self.has_buffer() {
-            self.settle_buffer(spared);
-        }
+    pub(crate) fn settle(&mut self, spared: &mut u8) -> bool {
+        self.has_buffer() && self.settle_buffer(spared)
     }
 
-    fn settle_buffer(&mut self, spared: &mut u8) {
+    fn settle_buffer(&mut self, spared: &mut u8) -> bool {
         let is_under_way = self.end > 0;
         if !is_under_way {
             self.reclaim();
@@ -27,20 +26,29 @@ impl Assembler {
         self.usage &= !USED;
         if used {
             *spared = 0;
-            return;
+            return false;
         }
-        // One of two that were in use in turns, the shorter one.
-        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut) {
+        // One of two that were in use in turns, the shorter one. While a message is under way it may
+        // be needed for the next.
+        if (!is_under_way || *spared >= SPARED)
+            && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
+        {
             *place = Buffer::default();
         }
         let capacity = self.buffer.capacity();
-        if capacity <= LONGEST_SPARED && (*spared < SPARED || capacity <= KEEP) {
+        // What has come of a message that is under way says little of how much will.
+        let most = if capacity <= LONGEST_SPARED || is_under_way { SPARED } else { 0 };
+        if *spared < most || capacity <= KEEP {
             *spared = SPARED.min(*spared + 1);
-        } else if is_under_way {
+            return false;
+        }
+        *spared = 0;
+        if is_under_way {
             drop(self.take_buffer());
         } else {
             self.drop_buffer();
         }
+        true
     }
 
     fn drop_buffer(&mut self) {

@@ -8,8 +8,11 @@ use crate::adapter::with_slices;
 impl Outgoing {
     /// Writes everything that is queued, and what is due.
     pub(super) fn write_to(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        let due = self.transmit();
-        while self.queued() > 0 {
+        loop {
+            let due = self.transmit();
+            if self.queued() == 0 {
+                return due.map_err(io::Error::other);
+            }
             let mut given = 0;
             let written = with_slices(self.chunks(), |slices| match slices {
                 // As nearly always.
@@ -29,6 +32,5 @@ impl Outgoing {
                 Err(error) => return Err(error),
             }
         }
-        due.map_err(io::Error::other)
     }
 }

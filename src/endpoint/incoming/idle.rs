@@ -29,6 +29,14 @@ impl Incoming {
         self.read.release()
     }
 
+    /// Everything that was read is used up, or waits in the read buffer.
+    #[inline]
+    pub(super) fn settle(&mut self) {
+        if self.assembler.settle(&mut self.spared) {
+            self.use_up();
+        }
+    }
+
     /// Forgets a message that will not be given because nothing is received any more.
     #[inline]
     pub(crate) fn end_message(&mut self, outgoing: &Outgoing) {
@@ -142,6 +150,7 @@ impl Incoming {
             return room;
         }
         self.use_up();
+        self.spared = 0;
         self.assembler.exchange(room)
     }
 

@@ -328,14 +328,14 @@ impl Incoming {
         if !self.has_unread() && outgoing.connection.is_open() {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
-            self.assembler.settle(&mut self.spared);
+            self.settle();
             return Ok(Status::NeedRead);
         }
         self.await_rest(outgoing);
         if self.waits(outgoing) {
             // Without a key a reply stays due; `transmit` says so again when the caller flushes.
             let _ = outgoing.transmit();
-            self.assembler.settle(&mut self.spared);
+            self.settle();
             return Ok(Status::NeedRead);
         }
         self.read.await_nothing();
@@ -362,7 +362,7 @@ impl Incoming {
                     }
                 }
                 Step::UsedUp if outgoing.connection.is_receiving() => {
-                    self.assembler.settle(&mut self.spared);
+                    self.settle();
                     return Ok(Status::NeedRead);
                 }
                 Step::UsedUp => return Ok(Status::Closed),
