@@ -41,9 +41,14 @@ impl Incoming {
     #[inline]
     pub(crate) fn end_message(&mut self, outgoing: &Outgoing) {
         if !outgoing.connection.is_receiving() {
-            self.discard();
-            self.assembler.end();
+            self.end();
         }
+    }
+
+    #[cold]
+    fn end(&mut self) {
+        self.discard();
+        self.assembler.end();
     }
 
     /// Checks what has come of a text: nothing more comes for now, or at all. Says whether the

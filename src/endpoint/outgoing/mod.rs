@@ -389,13 +389,20 @@ impl Outgoing {
     }
 
     /// Gives back the buffers that hold nothing.
+    #[inline]
     pub(crate) fn release(&mut self) -> Option<Vec<u8>> {
         #[cfg(feature = "deflate")]
         if self.deflater.is_some() && !self.connection.is_open() {
-            // Nothing more is compressed.
-            self.deflater = None;
+            self.end_compression();
         }
         self.queue.release()
+    }
+
+    /// Nothing more is compressed.
+    #[cfg(feature = "deflate")]
+    #[cold]
+    fn end_compression(&mut self) {
+        self.deflater = None;
     }
 
     /// Takes the buffer for small frames, and drops what is queued.
