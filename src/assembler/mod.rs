@@ -50,9 +50,9 @@ pub struct Assembler {
     state: State,
     /// Where in the buffer the message begins.
     start: u8,
-    /// Whether a message has used the buffer since the last time there was nothing to do: [`USED`]. And
-    /// if the one under way has left a buffer that was lent, how many bits its length has to have
-    /// before there is a use for another.
+    /// Whether a message has used the buffer since there was nothing to do: [`USED`]. And if the one
+    /// under way has left a buffer that was lent, how many bits its length has to have before there
+    /// is a use for another.
     usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]

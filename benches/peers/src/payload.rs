@@ -95,7 +95,7 @@ impl Stream {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "it is one"
+                reason = "no more than `largest`"
             )]
             let size = (part * doublings).exp2() as usize;
             size
