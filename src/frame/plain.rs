@@ -66,6 +66,12 @@ impl Plain {
         Some((b0 & FIN != 0, Self::behind::<MASKED>(b1, bytes)?))
     }
 
+    /// Whether these are the bytes of a whole text.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn is_text(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&WHOLE_TEXT)
+    }
+
     /// What a header says behind its first byte.
     #[inline]
     fn behind<const MASKED: bool>(b1: u8, bytes: &[u8]) -> Option<Self> {

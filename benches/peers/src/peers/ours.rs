@@ -6,6 +6,7 @@ use std::io::{self, Read as _};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
+use websocket_proto::connection;
 use websocket_proto::deflate::{self, Compression};
 use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, ServerConfig};
@@ -66,18 +67,24 @@ impl Decoder for Ours {
     }
 }
 
-/// From here on a payload is written from where it lies, as by `send` of the adapters.
-const LARGE: usize = 4 * 1024;
+/// Whether not all of a payload is to be queued: a server can write it from where it lies, a client
+/// can mask it in steps.
+fn is_large(len: usize, endpoint: &Endpoint) -> bool {
+    match endpoint.connection().role() {
+        connection::Role::Server => len >= 4 * 1024,
+        connection::Role::Client => len > 512 * 1024,
+    }
+}
 
 impl Encoder for Ours {
     fn encode(&mut self, payload: &Bytes, messages: usize) {
         let Self { endpoint, memory } = self;
         for _ in 0..messages {
             let payload = black_box(payload);
-            if payload.len() < LARGE {
-                endpoint.send(payload).expect("open");
-            } else {
+            if is_large(payload.len(), endpoint) {
                 endpoint.send_through(payload, |chunks| memory.put_all(chunks)).expect("open");
+            } else {
+                endpoint.send(payload).expect("open");
             }
         }
         if endpoint.queued() > 0 {

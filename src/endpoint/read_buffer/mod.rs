@@ -1,16 +1,18 @@
 //! [`ReadBuffer`]: where bytes are read to, and where a frame waits for its end.
 //!
 //! Owns the buffer and its length, which follows what arrives. What the bytes mean is the business
-//! of [`Incoming`](super::Incoming).
+//! of [`Incoming`](super::Incoming), and who lends the buffer that of `loan`.
+
+mod loan;
 
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
 use super::{to_u32, to_usize};
-use crate::assembler::{SPARED, WELL_USED};
-use crate::copy::{self, copy};
-use crate::frame::Header;
+use crate::assembler::SPARED;
+use crate::copy;
+use crate::frame::{Header, Plain};
 use crate::line::{self, LINE};
 
 /// A frame whose header says that it is a message that fits waits in the buffer until it is whole:
@@ -29,7 +31,8 @@ pub(super) struct ReadBuffer {
     expects: u8,
     /// Where the room began that was lent when nothing was unread, if not at the front.
     front: u8,
-    /// Of the frame that waits, [`NEWS`] and [`PAYLOAD`], as far as they are so; and [`DRAINED`].
+    /// Of the frame that waits, [`NEWS`] and [`PAYLOAD`], as far as they are so; [`DRAINED`], and
+    /// [`TEXT`].
     news: u8,
     /// Where in it the frame will end that begins the unread bytes and waits there for its rest,
     /// or its header, if that is not complete; 0 if none waits.
@@ -143,9 +146,9 @@ impl ReadBuffer {
         self.free = to_u32(self.read_end(drained) - self.unread.end);
     }
 
-    /// Makes room for long frames. The payload of the first will begin at a line of the cache, and
-    /// no part of another is read but its header, if they are as long as the last one. Behind a large
-    /// message what comes of a payload is lines.
+    /// Makes room for long frames. If they are like the last one, the payload of the first will begin
+    /// at a line of the cache, or its header if the payload is neither masked nor text, and no part
+    /// of another is read but its header. Behind a large message what comes of a payload is lines.
     fn line_up(&mut self, masked: bool, drained: bool) {
         let end = self.read_end(drained);
         if self.expects == PEEK {
@@ -155,7 +158,9 @@ impl ReadBuffer {
         }
         let len = to_usize(self.taken);
         let head = Header::len_before(len, masked);
-        let (front, frame) = (line::start(&self.bytes, head), head + len);
+        let frame = head + len;
+        let is_read = masked || self.news & TEXT != 0;
+        let front = line::start(&self.bytes, if is_read { head } else { 0 });
         let front = if front + frame + usize::from(drained) > end { 0 } else { front };
         let room = end - front;
         self.begin_at(front);
@@ -184,12 +189,30 @@ impl ReadBuffer {
     /// Begins anew at the front of a buffer that was read empty, or not read to.
     #[inline]
     fn rewind(&mut self) {
-        if self.unread.end > usize::from(self.front) {
+        let came = self.unread.end.saturating_sub(self.front.into());
+        if came > 0 {
             let more = self.unread.end > to_usize(self.read_size);
-            let came = if more { self.unread.end.div_ceil(1024) } else { 0 };
-            self.expects = u8::try_from(came).unwrap_or(PEEK).min(PEEK - 1);
+            let expects = if more { came.div_ceil(1024) } else { 0 };
+            let expects = u8::try_from(expects).unwrap_or(PEEK).min(PEEK - 1);
+            // What found room in it, instead of what aligns it, is no more than that.
+            let is_more = came > self.expected();
+            self.expects = if is_more { expects } else { expects.min(self.expects) };
+            if self.taken >= LONG {
+                self.note_kind();
+            }
         }
         self.begin_at(0);
+    }
+
+    /// Takes note whether the long frame that was read last was a whole text without a masking key.
+    fn note_kind(&mut self) {
+        let len = to_usize(self.taken);
+        let start = self.unread.end.checked_sub(Header::len_before(len, false) + len);
+        let frame = start.and_then(|start| self.bytes.get(start..));
+        self.news &= !TEXT;
+        if frame.is_some_and(Plain::is_text) {
+            self.news |= TEXT;
+        }
     }
 
     /// Has the next byte go there; nothing is unread.
@@ -198,8 +221,7 @@ impl ReadBuffer {
         self.front = u8::try_from(front).unwrap_or_default();
     }
 
-    /// Has the most be read at once, if last time there was as much as there was room for, about as
-    /// much as is read at once, and it is used up.
+    /// Has the most be read at once, if last time what is read at once was there and is used up.
     pub(super) fn expect_more(&mut self) {
         let was_full = self.free == 0 && self.unread.end >= to_usize(self.read_size) / 2;
         if self.unread.is_empty() && was_full {
@@ -379,69 +401,6 @@ impl ReadBuffer {
         Some(&mut self.bytes[start..self.unread.start])
     }
 
-    /// Whether there is no buffer, or one that has room for nothing more and is shorter than what
-    /// is read at once.
-    pub(super) fn needs_buffer(&self) -> bool {
-        self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
-    }
-
-    /// Takes a buffer if one is needed; used as it is up to its length, but one that has grown only
-    /// for the frames that need it.
-    #[inline]
-    pub(super) fn supply(&mut self, bytes: Vec<u8>) {
-        if self.bytes.is_empty() {
-            debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
-            self.grown = (bytes.len() > to_usize(self.read_size)).into();
-            self.bytes = bytes;
-        } else {
-            self.supply_longer(bytes);
-        }
-    }
-
-    #[inline(never)]
-    fn supply_longer(&mut self, mut bytes: Vec<u8>) {
-        let count = self.unread.len();
-        if !self.needs_buffer() || bytes.capacity() < count {
-            return;
-        }
-        if count > 0 {
-            bytes.resize(count.max(bytes.len()), 0);
-            copy(&mut bytes[..count], self.unread());
-        }
-        self.exchange(bytes);
-        if self.bytes.len() > to_usize(self.read_size) {
-            self.note_grown();
-        }
-    }
-
-    /// Gives the buffer back unless something is in it. If that is but little of a frame that
-    /// waits, it goes on waiting in as many bytes as it has.
-    #[inline]
-    pub(super) fn release(&mut self) -> Option<Vec<u8>> {
-        self.news |= DRAINED;
-        if !self.unread.is_empty() {
-            return self.release_around();
-        }
-        self.rewind();
-        (self.bytes.capacity() > 0).then(|| mem::take(&mut self.bytes))
-    }
-
-    #[inline(never)]
-    fn release_around(&mut self) -> Option<Vec<u8>> {
-        let waiting = self.awaited().len();
-        let is_little = waiting < self.bytes.len() / WELL_USED;
-        let all_waits = waiting == self.unread.len();
-        (all_waits && is_little).then(|| self.exchange(copy::to_vec(self.unread())))
-    }
-
-    /// Goes on in another buffer, which begins with the unread bytes.
-    fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        self.shift(self.unread.start);
-        self.free = 0;
-        self.grown = (to_usize(self.awaited_end) > bytes.len()).into();
-        mem::replace(&mut self.bytes, bytes)
-    }
-
     /// Takes note that what lay behind so many bytes lies at the front now.
     fn shift(&mut self, count: usize) {
         self.unread = self.unread.start - count..self.unread.end - count;
@@ -474,6 +433,9 @@ const PAYLOAD: u8 = 2;
 
 /// The buffer was asked for back, because there was nothing to read.
 const DRAINED: u8 = 4;
+
+/// The last long frame was a text without a masking key.
+const TEXT: u8 = 8;
 
 /// Messages of so many bytes are long enough for what is read of another one to be worth a thought.
 const LONG: u32 = 2 * 1024;

@@ -1,0 +1,75 @@
+//! A read buffer that is on loan: taken when there is something to read, and given back when nothing
+//! is in it, or little.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use super::{DRAINED, ReadBuffer};
+use crate::assembler::WELL_USED;
+use crate::copy::{self, copy};
+use crate::endpoint::to_usize;
+
+impl ReadBuffer {
+    /// Whether there is no buffer, or one that has room for nothing more and is shorter than what
+    /// is read at once.
+    pub(in crate::endpoint) fn needs_buffer(&self) -> bool {
+        self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
+    }
+
+    /// Takes a buffer if one is needed; used as it is up to its length, but one that has grown only
+    /// for the frames that need it.
+    #[inline]
+    pub(in crate::endpoint) fn supply(&mut self, bytes: Vec<u8>) {
+        if self.bytes.is_empty() {
+            debug_assert!(!self.has_awaited() && self.unread == (0..0), "nothing is in it");
+            self.grown = (bytes.len() > to_usize(self.read_size)).into();
+            self.bytes = bytes;
+        } else {
+            self.supply_longer(bytes);
+        }
+    }
+
+    #[inline(never)]
+    fn supply_longer(&mut self, mut bytes: Vec<u8>) {
+        let count = self.unread.len();
+        if !self.needs_buffer() || bytes.capacity() < count {
+            return;
+        }
+        if count > 0 {
+            bytes.resize(count.max(bytes.len()), 0);
+            copy(&mut bytes[..count], self.unread());
+        }
+        self.exchange(bytes);
+        if self.bytes.len() > to_usize(self.read_size) {
+            self.note_grown();
+        }
+    }
+
+    /// Gives the buffer back unless something is in it. If that is but little of a frame that
+    /// waits, it goes on waiting in as many bytes as it has.
+    #[inline]
+    pub(in crate::endpoint) fn release(&mut self) -> Option<Vec<u8>> {
+        self.news |= DRAINED;
+        if !self.unread.is_empty() {
+            return self.release_around();
+        }
+        self.rewind();
+        (self.bytes.capacity() > 0).then(|| mem::take(&mut self.bytes))
+    }
+
+    #[inline(never)]
+    fn release_around(&mut self) -> Option<Vec<u8>> {
+        let waiting = self.awaited().len();
+        let is_little = waiting < self.bytes.len() / WELL_USED;
+        let all_waits = waiting == self.unread.len();
+        (all_waits && is_little).then(|| self.exchange(copy::to_vec(self.unread())))
+    }
+
+    /// Goes on in another buffer, which begins with the unread bytes.
+    fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
+        self.shift(self.unread.start);
+        self.free = 0;
+        self.grown = (to_usize(self.awaited_end) > bytes.len()).into();
+        mem::replace(&mut self.bytes, bytes)
+    }
+}
