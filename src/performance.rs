@@ -194,7 +194,8 @@
 //! ([`Endpoint::release`](crate::Endpoint::release), which the adapters call), before anything that
 //! is not the next fragment, and at the end of the stream, what has come is checked. Only what
 //! comes over several wake-ups is checked twice because of that, and over the blocking adapter,
-//! which cannot know whether a read will block, fragments that end with a read.
+//! which cannot know whether a read will block, what a read does not bring to its end: multi-byte
+//! text of 64 KiB in reads of 1,460 bytes takes 2.3 to 2.5 times as long there.
 //!
 //! # Writing
 //!
@@ -214,7 +215,8 @@
 //! 0.78 of the time with the copy. Output in one piece, which is nearly all of it, goes out by a
 //! plain write. A deadline that is put off by what happens leaves the timer of tokio where it is:
 //! the task wakes up once for nothing instead of setting it at each message, and where there can be
-//! no deadline the clock is not asked. A round that finds nothing to decode or to write asks for
+//! no deadline the clock is not asked. (In the blocking adapter, which asked three times for each
+//! read, 64 KiB in reads of 1,460 bytes take half the time in memory so, 16 KiB in one 0.8 to 0.85.) A round that finds nothing to decode or to write asks for
 //! neither: with one message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo
 //! bench --bench round`). A reply is never left lying while the task waits for the peer; who uses
 //! `feed` and then waits for something else flushes first.

@@ -199,7 +199,7 @@ impl Timers {
     }
 
     /// Whether there may be a deadline, so that the time is worth asking for.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "std")]
     pub(crate) const fn is_armed(&self) -> bool {
         self.closing() || self.ping_interval != NEVER || self.idle_timeout != NEVER
     }

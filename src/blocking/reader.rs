@@ -306,9 +306,12 @@ impl<S: Transport> Stream<S> {
         side: &mut D,
         by: Option<Duration>,
     ) -> Result<Option<usize>, Error> {
-        let now = self.start.elapsed();
-        let (deadline, unwritten) =
-            side.with(|outgoing| (outgoing.poll_timeout(now), outgoing.has_unwritten()));
+        let (now, deadline, unwritten) = side.with(|outgoing| {
+            // Where there can be no deadline nobody asks for the time.
+            let timed = by.is_some() || outgoing.has_deadlines();
+            let now = if timed { self.start.elapsed() } else { Duration::ZERO };
+            (now, outgoing.poll_timeout(now), outgoing.has_unwritten())
+        });
         let left = deadline.map(|at| at.saturating_sub(now));
         let tick = D::TICK.map(|tick| match unwritten {
             _ if mem::take(&mut self.hurries) => SHORTEST,
@@ -322,21 +325,19 @@ impl<S: Transport> Stream<S> {
         let is_missed = self.was_due || !(self.can_wait || self.would_block);
         let read = if is_due && is_missed { Ok(None) } else { self.read(buffer, timeout) };
         self.was_due = is_due && matches!(read, Ok(Some(_)));
-        let now = self.start.elapsed();
-        self.would_block |= read.as_ref().is_err_and(is_wait);
-        let judges = match &read {
+        match &read {
             // A peer that goes on sending does not put off the end of a close.
-            Ok(Some(_)) => side.with(|outgoing| !outgoing.connection.is_open()),
-            Ok(None) => true,
-            Err(error) => is_wait(error),
-        };
-        if judges {
-            // A failure is in the connection, and comes out of it.
-            let _ = side.with(|outgoing| outgoing.handle_timeout(now));
+            Ok(Some(_)) if side.with(|outgoing| outgoing.connection.is_open()) => return read,
+            Err(error) if !is_wait(error) => return read,
+            _ => {}
         }
+        let now = self.start.elapsed();
+        // A failure is in the connection, and comes out of it.
+        let _ = side.with(|outgoing| outgoing.handle_timeout(now));
+        self.would_block |= read.is_err();
         match read {
             // A stream that does not block, and a deadline that has passed all the same.
-            Err(error) if is_wait(&error) && deadline.is_some_and(|at| at <= now) => Ok(None),
+            Err(_) if deadline.is_some_and(|at| at <= now) => Ok(None),
             read => read,
         }
     }
@@ -391,11 +392,12 @@ impl<S: Transport> Stream<S> {
             self.io.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
         }
-        let begun = Instant::now();
+        // Where a read waits for ever nobody asks how long it took.
+        let begun = timeout.filter(|_| self.can_wait).map(|_| Instant::now());
         match self.io.read(buffer) {
             Ok(count) => Ok(Some(check_read(count, buffer.len())?)),
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(None),
-            Err(error) if self.can_wait && has_waited_to_read(&error, begun, timeout) => Ok(None),
+            Err(error) if has_waited_to_read(&error, begun, timeout) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }

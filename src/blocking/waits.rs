@@ -37,16 +37,17 @@ pub(super) fn has_waited(error: &io::Error, begun: Instant, timeout: Option<Dura
 }
 
 /// The same of a read, where nothing is lost if one that was held up is taken for a wait. Of less
-/// than [`COARSE`] it says no only if the wait has ended as it began.
+/// than [`COARSE`] it says no only if the wait has ended as it began. Nothing has waited that was not
+/// timed.
 pub(super) fn has_waited_to_read(
     error: &io::Error,
-    begun: Instant,
+    begun: Option<Instant>,
     timeout: Option<Duration>,
 ) -> bool {
-    match timeout {
+    begun.is_some_and(|begun| match timeout {
         Some(timeout) if timeout < COARSE => only_blocks(error) && begun.elapsed() >= AT_ONCE,
         timeout => has_waited(error, begun, timeout),
-    }
+    })
 }
 
 /// Whether a stream has waited for its timeout, or would block.

@@ -338,7 +338,7 @@ impl Connection {
     }
 
     /// Whether [`poll_timeout`](Self::poll_timeout) may give a deadline.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "std")]
     pub(crate) const fn has_deadlines(&self) -> bool {
         self.timers.is_armed()
     }

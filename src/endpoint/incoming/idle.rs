@@ -117,17 +117,16 @@ impl Incoming {
         let Some(Begun { key, payload }) = outgoing.connection.peek_begun(begun) else {
             return Ok(());
         };
-        let mut at = payload.start + self.assembler.checked_ahead();
-        while let Some(masked) = begun.get(at..).filter(|rest| !rest.is_empty()) {
-            let mut piece = [0; 512];
-            let count = masked.len().min(piece.len());
-            let piece = &mut piece[..count];
-            piece.copy_from_slice(&masked[..count]);
-            if let Some(key) = key {
-                mask::apply(piece, key.advanced(at - payload.start));
-            }
-            self.assembler.check_ahead(piece)?;
-            at += count;
+        let checked = self.assembler.checked_ahead();
+        let Some(rest) = begun.get(payload.start + checked..) else { return Ok(()) };
+        let Some(key) = key else { return self.assembler.check_ahead(rest) };
+        let mut key = key.advanced(checked);
+        let mut unmasked = [0; 2048];
+        for masked in rest.chunks(unmasked.len()) {
+            let unmasked = &mut unmasked[..masked.len()];
+            mask::copy(unmasked, masked, key);
+            key = key.advanced(masked.len());
+            self.assembler.check_ahead(unmasked)?;
         }
         Ok(())
     }

@@ -429,7 +429,7 @@ impl Outgoing {
 
     /// Whether [`poll_timeout`](Self::poll_timeout) may give a deadline: most connections that wait
     /// have none, and need not ask for the time.
-    #[cfg(feature = "tokio")]
+    #[cfg(feature = "std")]
     pub(crate) fn has_deadlines(&self) -> bool {
         self.connection.has_deadlines() || self.has_unwritten()
     }
