@@ -123,6 +123,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             || (!self.shut && (outgoing.connection.is_over() || outgoing.should_close_transport()))
     }
 
+    /// Whether a message can be queued at once: the usual case, in which nobody need be woken.
+    #[inline]
+    pub(super) fn has_room(&mut self) -> bool {
+        !self.outgoing.is_congested() && self.outgoing.is_open()
+    }
+
     /// Whether there is anything to write, or to queue for it.
     #[inline]
     fn has_output(&self) -> bool {

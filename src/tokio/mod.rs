@@ -137,7 +137,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`Error::Send`], or [`Error::Io`] while waiting for room.
     pub async fn feed<'p>(&mut self, message: impl Into<Outbound<'p>>) -> Result<(), Error> {
         self.half.forget_reader();
-        poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
+        if self.half.outgoing.is_congested() {
+            poll_fn(|cx| self.half.poll_writing(cx, Half::poll_room)).await?;
+        }
         Ok(self.half.outgoing.send(message.into())?)
     }
 

@@ -391,10 +391,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
         Ok(())
     }
 
+    /// Queues something if there is room.
+    fn queue_now(
+        &self,
+        send: &mut impl FnMut(&mut Half<S>) -> Result<(), Error>,
+    ) -> Option<Result<(), Error>> {
+        let mut half = lock(&self.shared.half);
+        half.has_room().then(|| {
+            lend_to_answer(&mut half.outgoing);
+            send(&mut half)
+        })
+    }
+
     async fn queue(
         &self,
         mut send: impl FnMut(&mut Half<S>) -> Result<(), Error>,
     ) -> Result<(), Error> {
+        if let Some(queued) = self.queue_now(&mut send) {
+            return queued;
+        }
         let mut place = self.shared.writers.place();
         poll_fn(|cx| {
             self.poll_sending(&mut place, cx, |half, writer| match half.poll_room(writer) {

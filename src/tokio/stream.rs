@@ -72,7 +72,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Sink<OwnedMessage> for WebSocket<S> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.get_mut().poll_sending(cx, Half::poll_room)
+        let this = self.get_mut();
+        if this.half.has_room() {
+            return Poll::Ready(Ok(()));
+        }
+        this.poll_sending(cx, Half::poll_room)
     }
 
     fn start_send(self: Pin<&mut Self>, mut message: OwnedMessage) -> Result<(), Error> {

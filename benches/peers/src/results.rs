@@ -11,6 +11,10 @@ use crate::options::Options;
 /// The crate that is compared with the others.
 pub const OURS: &str = "websocket-proto";
 
+/// The same through its adapters, in memory.
+pub const OURS_TOKIO: &str = "websocket-proto (tokio)";
+pub const OURS_BLOCKING: &str = "websocket-proto (blocking)";
+
 /// One figure of one table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Figure {

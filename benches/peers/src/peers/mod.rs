@@ -3,6 +3,7 @@
 //!
 //! Each is used as its documentation shows, in its fastest way that a user would find there.
 
+mod adapters;
 mod fastwebsockets;
 mod floor;
 mod nexus;
@@ -18,7 +19,7 @@ use bytes::Bytes;
 
 use crate::memory::Memory;
 use crate::payload::{Content, Seen};
-use crate::results::{OURS, Ratio, is_peer};
+use crate::results::{OURS, OURS_BLOCKING, OURS_TOKIO, Ratio, is_peer};
 use crate::serve::Server;
 use crate::wire::Role;
 
@@ -86,14 +87,18 @@ pub struct Peer {
 pub const FLOOR: &str = "(floor)";
 
 /// What is compared in the benches that run in memory.
-pub const RATIOS: [Ratio; 2] = [
+pub const RATIOS: [Ratio; 4] = [
     Ratio { name: "ours / best peer", ours: OURS, is_other: is_peer },
     Ratio { name: "ours / floor", ours: OURS, is_other: |name| name == FLOOR },
+    Ratio { name: "ours on tokio / best peer", ours: OURS_TOKIO, is_other: is_peer },
+    Ratio { name: "ours, blocking / best peer", ours: OURS_BLOCKING, is_other: is_peer },
 ];
 
-pub const ALL: [&Peer; 11] = [
+pub const ALL: [&Peer; 13] = [
     &floor::PEER,
     &ours::PEER,
+    &adapters::TOKIO,
+    &adapters::BLOCKING,
     &fastwebsockets::PEER,
     &nexus::PEER,
     &sockudo::PEER,

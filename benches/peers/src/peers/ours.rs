@@ -6,7 +6,6 @@ use std::io::{self, Read as _};
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use websocket_proto::connection;
 use websocket_proto::deflate::{self, Compression};
 use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received};
 use websocket_proto::handshake::{Accept, ServerConfig};
@@ -24,7 +23,7 @@ use crate::wire::Role;
 pub const PEER: Peer = Peer {
     name: OURS,
     decoder: |shape, source| Box::new(Ours { endpoint: endpoint(shape.role), memory: source }),
-    encoder: |role, sink| Box::new(Ours { endpoint: endpoint(role), memory: sink }),
+    encoder: |role, sink| Box::new((role, Ours { endpoint: endpoint(role), memory: sink })),
     skips_utf8: never,
     scenario: Scenario { send, echo: bounce },
     deflate: Some(Deflate { level: 6, decoder: deflate_decoder, encoder: deflate_encoder }),
@@ -39,7 +38,7 @@ struct Ours {
     memory: Memory,
 }
 
-fn endpoint(role: Role) -> Endpoint {
+pub fn endpoint(role: Role) -> Endpoint {
     let config = Config::default();
     let connection = match role {
         Role::Server => Connection::server(&config.connection),
@@ -69,19 +68,19 @@ impl Decoder for Ours {
 
 /// Whether not all of a payload is to be queued: a server can write it from where it lies, a client
 /// can mask it in steps.
-fn is_large(len: usize, endpoint: &Endpoint) -> bool {
-    match endpoint.connection().role() {
-        connection::Role::Server => len >= 4 * 1024,
-        connection::Role::Client => len > 512 * 1024,
+pub fn is_large(len: usize, role: Role) -> bool {
+    match role {
+        Role::Server => len >= 4 * 1024,
+        Role::Client => len > 512 * 1024,
     }
 }
 
-impl Encoder for Ours {
+impl Encoder for (Role, Ours) {
     fn encode(&mut self, payload: &Bytes, messages: usize) {
-        let Self { endpoint, memory } = self;
+        let (role, Ours { endpoint, memory }) = self;
         for _ in 0..messages {
             let payload = black_box(payload);
-            if is_large(payload.len(), endpoint) {
+            if is_large(payload.len(), *role) {
                 endpoint.send_through(payload, |chunks| memory.put_all(chunks)).expect("open");
             } else {
                 endpoint.send(payload).expect("open");

@@ -1,0 +1,136 @@
+//! websocket-proto through its adapters, which most of the others have no other way than.
+
+use std::hint::black_box;
+
+use bytes::Bytes;
+use websocket_proto::endpoint::Received;
+use websocket_proto::{blocking, tokio};
+
+use super::ours::{endpoint, is_large};
+use super::{Decoder, Encoder, Peer, Scenario, never};
+use crate::clock::now;
+use crate::memory::Memory;
+use crate::payload::Seen;
+use crate::results::{OURS_BLOCKING, OURS_TOKIO};
+use crate::wire::Role;
+
+pub const TOKIO: Peer = Peer {
+    name: OURS_TOKIO,
+    decoder: |shape, source| Box::new(on_tokio(shape.role, source)),
+    encoder: |role, sink| Box::new((role, on_tokio(role, sink))),
+    skips_utf8: never,
+    scenario: Scenario {
+        send: |pipe, text, count| now(send(pipe, text, count)),
+        echo: |pipe, count| now(echo(pipe, count)),
+    },
+    deflate: None,
+    servers: &[],
+};
+
+pub const BLOCKING: Peer = Peer {
+    name: OURS_BLOCKING,
+    decoder: |shape, source| Box::new(blocking(shape.role, source)),
+    encoder: |role, sink| Box::new((role, blocking(role, sink))),
+    skips_utf8: never,
+    scenario: Scenario { send: send_blocking, echo: echo_blocking },
+    deflate: None,
+    servers: &[],
+};
+
+type OnTokio = tokio::WebSocket<Memory>;
+type Blocking = blocking::WebSocket<blocking::Plain<Memory>>;
+
+fn on_tokio(role: Role, memory: Memory) -> OnTokio {
+    tokio::WebSocket::new(memory, endpoint(role))
+}
+
+fn blocking(role: Role, memory: Memory) -> Blocking {
+    let memory = blocking::Plain(memory);
+    blocking::WebSocket::new(memory, endpoint(role)).expect("no timeouts to refuse")
+}
+
+impl Decoder for OnTokio {
+    fn decode(&mut self, messages: usize, seen: &mut Seen) {
+        now(async {
+            for _ in 0..messages {
+                let received = self.next().await.expect("valid").expect("open");
+                seen.take(received.message.as_bytes());
+            }
+        });
+    }
+}
+
+impl Decoder for Blocking {
+    fn decode(&mut self, messages: usize, seen: &mut Seen) {
+        for _ in 0..messages {
+            let received = self.next().expect("valid").expect("open");
+            seen.take(received.message.as_bytes());
+        }
+    }
+}
+
+impl Encoder for (Role, OnTokio) {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        let (role, ws) = self;
+        now(async {
+            for _ in 0..messages {
+                let payload = black_box(payload);
+                if is_large(payload.len(), *role) {
+                    ws.send(payload).await.expect("open");
+                } else {
+                    ws.feed(payload).await.expect("open");
+                }
+            }
+            ws.flush().await.expect("open");
+        });
+    }
+}
+
+impl Encoder for (Role, Blocking) {
+    fn encode(&mut self, payload: &Bytes, messages: usize) {
+        let (role, ws) = self;
+        for _ in 0..messages {
+            let payload = black_box(payload);
+            if is_large(payload.len(), *role) {
+                ws.send(payload).expect("open");
+            } else {
+                ws.feed(payload).expect("open");
+            }
+        }
+        ws.flush().expect("open");
+    }
+}
+
+async fn send(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = on_tokio(Role::Client, pipe);
+    for _ in 0..count {
+        ws.feed(black_box(text)).await.expect("open");
+    }
+    ws.flush().await.expect("open");
+}
+
+async fn echo(pipe: Memory, count: usize) {
+    let mut ws = on_tokio(Role::Server, pipe);
+    for _ in 0..count {
+        let Received { message, mut out } = ws.next().await.expect("valid").expect("open");
+        out.feed(message).expect("room");
+    }
+    ws.flush().await.expect("open");
+}
+
+fn send_blocking(pipe: Memory, text: &'static str, count: usize) {
+    let mut ws = blocking(Role::Client, pipe);
+    for _ in 0..count {
+        ws.feed(black_box(text)).expect("open");
+    }
+    ws.flush().expect("open");
+}
+
+fn echo_blocking(pipe: Memory, count: usize) {
+    let mut ws = blocking(Role::Server, pipe);
+    for _ in 0..count {
+        let Received { message, mut out } = ws.next().expect("valid").expect("open");
+        out.feed(message).expect("room");
+    }
+    ws.flush().expect("open");
+}
