@@ -317,6 +317,10 @@
 //!   has to be copied.
 //! - Masking and writing a client's large message in steps of 64 to 256 KiB: 0.35 of the time in
 //!   memory, and up to 1.15 over a socket. Copying it and masking the copy, 16 KiB at a time: 0.8.
+//! - The `next` of the tokio adapter as a future written by hand, of which the short way is part of
+//!   every loop that waits for it: 16 bytes take 0.8 of the time in a program with two such loops,
+//!   where that of the `async fn` is a call, but in a program with one a round of one message takes
+//!   1.12 times the instructions and one of sixteen 1.10.
 //! - Noting what comes of a frame where a deadline is asked for, without that each poll sees it:
 //!   four instructions less for each small read, but what no poll had seen counted as well.
 //!
