@@ -145,37 +145,36 @@
 //! server's CPU.) Behind a message of 2 KiB or more each read ends so, and begins such that the
 //! payload does at a line of the cache: 6,000, 9,000 and 12,000 B take 0.9, 0.85 and 0.8 of the
 //! time once more, ASCII of 16 KiB 0.85 as client. (A client's binary messages begin there with the
-//! header, because nothing reads their payload before it is lent: 2 KiB take 0.95 of the time, 64 to
-//! 128 KiB 0.93 to 1.0, on a Zen 4.) When more has come than is read at once, the
-//! next read has room for as much: over a socket that is a system call less for each message. A
-//! longer frame is read straight into its message, which grows in the same way, from 64 KiB on by
-//! half; a server does so in steps of 256 KiB and unmasks each while it is in the second-level
-//! cache. (Steps of 32 KiB, in the first, are
-//! no faster in memory, and the calls that they take more make an echo of 1 MiB over a socket 1.15
-//! times as long; 256 KiB instead of 128 take it 0.92 of the server's CPU on an Emerald Rapids, 512
-//! are no better.) Behind such a frame 5 KiB are read at first: another one may follow, and what
-//! comes with its header has to be copied. What is read straight into a message goes to a multiple
-//! of 64 bytes in memory, so the message begins up to 63 bytes behind the front: reads to odd
-//! places, copies as they are, make 1 MiB take up to 1.2 times as long. The message begins at such
-//! a place too if what was read with its header is a multiple as well, as it is behind another one;
-//! and so does one that comes in the read buffer, if it is long and as long as the one before.
-//! ASCII is checked in two thirds of the time then: as client, 20,000 B take 0.75 to 0.95 of the
-//! time, 40,000 B 0.9, 64 KiB 0.92, 100,000 B and more 0.87 (Emerald Rapids; as server, where
-//! unmasking goes by lines anyhow, 0.98). Small reads of a large frame wait too, as server until 8
-//! KiB have come. Once 128 KiB of a message in smaller frames have come, and as long as so much is
-//! there, 64 KiB are read at once. (That is for sockets: 1 MiB in fragments of 4 KiB takes 0.7 of
-//! the time there. In memory reads of 16 KiB took 0.8, where all but fits in the second-level
-//! cache.) Reads of a message in fragments end where fragments end that are as long as the last
-//! one: 256 KiB in fragments of 4 KiB take 0.85 of the time. All buffers together are at most twice
-//! what has come, with 4 KiB and one read more.
+//! header, because nothing reads their payload before it is lent: 2 KiB take 0.95 of the time, 64
+//! to 128 KiB 0.93 to 1.0, on a Zen 4.) When more has come than is read at once, the next read has
+//! room for as much: over a socket that is a system call less for each message. A longer frame is
+//! read straight into its message, which grows in the same way, from 64 KiB on by half; a server
+//! does so in steps of 256 KiB and unmasks each while it is in the second-level cache. (Steps of 32
+//! KiB, in the first, are no faster in memory, and the calls that they take more make an echo of 1
+//! MiB over a socket 1.15 times as long; 256 KiB instead of 128 take it 0.92 of the server's CPU on
+//! an Emerald Rapids, 512 are no better.) Behind such a frame 5 KiB are read at first: another one
+//! may follow, and what comes with its header has to be copied. What is read straight into a
+//! message goes to a multiple of 64 bytes in memory, so the message begins up to 63 bytes behind
+//! the front: reads to odd places, copies as they are, make 1 MiB take up to 1.2 times as long. The
+//! message begins at such a place too if what was read with its header is a multiple as well, as it
+//! is behind another one; and so does one that comes in the read buffer, if it is long and as long
+//! as the one before (a client's binary one with its header). ASCII is checked in two thirds of the
+//! time then: as client, 20,000 B take 0.75 to 0.95 of the time, 40,000 B 0.9, 64 KiB 0.92, 100,000
+//! B and more 0.87 (Emerald Rapids; as server, where unmasking goes by lines anyhow, 0.98). Small
+//! reads of a large frame wait too, as server until 8 KiB have come. Once 128 KiB of a message in
+//! smaller frames have come, and as long as so much is there, 64 KiB are read at once. (That is for
+//! sockets: 1 MiB in fragments of 4 KiB takes 0.7 of the time there. In memory reads of 16 KiB took
+//! 0.8, where all but fits in the second-level cache.) Reads of a message in fragments end where
+//! fragments end that are as long as the last one: 256 KiB in fragments of 4 KiB take 0.85 of the
+//! time. All buffers together are at most twice what has come, with 4 KiB and one read more.
 //!
-//! Large messages come between small ones. A read buffer of more than 64 KiB, and one of up to 4 MiB
-//! in which a message was put together, stays until 64 reads had no use for it: of messages up to
-//! 256 KiB, each doubling as often as the next, one that is binary or ASCII takes 0.7 to 0.8 of the
-//! time that it took where the next large one had to make new ones, and up to 1 MiB 0.95
-//! (`benches/peers`, decode with `--shapes ..256k,..1M`, Emerald Rapids; in a loop of its own, where
-//! no other crate has the caches in between, 0.45 to 0.55 and 0.7 to 0.9). What is larger than that
-//! goes with the next read.
+//! Large messages come between small ones. A read buffer of more than 64 KiB, and one of up to 4
+//! MiB in which a message was put together, stays until 64 reads had no use for it: of messages up
+//! to 256 KiB, each doubling as often as the next, one that is binary or ASCII takes 0.7 to 0.8 of
+//! the time that it took where the next large one had to make new ones, and up to 1 MiB 0.95
+//! (`benches/peers`, decode with `--shapes ..256k,..1M`, Emerald Rapids; in a loop of its own,
+//! where no other crate has the caches in between, 0.45 to 0.55 and 0.7 to 0.9). What is larger
+//! than that goes with the next read.
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
@@ -200,25 +199,26 @@
 //! # Writing
 //!
 //! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits.
-//! Where there is room, the `feed` of an adapter costs hardly more than that of an endpoint: that
-//! asking for it went through what waits took 13 ns, beside 3 for a small message.
-//! So the natural loop makes one write for all the messages of one read: system calls for each
-//! message fall from above 1 to 0.13 with 16 messages under way, and that is worth more than all of
-//! the above. Small frames and the headers of large ones are put together in one buffer; a large
-//! payload that is given away is remembered with its place in it, so that queueing one takes no
-//! more than counting a reference. A large payload that the caller keeps is written from where it
-//! lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the adapters),
-//! which takes 81 instructions instead of 299 to queue it by reference: where nothing waits, its
-//! header is not even queued. A client masks more than 512 KiB in steps of as much, each written
-//! while it is in the second-level cache: 1 MiB takes 0.4 of the time, over a socket 0.92, 4 MiB
-//! 0.45 and 0.8, and need not be there twice. (In steps of 128 KiB a socket takes 1.15 times as
-//! long for 256 KiB and 1 MiB: each write wakes up the receiver.) A large message that a server
+//! Where there is room, the `feed` of the tokio adapter takes 1.5 to 2 ns more than that of an
+//! endpoint, which takes 3 to 8 for a small message; when it asked for room through what waits, it
+//! took 13 more. So the natural loop makes one write for all the messages of one read: system calls
+//! for each message fall from above 1 to 0.13 with 16 messages under way, and that is worth more
+//! than all of the above. Small frames and the headers of large ones are put together in one
+//! buffer; a large payload that is given away is remembered with its place in it, so that queueing
+//! one takes no more than counting a reference. A large payload that the caller keeps is written
+//! from where it lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the
+//! adapters), which takes 81 instructions instead of 299 to queue it by reference: where nothing
+//! waits, its header is not even queued. A client masks more than 512 KiB in steps of as much, each
+//! written while it is in the second-level cache: 1 MiB takes 0.4 of the time, over a socket 0.92,
+//! 4 MiB 0.45 and 0.8, and need not be there twice. (In steps of 128 KiB a socket takes 1.15 times
+//! as long for 256 KiB and 1 MiB: each write wakes up the receiver.) A large message that a server
 //! sends back as it is leaves from the buffer that it was put together in: an echo of 1 MiB takes
 //! 0.78 of the time with the copy. Output in one piece, which is nearly all of it, goes out by a
 //! plain write. A deadline that is put off by what happens leaves the timer of tokio where it is:
 //! the task wakes up once for nothing instead of setting it at each message, and where there can be
 //! no deadline the clock is not asked. (In the blocking adapter, which asked three times for each
-//! read, 64 KiB in reads of 1,460 bytes take half the time in memory so, 16 KiB in one 0.8 to 0.85.) A round that finds nothing to decode or to write asks for
+//! read, and once where it was split, 64 KiB in reads of 1,460 bytes take half the time in memory
+//! so, 16 KiB in one 0.8 to 0.85.) A round that finds nothing to decode or to write asks for
 //! neither: with one message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo
 //! bench --bench round`). A reply is never left lying while the task waits for the peer; who uses
 //! `feed` and then waits for something else flushes first.
@@ -237,17 +237,16 @@
 //! every feature, neither with heap while nothing is under way: what only few connections need lies
 //! in boxes that are made when it comes (the payload of a control frame in pieces, what compression
 //! has to remember, large payloads in the queue). The adapters lend read buffers from thread to
-//! connection: up to 8 read buffers (16.5 KiB, up to 128 KiB where longer frames come), 8 for output
-//! and 2 of up to 4 MiB for large messages are kept by each thread; the opening handshake reads
-//! into them too, and a connection that is dropped leaves its own to the next. The task of the
-//! tokio loop in the README is under 1 KiB. Who drives endpoints lends them buffers in the same
-//! way, out of one
-//! [`Buffers`](crate::endpoint::Buffers) for each loop. A round in which all answers find room in
-//! them allocates nothing; without them it is a read buffer, and 1,000 bytes for output. An output
-//! buffer of more than 64 KiB and 14 bytes is freed once it is written. A buffer for large messages
-//! that is lent spares the system calls of a message that grows as it comes, and new memory for
-//! each: on epoll an echo of 1 MiB takes 0.75 to 0.95 of the time with one, and 10 calls instead of
-//! 17 (`benches/peers`, echo).
+//! connection: up to 8 read buffers (16.5 KiB, up to 128 KiB where longer frames come), 8 for
+//! output and 2 of up to 4 MiB for large messages are kept by each thread; the opening handshake
+//! reads into them too, and a connection that is dropped leaves its own to the next. The task of
+//! the tokio loop in the README is under 1 KiB. Who drives endpoints lends them buffers in the same
+//! way, out of one [`Buffers`](crate::endpoint::Buffers) for each loop. A round in which all
+//! answers find room in them allocates nothing; without them it is a read buffer, and 1,000 bytes
+//! for output. An output buffer of more than 64 KiB and 14 bytes is freed once it is written. A
+//! buffer for large messages that is lent spares the system calls of a message that grows as it
+//! comes, and new memory for each: on epoll an echo of 1 MiB takes 0.75 to 0.95 of the time with
+//! one, and 10 calls instead of 17 (`benches/peers`, echo).
 //!
 //! # Tried, and of no use
 //!
@@ -330,6 +329,6 @@
 //! beside eight other crates in one run, compares every output first, and draws the plots in the
 //! README.
 //!
-//! What is said of time here without a command was measured once, with the code before the change in
-//! turns: decoding and encoding by `benches/peers` with `--shapes`, or by a loop over an
+//! What is said of time here without a command was measured once, with the code before the change
+//! in turns: decoding and encoding by `benches/peers` with `--shapes`, or by a loop over an
 //! [`Endpoint`](crate::Endpoint) or a socket that is not in the project.

@@ -1393,6 +1393,31 @@ fn long_frames_begin_at_lines_of_the_cache() {
 }
 
 #[test]
+fn frames_that_just_find_room_beside_shorter_ones_begin_at_lines_too() {
+    for (role, opcode) in ROLES.into_iter().flat_map(|role| [0x81, 0x82].map(|it| (role, it))) {
+        // Shorter ones of whole KiB, and such as fill what is left for those to begin at a line.
+        for more in (4..=128).step_by(4) {
+            let short = frame(role, opcode, &[b'x'; 20_400]);
+            let len = 20_480 - (short.len() - 20_400) + more;
+            let long = frame(role, opcode, &vec![b'x'; len]);
+            let wire = [short.repeat(8), long.repeat(12)].concat();
+            let mut endpoint = endpoint(role);
+            let (mut rest, mut places) = (&wire[..], Vec::new());
+            while !rest.is_empty() {
+                read_some(&mut endpoint, &mut rest, usize::MAX);
+                while let Some(received) = endpoint.next().unwrap() {
+                    places.push(received.message.as_bytes().as_ptr().addr() % 64);
+                }
+            }
+            let is_read = role == Role::Server || opcode == 0x81;
+            let place = if is_read { 0 } else { long.len() - len };
+            assert_eq!(places.len(), 20);
+            assert_eq!(places[16..], [place; 4], "{role:?}, {opcode:#x}, {more}: {places:?}");
+        }
+    }
+}
+
+#[test]
 fn messages_of_any_length_come_out_of_reads_of_any_size() {
     // Around every bound at which they, or what is read, take another way.
     let lens = [

@@ -116,7 +116,7 @@ impl ReadBuffer {
     /// All of the buffer, to read to it anew.
     #[inline]
     pub(super) fn all(&mut self) -> &mut [u8] {
-        self.unread = 0..0;
+        self.begin_at(0);
         self.free = to_u32(self.bytes.len());
         self.rest()
     }
@@ -194,8 +194,9 @@ impl ReadBuffer {
             let more = self.unread.end > to_usize(self.read_size);
             let expects = if more { came.div_ceil(1024) } else { 0 };
             let expects = u8::try_from(expects).unwrap_or(PEEK).min(PEEK - 1);
-            // What found room in it, instead of what aligns it, is no more than that.
-            let is_more = came > self.expected();
+            // What found room beside such a message, instead of what aligns that, is no more.
+            let message = to_usize(self.taken) + Header::MAX_LEN + LINE;
+            let is_more = came.max(message) > self.expected();
             self.expects = if is_more { expects } else { expects.min(self.expects) };
             if self.taken >= LONG {
                 self.note_kind();
@@ -204,7 +205,8 @@ impl ReadBuffer {
         self.begin_at(0);
     }
 
-    /// Takes note whether the long frame that was read last was a whole text without a masking key.
+    /// Takes note whether the long frame that was read last was a whole text without a masking key, if
+    /// nothing came behind it. (Of fragments this says nothing.)
     fn note_kind(&mut self) {
         let len = to_usize(self.taken);
         let start = self.unread.end.checked_sub(Header::len_before(len, false) + len);
@@ -216,6 +218,7 @@ impl ReadBuffer {
     }
 
     /// Has the next byte go there; nothing is unread.
+    #[inline]
     fn begin_at(&mut self, front: usize) {
         self.unread = front..front;
         self.front = u8::try_from(front).unwrap_or_default();
@@ -330,7 +333,9 @@ impl ReadBuffer {
             let fits = front + payload.end <= self.bytes.len() && front <= self.unread.start;
             let front = if fits { front } else { 0 };
             copy::move_down(&mut self.bytes, self.unread.clone(), front);
-            self.unread = front..front + self.unread.len();
+            let len = self.unread.len();
+            self.begin_at(front);
+            self.unread.end += len;
         }
         let Ok(awaited_end) = u32::try_from(self.unread.start + payload.end) else { return false };
         self.awaited_end = awaited_end;
