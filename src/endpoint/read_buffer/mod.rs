@@ -189,15 +189,9 @@ impl ReadBuffer {
     /// Begins anew at the front of a buffer that was read empty, or not read to.
     #[inline]
     fn rewind(&mut self) {
-        let came = self.unread.end.saturating_sub(self.front.into());
-        if came > 0 {
+        if self.unread.end > usize::from(self.front) {
             let more = self.unread.end > to_usize(self.read_size);
-            let expects = if more { came.div_ceil(1024) } else { 0 };
-            let expects = u8::try_from(expects).unwrap_or(PEEK).min(PEEK - 1);
-            // What found room beside such a message, instead of what aligns that, is no more.
-            let message = to_usize(self.taken) + Header::MAX_LEN + LINE;
-            let is_more = came.max(message) > self.expected();
-            self.expects = if is_more { expects } else { expects.min(self.expects) };
+            self.expects = if more { self.expects_next() } else { 0 };
             if self.taken >= LONG {
                 self.note_kind();
             }
@@ -205,8 +199,20 @@ impl ReadBuffer {
         self.begin_at(0);
     }
 
+    /// What is to be expected after it held more than is read at once.
+    #[inline(never)]
+    fn expects_next(&self) -> u8 {
+        let came = self.unread.end - usize::from(self.front);
+        let expects = u8::try_from(came.div_ceil(1024)).unwrap_or(PEEK).min(PEEK - 1);
+        // What found room beside such a message, instead of what aligns that, is no more.
+        let message = to_usize(self.taken) + Header::MAX_LEN + LINE;
+        let is_more = came.max(message) > self.expected();
+        if is_more { expects } else { expects.min(self.expects) }
+    }
+
     /// Takes note whether the long frame that was read last was a whole text without a masking key, if
     /// nothing came behind it. (Of fragments this says nothing.)
+    #[inline(never)]
     fn note_kind(&mut self) {
         let len = to_usize(self.taken);
         let start = self.unread.end.checked_sub(Header::len_before(len, false) + len);
