@@ -6,9 +6,10 @@ use alloc::vec::Vec;
 use core::mem;
 
 use super::{Found, Incoming, Outgoing, is_read_straight, to_usize};
-use crate::assembler::{self, LARGE, Shared};
+use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::{Begun, Event};
-use crate::frame::{OpCode, mask};
+use crate::frame::OpCode;
+use crate::frame::mask::{self, MaskKey};
 use crate::input::Input;
 use crate::line::LINE;
 use crate::utf8::InvalidUtf8;
@@ -119,16 +120,12 @@ impl Incoming {
         };
         let checked = self.assembler.checked_ahead();
         let Some(rest) = begun.get(payload.start + checked..) else { return Ok(()) };
-        let Some(key) = key else { return self.assembler.check_ahead(rest) };
-        let mut key = key.advanced(checked);
-        let mut unmasked = [0; 2048];
-        for masked in rest.chunks(unmasked.len()) {
-            let unmasked = &mut unmasked[..masked.len()];
-            mask::copy(unmasked, masked, key);
-            key = key.advanced(masked.len());
-            self.assembler.check_ahead(unmasked)?;
+        match key.map(|key| key.advanced(checked)) {
+            None => self.assembler.check_ahead(rest),
+            // To make room ready for much takes longer than to check little.
+            Some(key) if rest.len() <= 256 => check_masked::<256>(rest, key, &mut self.assembler),
+            Some(key) => check_masked::<2048>(rest, key, &mut self.assembler),
         }
-        Ok(())
     }
 
     /// Whether a large frame is under way whose message could do with a longer buffer.
@@ -225,6 +222,22 @@ impl Incoming {
     pub(crate) fn has_room(&self) -> bool {
         self.assembler.has_buffer()
     }
+}
+
+/// Checks text that is masked and waits elsewhere, `N` bytes at a time.
+fn check_masked<const N: usize>(
+    text: &[u8],
+    mut key: MaskKey,
+    assembler: &mut Assembler,
+) -> Result<(), InvalidUtf8> {
+    let mut unmasked = [0; N];
+    for masked in text.chunks(N) {
+        let unmasked = &mut unmasked[..masked.len()];
+        mask::copy(unmasked, masked, key);
+        key = key.advanced(masked.len());
+        assembler.check_ahead(unmasked)?;
+    }
+    Ok(())
 }
 
 /// The opcode of text (RFC 6455 §5.2).
