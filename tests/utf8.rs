@@ -182,10 +182,10 @@ fn an_endpoint_checks_text_when_nothing_more_comes_and_when_it_is_complete() {
 
 #[test]
 fn text_that_waits_in_the_read_buffer_is_checked_there() {
-    // R8.1-1: so much of it that the buffer stays when the endpoint is released.
+    // R8.1-1: also so much of it that the buffer stays when the endpoint is released.
     let good = "grün, 😀 ".repeat(500).into_bytes();
     for role in ROLES {
-        for step in [1300, 1301, 1302, 1303, 5_000] {
+        for step in [7, 100, 256, 257, 1300, 1301, 1302, 1303, 5_000] {
             for bad_at in [None, Some(0), Some(2_000), Some(4_097), Some(good.len() - 1)] {
                 let mut text = good.clone();
                 if let Some(at) = bad_at {
@@ -203,7 +203,9 @@ fn text_that_waits_in_the_read_buffer_is_checked_there() {
                     at = end;
                     buffers.take_back(&mut run.endpoint);
                     let waits = at < wire.len() && run.endpoint.connection().is_receiving();
-                    assert_eq!(buffers.capacity() == 0, waits, "what waits stays");
+                    if step > 1_200 {
+                        assert_eq!(buffers.capacity() == 0, waits, "what waits stays");
+                    }
                     buffers.lend_to(&mut run.endpoint);
                     if at < wire.len() {
                         run.poll();
