@@ -199,11 +199,11 @@
 //! # Writing
 //!
 //! `feed` queues, `send` is `feed` and a flush, and the adapters' `next` flushes before it waits.
-//! Where there is room, the `feed` of the tokio adapter takes 1.5 to 2 ns more than that of an
-//! endpoint, which takes 3 to 8 for a small message; when it asked for room through what waits, it
-//! took 13 more. So the natural loop makes one write for all the messages of one read: system calls
-//! for each message fall from above 1 to 0.13 with 16 messages under way, and that is worth more
-//! than all of the above. Small frames and the headers of large ones are put together in one
+//! So the natural loop makes one write for all the messages of one read: system calls for each
+//! message fall from above 1 to 0.13 with 16 messages under way, and that is worth more than all of
+//! the above. (The `feed` of the tokio adapter takes 1 to 2 ns more than that of an endpoint, which
+//! takes 3 to 8 for a small message; when it asked for room through what waits, it took 13 more:
+//! `benches/peers`, encode.) Small frames and the headers of large ones are put together in one
 //! buffer; a large payload that is given away is remembered with its place in it, so that queueing
 //! one takes no more than counting a reference. A large payload that the caller keeps is written
 //! from where it lies ([`Endpoint::send_through`](crate::Endpoint::send_through), and `send` of the
@@ -217,8 +217,8 @@
 //! plain write. A deadline that is put off by what happens leaves the timer of tokio where it is:
 //! the task wakes up once for nothing instead of setting it at each message, and where there can be
 //! no deadline the clock is not asked. (In the blocking adapter, which asked three times for each
-//! read, and once where it was split, 64 KiB in reads of 1,460 bytes take half the time in memory
-//! so, 16 KiB in one 0.8 to 0.85.) A round that finds nothing to decode or to write asks for
+//! read, and asks once where it was split, 64 KiB in reads of 1,460 bytes take half the time in
+//! memory so, 16 KiB in one 0.8 to 0.85.) A round that finds nothing to decode or to write asks for
 //! neither: with one message it takes 0.65 of the time that it took, with sixteen 0.80 (`cargo
 //! bench --bench round`). A reply is never left lying while the task waits for the peer; who uses
 //! `feed` and then waits for something else flushes first.
@@ -246,7 +246,8 @@
 //! for output. An output buffer of more than 64 KiB and 14 bytes is freed once it is written. A
 //! buffer for large messages that is lent spares the system calls of a message that grows as it
 //! comes, and new memory for each: on epoll an echo of 1 MiB takes 0.75 to 0.95 of the time with
-//! one, and 10 calls instead of 17 (`benches/peers`, echo).
+//! one, and 10 calls instead of 17 as long as the steps were 128 KiB (6 now: `benches/peers`,
+//! echo).
 //!
 //! # Tried, and of no use
 //!
