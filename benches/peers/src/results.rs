@@ -14,6 +14,7 @@ pub const OURS: &str = "websocket-proto";
 /// The same through its adapters, in memory.
 pub const OURS_TOKIO: &str = "websocket-proto (tokio)";
 pub const OURS_BLOCKING: &str = "websocket-proto (blocking)";
+pub const OURS_STREAM: &str = "websocket-proto (Stream)";
 
 /// One figure of one table.
 #[derive(Clone, Debug, PartialEq)]

@@ -19,7 +19,7 @@ use bytes::Bytes;
 
 use crate::memory::Memory;
 use crate::payload::{Content, Seen};
-use crate::results::{OURS, OURS_BLOCKING, OURS_TOKIO, Ratio, is_peer};
+use crate::results::{OURS, OURS_BLOCKING, OURS_STREAM, OURS_TOKIO, Ratio, is_peer};
 use crate::serve::Server;
 use crate::wire::Role;
 
@@ -87,17 +87,19 @@ pub struct Peer {
 pub const FLOOR: &str = "(floor)";
 
 /// What is compared in the benches that run in memory.
-pub const RATIOS: [Ratio; 4] = [
+pub const RATIOS: [Ratio; 5] = [
     Ratio { name: "ours / best peer", ours: OURS, is_other: is_peer },
     Ratio { name: "ours / floor", ours: OURS, is_other: |name| name == FLOOR },
     Ratio { name: "ours on tokio / best peer", ours: OURS_TOKIO, is_other: is_peer },
+    Ratio { name: "ours as Stream / best peer", ours: OURS_STREAM, is_other: is_peer },
     Ratio { name: "ours, blocking / best peer", ours: OURS_BLOCKING, is_other: is_peer },
 ];
 
-pub const ALL: [&Peer; 13] = [
+pub const ALL: [&Peer; 14] = [
     &floor::PEER,
     &ours::PEER,
     &adapters::TOKIO,
+    &adapters::STREAM,
     &adapters::BLOCKING,
     &fastwebsockets::PEER,
     &nexus::PEER,
