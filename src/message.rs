@@ -285,6 +285,10 @@ mod owned {
         /// UTF-8 text.
         Text(String),
         /// Bytes, cheap to clone.
+        ///
+        /// Those of a large message that was received may be a part of the buffer that it was read
+        /// to, at least half of it, which is used again once all clones are dropped. To turn them
+        /// into a `Vec` or `BytesMut` takes a copy then.
         Binary(Bytes),
     }
 

@@ -58,6 +58,7 @@ pub fn does_what_the_model_does(role: Role, config: &Config, calls: &[u8], wire:
         sent: Vec::new(),
         buffers: Buffers::new(),
         dropped: false,
+        kept: Vec::new(),
     };
     for &call in calls {
         pair.call(call & 15, usize::from(call >> 4));
@@ -70,6 +71,7 @@ pub fn does_what_the_model_does(role: Role, config: &Config, calls: &[u8], wire:
     if !pair.dropped {
         pair.finish();
     }
+    pair.kept.iter().for_each(|(taken, expected)| assert_eq!(taken, expected));
     pair.check_written(role);
 }
 
@@ -86,6 +88,8 @@ struct Pair<'w> {
     buffers: Buffers,
     /// Whether output was dropped because the peer does not read.
     dropped: bool,
+    /// Messages that were taken, and what they were to be.
+    kept: Vec<(OwnedMessage, OwnedMessage)>,
 }
 
 impl Pair<'_> {
@@ -152,8 +156,15 @@ impl Pair<'_> {
 
     fn take(&mut self) {
         let expected = self.model.message();
-        assert_eq!(self.endpoint.take_message(), expected);
+        let taken = self.endpoint.take_message();
+        assert_eq!(taken, expected);
         self.model.found = None;
+        // Some are kept, and are not to change while more is read.
+        self.kept.extend(taken.ok().zip(expected.ok()));
+        if self.kept.len() > 3 {
+            let (taken, expected) = self.kept.swap_remove(self.sent.len() % 3);
+            assert_eq!(taken, expected);
+        }
         // What a second call gives is not laid down, and reading ends the life of a message.
         self.read(0);
     }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Assembler, Buffer, Shared, State, USED};
+use super::{Assembler, BITS, Buffer, GIVEN, State, USED};
 use crate::line;
 
 impl Assembler {
@@ -35,6 +35,9 @@ impl Assembler {
         {
             *place = Buffer::default();
         }
+        if *spared >= SPARED {
+            self.leave_given();
+        }
         let capacity = self.buffer.capacity();
         // What has come of a message that is under way says little of how much will.
         let most = if capacity <= LONGEST_SPARED || is_under_way { SPARED } else { 0 };
@@ -54,6 +57,7 @@ impl Assembler {
     fn drop_buffer(&mut self) {
         self.buffer = Buffer::default();
         self.shared = None;
+        self.usage &= !GIVEN;
     }
 
     /// Whether there is a buffer: messages in one piece need none.
@@ -64,7 +68,7 @@ impl Assembler {
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
     pub(crate) fn wants_room(&self, remaining: usize) -> bool {
-        self.buffer.room() - self.end < remaining && self.len() >> (self.usage & !USED) > 0
+        self.buffer.room() - self.end < remaining && self.len() >> (self.usage & BITS) > 0
     }
 
     /// Goes on in another buffer, if that is longer; gives back the one that is not used.
@@ -97,7 +101,7 @@ impl Assembler {
         (self.start, self.end) = (0, len);
         // So that all copies together are a few times as long as the message.
         let bits = u8::try_from(len.checked_ilog2().unwrap_or(0) + 1).unwrap_or_default();
-        self.usage = self.usage & USED | bits;
+        self.usage = self.usage & !BITS | bits;
         little
     }
 
@@ -105,17 +109,6 @@ impl Assembler {
     /// its buffer.
     pub(crate) fn is_little(&self, behind: usize) -> bool {
         self.end + behind < self.buffer.capacity() / WELL_USED
-    }
-
-    /// Takes the buffer of an earlier message if it is in the queue as well; frees it otherwise.
-    pub(crate) fn take_queued(&mut self) -> Option<Shared> {
-        let mut shared = self.shared.take()?;
-        if Arc::get_mut(&mut shared).is_some() { None } else { Some(shared) }
-    }
-
-    /// Keeps it until it is nowhere else.
-    pub(crate) fn keep_queued(&mut self, queued: Shared) {
-        self.shared.get_or_insert(queued);
     }
 
     /// Frees the buffer of messages in several pieces, unless one is under way, and what

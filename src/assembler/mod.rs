@@ -5,16 +5,15 @@
 
 mod buffer;
 mod idle;
+mod shared;
 
 pub(crate) use self::idle::{LONGEST_SPARED, SPARED, WELL_USED};
+pub(crate) use self::shared::{Shared, part};
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;
-use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::{fmt, mem};
-
-use bytes::{Buf, Bytes};
+use core::fmt;
 
 use self::buffer::Buffer;
 use crate::connection::{Connection, Data};
@@ -26,7 +25,7 @@ use crate::error::ProtocolError;
 use crate::frame::Rsv;
 use crate::frame::mask::{self, MaskKey};
 use crate::line::{self, LINE};
-use crate::message::{Kind, Message, OwnedMessage};
+use crate::message::{Kind, Message};
 use crate::utf8::{InvalidUtf8, Validator};
 
 /// Makes whole messages of the pieces that a [`Connection`] hands out.
@@ -40,8 +39,8 @@ pub struct Assembler {
     buffer: Buffer,
     /// Where in it the message ends; it begins at `start`.
     end: usize,
-    /// Where the buffer of a large message is while it is lent, and as long as it is being sent
-    /// back.
+    /// Where the buffer of a large message is while it is lent, as long as it is being sent back, or
+    /// as the application has it.
     shared: Option<Shared>,
     kind: Option<Kind>,
     utf8: Validator,
@@ -50,9 +49,10 @@ pub struct Assembler {
     state: State,
     /// Where in the buffer the message begins.
     start: u8,
-    /// Whether a message has used the buffer since there was nothing to do: [`USED`]. And if the one
-    /// under way has left a buffer that was lent, how many bits its length has to have before there
-    /// is a use for another.
+    /// Whether a message has used the buffer since there was nothing to do: [`USED`]; whether the
+    /// shared one was given to the application: [`GIVEN`]. And if the message under way has left a
+    /// buffer that was lent, how many bits its length has to have before there is a use for another:
+    /// [`BITS`].
     usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
@@ -335,31 +335,6 @@ impl Assembler {
         self.utf8.push(bytes)
     }
 
-    /// Makes a large message one that can be sent back without a copy.
-    pub(crate) fn share(&mut self) {
-        if self.len() >= LARGE && self.state == State::Complete {
-            let buffer = mem::take(&mut self.buffer);
-            match self.shared.as_mut().and_then(Arc::get_mut) {
-                Some(place) => self.buffer = mem::replace(place, buffer),
-                // The one before is still being sent.
-                None => self.shared = Some(Arc::new(buffer)),
-            }
-            self.state = State::Shared;
-        }
-    }
-
-    /// Takes the shared buffer back, unless it is still being sent.
-    fn reclaim(&mut self) {
-        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
-            && (self.state == State::Shared || place.capacity() > self.buffer.capacity())
-        {
-            mem::swap(place, &mut self.buffer);
-            if self.state == State::Shared {
-                self.state = State::Complete;
-            }
-        }
-    }
-
     /// Lends the message that the last piece completed, and its buffer, if it was shared.
     pub(crate) fn lend(&mut self) -> Result<(Message<'_>, Option<&Shared>), InvalidUtf8> {
         let kind = self.kind.unwrap_or(Kind::Binary);
@@ -370,30 +345,6 @@ impl Assembler {
             }
             _ => Ok((self.buffer.only_message(kind, place)?, None)),
         }
-    }
-
-    /// Takes the complete message without a copy of a large one.
-    pub(crate) fn take(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        self.reclaim();
-        // Not out of a buffer that was made for something much larger: it would be pinned.
-        let is_worth_it = self.len() >= LARGE.max(self.buffer.capacity() / 2);
-        let taken = match self.kind {
-            _ if self.state == State::Shared || !is_worth_it => None,
-            Some(Kind::Text) => self.buffer.take_text().map(OwnedMessage::Text),
-            Some(Kind::Binary) | None => {
-                let mut bytes = mem::take(self.buffer.bytes());
-                bytes.truncate(self.end);
-                let mut bytes = Bytes::from(bytes);
-                bytes.advance(self.start());
-                Some(OwnedMessage::Binary(bytes))
-            }
-        };
-        let owned = match taken {
-            Some(owned) => owned,
-            None => self.lend()?.0.into_owned(),
-        };
-        self.clear();
-        Ok(owned)
     }
 
     /// How many bytes of an unfinished message there are, if more can be read behind them.
@@ -434,7 +385,10 @@ impl Assembler {
     /// Forgets the message that has been used. The buffer stays, for another of its kind.
     pub(crate) fn clear(&mut self) {
         self.reclaim();
-        self.usage = if self.is_little(0) { self.usage & USED } else { USED };
+        self.usage &= !BITS;
+        if !self.is_little(0) {
+            self.usage |= USED;
+        }
         (self.start, self.end) = (0, 0);
         self.kind = None;
         self.state = State::UnderWay;
@@ -454,11 +408,10 @@ impl fmt::Debug for Assembler {
     }
 }
 
-/// The bit of what is kept of the buffer's usage.
+/// What is kept of the buffers' usage.
 const USED: u8 = 0x80;
-
-/// A buffer that the queue can hold too, until the message in it is written.
-pub(crate) type Shared = Arc<Buffer>;
+const GIVEN: u8 = 0x40;
+const BITS: u8 = 0x3F;
 
 /// From this size on a payload is worth an allocation of its own, in bytes.
 pub(crate) const LARGE: usize = 4 * 1024;

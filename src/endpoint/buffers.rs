@@ -132,6 +132,7 @@ impl Buffers {
         }
         if incoming.needs_buffer()
             && !incoming.has_found()
+            && !incoming.reuse_given()
             && let Some(buffer) = self.read.pop_if(|buffer| incoming.may_take(buffer))
         {
             incoming.supply(buffer);

@@ -175,9 +175,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but a large
-    /// one without a copy if it was put together of pieces and is binary, or ASCII in fragments. An
-    /// empty one if there is none, or it was taken.
+    /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but one that
+    /// is binary, or ASCII in fragments, without a copy if it has 4 KiB or more and at least half of
+    /// what its buffer holds. That goes with it; one of binary messages is used again when they have
+    /// been dropped. An empty one if there is none, or it was taken.
     ///
     /// # Errors
     ///
@@ -211,8 +212,8 @@ impl Endpoint {
     }
 
     /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
-    /// sends it from where it is, a client masks it there unless it is binary and somebody else
-    /// holds it too.
+    /// sends it from where it is. A client masks it there, unless it is binary and somebody else
+    /// holds it too, as this end does what [`take_message`](Self::take_message) gave with its buffer.
     ///
     /// # Errors
     ///

@@ -43,6 +43,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
             if half.forget_reader() {
                 writers.wake_all();
             }
+            // Apart: what a call gives goes through memory.
+            if incoming.is_worth_giving(content, &payload) {
+                return Poll::Ready(Some(Ok(incoming.give(payload))));
+            }
             match incoming.lend_found(content, payload) {
                 Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
                 // The connection fails, and what follows ends it and says why.

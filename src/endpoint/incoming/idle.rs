@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::mem;
 
+use super::super::read_buffer::LONGEST;
 use super::{Found, Incoming, Outgoing, is_read_straight, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::{Begun, Event};
@@ -190,6 +191,26 @@ impl Incoming {
     #[cfg(feature = "std")]
     pub(crate) fn settle_context(&mut self) {
         self.assembler.settle_context();
+    }
+
+    /// Where one [is needed](Self::needs_buffer), reads to the buffer that was given away with a
+    /// message last, if it is back. Whether it does.
+    #[inline]
+    pub(crate) fn reuse_given(&mut self) -> bool {
+        self.assembler.has_given() && self.read_to_given()
+    }
+
+    #[inline(never)]
+    fn read_to_given(&mut self) -> bool {
+        if !self.needs_buffer() {
+            return false;
+        }
+        let buffer = self.assembler.take_back(LONGEST);
+        let is_of_use = !buffer.is_empty() && self.may_take(&buffer);
+        if is_of_use {
+            self.supply(buffer);
+        }
+        is_of_use
     }
 
     /// Whether there is no read buffer, or none with room.

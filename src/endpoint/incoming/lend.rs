@@ -2,9 +2,11 @@
 
 use core::ops::Range;
 
+use bytes::Bytes;
+
 use super::content::{self, Content};
 use super::{Found, Incoming};
-use crate::assembler::Shared;
+use crate::assembler::{Assembler, Shared};
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
 
@@ -73,21 +75,33 @@ impl Incoming {
         })
     }
 
-    /// Gives the message that [`lend`](Self::lend) would lend; a large one is not copied.
+    /// Gives the message that [`lend`](Self::lend) would lend; a large one that is binary goes with
+    /// its buffer.
     #[inline(always)]
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        if let Found::Assembled = self.found {
-            return self.take_assembled();
-        }
-        let owned = self.lend()?.0.make_owned();
+        let owned = match (self.found_in_read_buffer(), self.found) {
+            (Some((content, payload)), _) if self.is_worth_giving(content, &payload) => {
+                self.give(payload)
+            }
+            (Some((content, payload)), _) => self.lend_found(content, payload)?.make_owned(),
+            (None, Found::Assembled) => self.assembler.take()?,
+            (None, _) => OwnedMessage::Binary(Bytes::new()),
+        };
         self.found = Found::Nothing;
         Ok(owned)
     }
 
+    /// Whether what was found in the read buffer is to be given away with it.
+    #[inline(always)]
+    pub(crate) fn is_worth_giving(&self, content: Content, payload: &Range<usize>) -> bool {
+        let capacity = self.read.bytes.capacity();
+        content == Content::Binary && Assembler::is_worth_a_buffer(payload.len(), capacity)
+    }
+
+    /// Gives the binary message that was found there, with the buffer.
     #[inline(never)]
-    fn take_assembled(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        let owned = self.assembler.take()?;
+    pub(crate) fn give(&mut self, payload: Range<usize>) -> OwnedMessage {
         self.found = Found::Nothing;
-        Ok(owned)
+        self.assembler.give(self.read.give(), payload)
     }
 }

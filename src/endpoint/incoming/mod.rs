@@ -169,6 +169,7 @@ impl Incoming {
         if !self.read.awaits() {
             self.forget();
         }
+        self.reuse_given();
         let masked = outgoing.connection.role() == Role::Server;
         self.read.make_room(mem::take(&mut self.bypassed), masked);
         if collected > 0 {

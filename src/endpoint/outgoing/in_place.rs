@@ -6,10 +6,8 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-use bytes::Bytes;
-
 use super::Outgoing;
-use crate::assembler::{LARGE, Shared};
+use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::Role;
 use crate::copy;
 use crate::error::SendError;
@@ -27,7 +25,7 @@ impl Outgoing {
     ) -> Result<(), SendError> {
         let payload = outbound.content.as_bytes();
         // Not a small part, which would pin all of the buffer while it counts as little.
-        let is_worth_it = payload.len() >= LARGE.max(shared.capacity() / 2);
+        let is_worth_it = Assembler::is_worth_a_buffer(payload.len(), shared.capacity());
         let part = if is_worth_it { part_of(shared, payload) } else { None };
         let Some(part) = part.filter(|_| !self.compresses(&outbound)) else {
             return self.send(outbound);
@@ -35,7 +33,7 @@ impl Outgoing {
         self.check_room()?;
         let head = self.connection.send_header(outbound.content.kind(), payload.len())?.encode();
         head.append_to(self.queue.tail());
-        self.queue.push(Bytes::from_owner(Part(Shared::clone(shared), part)));
+        self.queue.push(assembler::part(shared, part));
         Ok(())
     }
 
@@ -269,15 +267,6 @@ const STEP: usize = 512 * 1024;
 
 /// How many pieces are written at once at most.
 const CHUNKS: usize = 16;
-
-/// A part of a buffer that is shared.
-struct Part(Shared, Range<usize>);
-
-impl AsRef<[u8]> for Part {
-    fn as_ref(&self) -> &[u8] {
-        &self.0[self.1.clone()]
-    }
-}
 
 /// Where in `whole` the bytes of `part` are, if that is where they lie.
 fn part_of(whole: &[u8], part: &[u8]) -> Option<Range<usize>> {

@@ -65,6 +65,18 @@ impl ReadBuffer {
         (all_waits && is_little).then(|| self.exchange(copy::to_vec(self.unread())))
     }
 
+    /// Gives the buffer away with what was taken of it last. What is unread goes on waiting in as
+    /// many bytes as it has.
+    pub(in crate::endpoint) fn give(&mut self) -> Vec<u8> {
+        if self.free > 0 {
+            self.news |= DRAINED;
+        }
+        if self.unread.is_empty() {
+            self.rewind();
+        }
+        self.exchange(copy::to_vec(self.unread()))
+    }
+
     /// Goes on in another buffer, which begins with the unread bytes.
     fn exchange(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         self.shift(self.unread.start);

@@ -1,0 +1,153 @@
+//! Buffers that somebody else holds too: the queue, until a message is sent back, or the
+//! application, as long as it has one.
+//!
+//! Owns what is known of them. One that nobody else holds any more is used again.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+use core::ops::Range;
+
+use bytes::Bytes;
+
+use super::{Assembler, Buffer, GIVEN, LARGE, State, USED};
+use crate::message::{Kind, OwnedMessage};
+use crate::utf8::InvalidUtf8;
+
+/// A buffer that others can hold too.
+pub(crate) type Shared = Arc<Buffer>;
+
+/// A part of it, held without a copy.
+pub(crate) fn part(shared: &Shared, place: Range<usize>) -> Bytes {
+    Bytes::from_owner(Part(Shared::clone(shared), place))
+}
+
+struct Part(Shared, Range<usize>);
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.0[self.1.clone()]
+    }
+}
+
+impl Assembler {
+    /// Makes a large message one that can be sent back without a copy.
+    pub(crate) fn share(&mut self) {
+        if self.len() >= LARGE && self.state == State::Complete {
+            let buffer = mem::take(&mut self.buffer);
+            self.buffer = self.put_shared(buffer);
+            self.usage &= !GIVEN;
+            self.state = State::Shared;
+        }
+    }
+
+    /// Has a buffer be the shared one; gives what was that, if nobody else has it.
+    fn put_shared(&mut self, buffer: Buffer) -> Buffer {
+        match self.shared.as_mut().and_then(Arc::get_mut) {
+            Some(place) => mem::replace(place, buffer),
+            None => {
+                self.shared = Some(Arc::new(buffer));
+                Buffer::default()
+            }
+        }
+    }
+
+    /// Takes the shared buffer back, unless somebody else has it.
+    pub(super) fn reclaim(&mut self) {
+        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
+            && (self.state == State::Shared || place.capacity() > self.buffer.capacity())
+        {
+            mem::swap(place, &mut self.buffer);
+            if self.state == State::Shared {
+                self.state = State::Complete;
+            }
+        }
+    }
+
+    /// Takes the complete message without a copy of a large one, as far as that can be.
+    pub(crate) fn take(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
+        let taken = match self.kind {
+            Some(Kind::Text) => self.take_text(),
+            Some(Kind::Binary) | None => self.take_binary(),
+        };
+        let owned = match taken {
+            Some(owned) => owned,
+            None => self.lend()?.0.into_owned(),
+        };
+        self.clear();
+        Ok(owned)
+    }
+
+    /// Whether a message of `len` bytes may be given away with a buffer: not with one that was made
+    /// for something much larger, which would be pinned.
+    pub(crate) fn is_worth_a_buffer(len: usize, capacity: usize) -> bool {
+        len >= LARGE.max(capacity / 2)
+    }
+
+    /// The text with its buffer, if it is ASCII that came in fragments.
+    fn take_text(&mut self) -> Option<OwnedMessage> {
+        self.reclaim();
+        let is_there = self.state != State::Shared;
+        if is_there && Self::is_worth_a_buffer(self.len(), self.buffer.capacity()) {
+            self.buffer.take_text().map(OwnedMessage::Text)
+        } else {
+            None
+        }
+    }
+
+    /// The message in its buffer, which comes back when it is used no more.
+    fn take_binary(&mut self) -> Option<OwnedMessage> {
+        self.share();
+        let place = self.start()..self.end;
+        let shared = self.shared.as_ref().filter(|shared| {
+            self.state == State::Shared && Self::is_worth_a_buffer(place.len(), shared.capacity())
+        })?;
+        let message = OwnedMessage::Binary(part(shared, place));
+        self.usage |= GIVEN;
+        Some(message)
+    }
+
+    /// Whether a buffer was given away.
+    #[inline]
+    pub(crate) fn has_given(&self) -> bool {
+        self.usage & GIVEN != 0
+    }
+
+    /// Takes the buffer that was given away last, if it is back, or another one that is not needed;
+    /// one of at most so many bytes.
+    pub(crate) fn take_back(&mut self, longest: usize) -> Vec<u8> {
+        self.reclaim();
+        if self.end > 0 || self.buffer.capacity() > longest {
+            return Vec::new();
+        }
+        mem::take(self.buffer.bytes())
+    }
+
+    /// Gives away a buffer with the binary message that lies at `place` in it.
+    pub(crate) fn give(&mut self, buffer: Vec<u8>, place: Range<usize>) -> OwnedMessage {
+        drop(self.put_shared(buffer.into()));
+        self.usage |= USED | GIVEN;
+        let bytes = self.shared.as_ref().map(|shared| part(shared, place));
+        OwnedMessage::Binary(bytes.unwrap_or_default())
+    }
+
+    /// Leaves the buffer that was given away to who has it: for how long, nobody knows.
+    pub(super) fn leave_given(&mut self) {
+        if self.has_given() {
+            self.shared = None;
+            self.usage &= !GIVEN;
+        }
+    }
+
+    /// Takes the buffer of an earlier message if it is in the queue as well; frees it otherwise.
+    pub(crate) fn take_queued(&mut self) -> Option<Shared> {
+        self.leave_given();
+        let mut shared = self.shared.take()?;
+        if Arc::get_mut(&mut shared).is_some() { None } else { Some(shared) }
+    }
+
+    /// Keeps it until it is nowhere else.
+    pub(crate) fn keep_queued(&mut self, queued: Shared) {
+        self.shared.get_or_insert(queued);
+    }
+}
