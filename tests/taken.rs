@@ -154,6 +154,137 @@ fn what_is_kept_does_not_change() {
 }
 
 #[test]
+fn whenever_it_comes_back_nothing_else_changes() {
+    // Messages of all kinds, read by pieces of any size; each is lent or taken, what was taken is
+    // dropped at some time, and buffers are lent and taken back in between.
+    let lens = [0, 10, 125, 4_096, 5_000, 8_500, 9_000, 16_000, 17_000, 60_000, 140_000, 300_000];
+    for seed in 0..if cfg!(debug_assertions) { 60 } else { 1_500 } {
+        let mut random = Random(seed);
+        let role = ROLES[random.below(2)];
+        let mut wire = Vec::new();
+        let mut expected = Vec::new();
+        for index in 0..30_u8 {
+            let payload = pattern(lens[random.below(lens.len())], index);
+            let payload = if random.below(3) == 0 {
+                OwnedMessage::Text(payload.iter().map(|it| char::from(it % 128)).collect())
+            } else {
+                payload.into()
+            };
+            let kind = if payload.as_text().is_some() { 0x01 } else { 0x02 };
+            let fragment = [usize::MAX, usize::MAX, 3_000, 9_000, 150_000][random.below(5)];
+            wire.extend(fragments(role, kind, payload.as_bytes(), fragment));
+            expected.push(payload);
+        }
+        let mut config = Config::default();
+        config.read_buffer = [16_896, 5_000, 200_000][random.below(3)];
+        let mut endpoint = endpoint_with(role, &config);
+        let mut buffers = Buffers::new();
+        let (mut kept, mut found, mut rest) = (Vec::new(), 0, &wire[..]);
+        let often = random.below(3) + 1;
+        while !rest.is_empty() {
+            let most = [1_460, 5_000, 9_014, 65_536, usize::MAX][random.below(5)];
+            read_some(&mut endpoint, &mut rest, most);
+            loop {
+                if random.below(8) == 0 {
+                    buffers.lend_to(&mut endpoint);
+                }
+                if endpoint.poll().unwrap() != Status::Message {
+                    break;
+                }
+                match random.below(8) {
+                    0 => buffers.lend_to(&mut endpoint),
+                    1 | 2 => endpoint.advance_write(endpoint.queued()),
+                    _ => {}
+                }
+                if random.below(4) == 0 {
+                    let Received { message, mut out } = endpoint.received().unwrap();
+                    assert!(message == expected[found].as_message(), "{found}, seed {seed}");
+                    // Unless too much is queued.
+                    let _ = out.feed(message);
+                } else {
+                    kept.push((found, endpoint.take_message().unwrap()));
+                }
+                found += 1;
+                while kept.len() > 3 || (!kept.is_empty() && random.below(often) == 0) {
+                    let (index, message) = kept.swap_remove(random.below(kept.len()));
+                    assert!(message == expected[index], "{index}, seed {seed}");
+                }
+            }
+            match random.below(12) {
+                0 => endpoint.release(),
+                1 => buffers.take_back(&mut endpoint),
+                2 | 3 => buffers.lend_to(&mut endpoint),
+                4 | 5 => kept.clear(),
+                6 | 7 => endpoint.advance_write(endpoint.queued()),
+                _ => {}
+            }
+        }
+        assert_eq!(found, expected.len(), "seed {seed}");
+        assert!(kept.iter().all(|(index, message)| *message == expected[*index]), "seed {seed}");
+    }
+}
+
+/// As good as needed: xorshift.
+struct Random(u32);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        let mut next = self.0.wrapping_add(0x9E37_79B9);
+        self.0 = next;
+        for (left, right) in [(13, 17), (5, 7), (16, 11)] {
+            next ^= next << left;
+            next ^= next >> right;
+        }
+        usize::try_from(next).unwrap() % end
+    }
+}
+
+#[test]
+fn what_comes_back_while_another_is_under_way_does_not_take_its_place() {
+    for (role, len) in ROLES.into_iter().flat_map(|role| [5_000, 140_000].map(|it| (role, it))) {
+        for (fragment, lends) in [(len, false), (4_999, false), (len, true), (4_999, true)] {
+            let (first, second) = (pattern(9_000, 0), pattern(len, 1));
+            let mut wire = frame(role, 0x82, &first);
+            let end_of_first = wire.len();
+            wire.extend(fragments(role, 0x02, &second, fragment));
+            for begun in [100, 4_990, len - 1] {
+                let mut endpoint = endpoint(role);
+                let mut buffers = Buffers::new();
+                let mut rest = &wire[..end_of_first + begun];
+                let mut kept = None;
+                while !rest.is_empty() {
+                    read_some(&mut endpoint, &mut rest, usize::MAX);
+                    if endpoint.poll().unwrap() == Status::Message {
+                        kept = Some(endpoint.take_message().unwrap());
+                    }
+                    assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+                }
+                if lends {
+                    buffers.take_back(&mut endpoint);
+                }
+                assert!(kept.take().unwrap().as_bytes() == first);
+                if lends {
+                    buffers.lend_to(&mut endpoint);
+                }
+                let mut rest = &wire[end_of_first + begun..];
+                while !rest.is_empty() {
+                    read_some(&mut endpoint, &mut rest, usize::MAX);
+                    let status = endpoint.poll().unwrap();
+                    assert_eq!(status == Status::Message, rest.is_empty());
+                }
+                if lends {
+                    buffers.lend_to(&mut endpoint);
+                }
+                assert!(
+                    endpoint.take_message().unwrap().as_bytes() == second,
+                    "{role:?}, {len} by {fragment} after {begun}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_kept_takes_twice_its_size_at_most() {
     // D7: a message does not pin a buffer that was made for something much larger.
     for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
@@ -197,6 +328,90 @@ fn one_that_waits_leaves_the_buffer_to_who_has_the_message() {
         drop(take_one(&mut endpoint, &wire));
         buffers.take_back(&mut endpoint);
         assert!(buffers.capacity() >= len, "{role:?}, {len}");
+    }
+}
+
+#[test]
+fn one_that_waits_for_the_rest_of_another_leaves_it_too() {
+    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+        for takes_back in [false, true] {
+            let mut endpoint = endpoint(role);
+            let mut buffers = Buffers::new();
+            reset();
+            let message = take_one(&mut endpoint, &frame(role, 0x82, &pattern(len, 0)));
+            let mut begun = &frame(role, 0x02, &pattern(100, 0))[..];
+            read_some(&mut endpoint, &mut begun, usize::MAX);
+            assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
+            if takes_back {
+                buffers.take_back(&mut endpoint);
+            } else {
+                endpoint.release();
+            }
+            drop(message);
+            let held = counts().live - i64::try_from(buffers.capacity()).unwrap();
+            assert!(held < 2 * KIB, "{role:?}, {len}: {held}");
+        }
+    }
+}
+
+#[test]
+fn a_loop_takes_one_after_the_other_without_new_buffers() {
+    // Lent and taken back each time or not; with one of a longer message kept for the next or not.
+    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+        for (lends, longer) in [(false, false), (true, false), (false, true), (true, true)] {
+            if longer && len > 131_072 {
+                // In the longer buffer, of which it is too little: it is copied.
+                continue;
+            }
+            let mut endpoint = endpoint(role);
+            let mut buffers = Buffers::new();
+            if longer {
+                drop(take_one(&mut endpoint, &frame(role, 0x82, &pattern(2_000_000, 0))));
+            }
+            let wire = frame(role, 0x82, &pattern(len, 0));
+            let mut rounds = Vec::new();
+            for _ in 0..12 {
+                reset();
+                let mut rest = &wire[..];
+                while !rest.is_empty() {
+                    if lends {
+                        buffers.lend_to(&mut endpoint);
+                    }
+                    read_some(&mut endpoint, &mut rest, usize::MAX);
+                    let status = endpoint.poll().unwrap();
+                    assert_eq!(status == Status::Message, rest.is_empty());
+                }
+                drop(endpoint.take_message().unwrap());
+                if lends {
+                    buffers.take_back(&mut endpoint);
+                }
+                rounds.push(counts().requested);
+            }
+            // What of a longer frame is read with its header waits for its buffer in one of its own.
+            let beginning = if lends && len > 131_072 { 6 * 1024 } else { 0 };
+            let most = u64::try_from(2 * COUNT + beginning).unwrap();
+            let late = &rounds[rounds.len() - 6..];
+            assert!(
+                late.iter().all(|&requested| requested <= most),
+                "{role:?}, {len}, {lends}, {longer}: {rounds:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_read_buffer_that_is_configured_long_comes_back_too() {
+    for role in ROLES {
+        let mut config = Config::default();
+        config.read_buffer = 300_000;
+        let mut endpoint = endpoint_with(role, &config);
+        let wire = frame(role, 0x82, &pattern(200_000, 0));
+        for _ in 0..3 {
+            drop(take_one(&mut endpoint, &wire));
+        }
+        reset();
+        drop(take_one(&mut endpoint, &wire));
+        assert!(counts().requested <= u64::try_from(2 * COUNT).unwrap(), "{:?}", counts());
     }
 }
 
@@ -245,6 +460,30 @@ fn a_message_that_was_sent_back_may_be_taken_too() {
         if role == Role::Server {
             assert!(sent.ends_with(&payload), "{len}");
         }
+    }
+}
+
+#[test]
+fn a_small_message_stays_when_a_large_one_before_it_has_been_sent_back() {
+    // Its buffer comes back, and is longer, while this one is found and not taken.
+    for kind in [0x01, 0x02] {
+        let mut endpoint = endpoint(Role::Server);
+        let large = fragments(Role::Server, 0x02, &pattern(100_000, 0), 4_096);
+        let mut rest = &large[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, usize::MAX);
+            if let Some(Received { message, mut out }) = endpoint.next().unwrap() {
+                out.feed(message).unwrap();
+            }
+        }
+        let small = fragments(Role::Server, kind, &[b'a'; 3_900], 1_300);
+        let mut rest = &small[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, 1_000);
+            assert_eq!(endpoint.poll().unwrap() == Status::Message, rest.is_empty());
+        }
+        endpoint.advance_write(endpoint.queued());
+        assert_eq!(endpoint.take_message().unwrap().as_bytes(), [b'a'; 3_900]);
     }
 }
 

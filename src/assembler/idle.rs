@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::mem;
 
-use super::{Assembler, BITS, Buffer, GIVEN, State, USED};
+use super::{Assembler, BITS, Buffer, GIVEN, READ, State, USED};
 use crate::line;
 
 impl Assembler {
@@ -31,6 +31,7 @@ impl Assembler {
         // One of two that were in use in turns, the shorter one. While a message is under way it may
         // be needed for the next.
         if (!is_under_way || *spared >= SPARED)
+            && !self.has_given_read()
             && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
         {
             *place = Buffer::default();
@@ -57,13 +58,18 @@ impl Assembler {
     fn drop_buffer(&mut self) {
         self.buffer = Buffer::default();
         self.shared = None;
-        self.usage &= !GIVEN;
+        self.usage &= !(GIVEN | READ);
     }
 
     /// Whether there is a buffer: messages in one piece need none.
     #[inline]
     pub(crate) fn has_buffer(&self) -> bool {
         self.buffer.is_there() || self.shared.is_some()
+    }
+
+    /// Whether there is one that is not with somebody else.
+    pub(crate) fn has_own_buffer(&self) -> bool {
+        self.buffer.is_there()
     }
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.
@@ -100,7 +106,8 @@ impl Assembler {
         let little = self.buffer.shorten(self.start()..self.end);
         (self.start, self.end) = (0, len);
         // So that all copies together are a few times as long as the message.
-        let bits = u8::try_from(len.checked_ilog2().unwrap_or(0) + 1).unwrap_or_default();
+        let bits =
+            u8::try_from(len.checked_ilog2().unwrap_or(0) + 1).map_or(BITS, |it| it.min(BITS));
         self.usage = self.usage & !BITS | bits;
         little
     }
@@ -156,6 +163,7 @@ impl Assembler {
         if self.state != State::UnderWay {
             self.clear();
         }
+        self.leave_given();
         if self.end == 0 {
             self.drop_buffer();
         } else if self.shared.as_mut().is_some_and(|shared| Arc::get_mut(shared).is_some()) {

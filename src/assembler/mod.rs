@@ -50,9 +50,9 @@ pub struct Assembler {
     /// Where in the buffer the message begins.
     start: u8,
     /// Whether a message has used the buffer since there was nothing to do: [`USED`]; whether the
-    /// shared one was given to the application: [`GIVEN`]. And if the message under way has left a
-    /// buffer that was lent, how many bits its length has to have before there is a use for another:
-    /// [`BITS`].
+    /// shared one was given to the application: [`GIVEN`], and is not one of this but to read to:
+    /// [`READ`]. And if the message under way has left a buffer that was lent, how many bits its
+    /// length has to have before there is a use for another: [`BITS`].
     usage: u8,
     /// Where permessage-deflate was agreed on.
     #[cfg(feature = "deflate")]
@@ -411,7 +411,8 @@ impl fmt::Debug for Assembler {
 /// What is kept of the buffers' usage.
 const USED: u8 = 0x80;
 const GIVEN: u8 = 0x40;
-const BITS: u8 = 0x3F;
+const READ: u8 = 0x20;
+const BITS: u8 = 0x1F;
 
 /// From this size on a payload is worth an allocation of its own, in bytes.
 pub(crate) const LARGE: usize = 4 * 1024;

@@ -10,7 +10,7 @@ use core::ops::Range;
 
 use bytes::Bytes;
 
-use super::{Assembler, Buffer, GIVEN, LARGE, State, USED};
+use super::{Assembler, Buffer, GIVEN, LARGE, READ, State};
 use crate::message::{Kind, OwnedMessage};
 use crate::utf8::InvalidUtf8;
 
@@ -36,7 +36,7 @@ impl Assembler {
         if self.len() >= LARGE && self.state == State::Complete {
             let buffer = mem::take(&mut self.buffer);
             self.buffer = self.put_shared(buffer);
-            self.usage &= !GIVEN;
+            self.usage &= !(GIVEN | READ);
             self.state = State::Shared;
         }
     }
@@ -52,15 +52,26 @@ impl Assembler {
         }
     }
 
-    /// Takes the shared buffer back, unless somebody else has it.
+    /// Takes the shared buffer back, unless somebody else has it, or it is not one of this. What is in
+    /// the one that it replaces must not be needed.
     pub(super) fn reclaim(&mut self) {
-        if let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
-            && (self.state == State::Shared || place.capacity() > self.buffer.capacity())
+        if !self.has_given_read()
+            && self.state != State::Shared
+            && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
+            && place.capacity() > self.buffer.capacity()
         {
             mem::swap(place, &mut self.buffer);
-            if self.state == State::Shared {
-                self.state = State::Complete;
-            }
+        }
+        self.unshare();
+    }
+
+    /// Takes it back with the message that is lent from there.
+    fn unshare(&mut self) {
+        if self.state == State::Shared
+            && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
+        {
+            mem::swap(place, &mut self.buffer);
+            self.state = State::Complete;
         }
     }
 
@@ -86,7 +97,7 @@ impl Assembler {
 
     /// The text with its buffer, if it is ASCII that came in fragments.
     fn take_text(&mut self) -> Option<OwnedMessage> {
-        self.reclaim();
+        self.unshare();
         let is_there = self.state != State::Shared;
         if is_there && Self::is_worth_a_buffer(self.len(), self.buffer.capacity()) {
             self.buffer.take_text().map(OwnedMessage::Text)
@@ -107,40 +118,45 @@ impl Assembler {
         Some(message)
     }
 
-    /// Whether a buffer was given away.
+    /// Whether a read buffer was given away last, and is not used again.
     #[inline]
-    pub(crate) fn has_given(&self) -> bool {
-        self.usage & GIVEN != 0
+    pub(crate) fn has_given_read(&self) -> bool {
+        self.usage & READ != 0
     }
 
-    /// Takes the buffer that was given away last, if it is back, or another one that is not needed;
-    /// one of at most so many bytes.
-    pub(crate) fn take_back(&mut self, longest: usize) -> Vec<u8> {
-        self.reclaim();
-        if self.end > 0 || self.buffer.capacity() > longest {
-            return Vec::new();
+    /// Takes the read buffer that was given away, if it is back.
+    pub(crate) fn take_given_read(&mut self) -> Option<Vec<u8>> {
+        if !self.has_given_read() {
+            return None;
         }
-        mem::take(self.buffer.bytes())
+        let place = self.shared.as_mut().and_then(Arc::get_mut)?;
+        self.usage &= !(GIVEN | READ);
+        Some(mem::take(place.bytes()))
     }
 
-    /// Gives away a buffer with the binary message that lies at `place` in it.
-    pub(crate) fn give(&mut self, buffer: Vec<u8>, place: Range<usize>) -> OwnedMessage {
+    /// Gives away a read buffer with the binary message that lies at `place` in it.
+    pub(crate) fn give_read(&mut self, buffer: Vec<u8>, place: Range<usize>) -> OwnedMessage {
+        debug_assert_eq!(self.end, 0, "the message is not of this");
+        self.reclaim();
         drop(self.put_shared(buffer.into()));
-        self.usage |= USED | GIVEN;
+        self.usage |= GIVEN | READ;
         let bytes = self.shared.as_ref().map(|shared| part(shared, place));
         OwnedMessage::Binary(bytes.unwrap_or_default())
     }
 
     /// Leaves the buffer that was given away to who has it: for how long, nobody knows.
     pub(super) fn leave_given(&mut self) {
-        if self.has_given() {
+        if self.usage & GIVEN != 0 {
             self.shared = None;
-            self.usage &= !GIVEN;
+            self.usage &= !(GIVEN | READ);
         }
     }
 
     /// Takes the buffer of an earlier message if it is in the queue as well; frees it otherwise.
     pub(crate) fn take_queued(&mut self) -> Option<Shared> {
+        if self.has_given_read() {
+            return None;
+        }
         self.leave_given();
         let mut shared = self.shared.take()?;
         if Arc::get_mut(&mut shared).is_some() { None } else { Some(shared) }

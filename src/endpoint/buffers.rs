@@ -130,9 +130,9 @@ impl Buffers {
         if incoming.wants_room(outgoing) {
             self.lend_room(incoming, outgoing);
         }
+        incoming.reuse_given();
         if incoming.needs_buffer()
             && !incoming.has_found()
-            && !incoming.reuse_given()
             && let Some(buffer) = self.read.pop_if(|buffer| incoming.may_take(buffer))
         {
             incoming.supply(buffer);

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 #[cfg(feature = "std")]
 use core::mem;
 
-use super::super::read_buffer::LONGEST;
 use super::{Found, Incoming, Outgoing, is_read_straight, to_usize};
 use crate::assembler::{self, Assembler, LARGE, Shared};
 use crate::connection::{Begun, Event};
@@ -21,6 +20,7 @@ impl Incoming {
     #[inline(always)] // What a call gives goes through memory.
     pub(crate) fn release(&mut self, outgoing: &mut Outgoing) -> Option<Vec<u8>> {
         self.forget();
+        self.reuse_given();
         self.check(outgoing);
         self.end_message(outgoing);
         self.assembler.release();
@@ -193,24 +193,22 @@ impl Incoming {
         self.assembler.settle_context();
     }
 
-    /// Where one [is needed](Self::needs_buffer), reads to the buffer that was given away with a
-    /// message last, if it is back. Whether it does.
+    /// Reads to the buffer that was given away with a message last, if it is back and one is wanted.
     #[inline]
-    pub(crate) fn reuse_given(&mut self) -> bool {
-        self.assembler.has_given() && self.read_to_given()
+    pub(crate) fn reuse_given(&mut self) {
+        if self.assembler.has_given_read() {
+            self.read_to_given();
+        }
     }
 
     #[inline(never)]
-    fn read_to_given(&mut self) -> bool {
-        if !self.needs_buffer() {
-            return false;
+    fn read_to_given(&mut self) {
+        if self.read.wants_buffer()
+            && !self.has_found()
+            && let Some(buffer) = self.assembler.take_given_read()
+        {
+            self.read.supply(buffer);
         }
-        let buffer = self.assembler.take_back(LONGEST);
-        let is_of_use = !buffer.is_empty() && self.may_take(&buffer);
-        if is_of_use {
-            self.supply(buffer);
-        }
-        is_of_use
     }
 
     /// Whether there is no read buffer, or none with room.

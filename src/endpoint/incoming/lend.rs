@@ -98,10 +98,20 @@ impl Incoming {
         content == Content::Binary && Assembler::is_worth_a_buffer(payload.len(), capacity)
     }
 
-    /// Gives the binary message that was found there, with the buffer.
+    /// Gives the binary message that was found there, with the buffer. What follows goes to the one
+    /// that was given away before, if that is back.
     #[inline(never)]
     pub(crate) fn give(&mut self, payload: Range<usize>) -> OwnedMessage {
         self.found = Found::Nothing;
-        self.assembler.give(self.read.give(), payload)
+        let next = self.assembler.take_given_read();
+        let message = self.assembler.give_read(self.read.give(), payload);
+        if let Some(next) = next {
+            self.read.supply(next);
+        }
+        // A use of what is kept for the next, unless there is a buffer that it is no use of.
+        if !self.assembler.has_own_buffer() {
+            self.spared = 0;
+        }
+        message
     }
 }

@@ -13,7 +13,16 @@ impl ReadBuffer {
     /// Whether there is no buffer, or one that has room for nothing more and is shorter than what
     /// is read at once.
     pub(in crate::endpoint) fn needs_buffer(&self) -> bool {
-        self.unread.end == self.bytes.len() && self.bytes.len() < to_usize(self.read_size)
+        self.is_full() && self.bytes.len() < to_usize(self.read_size)
+    }
+
+    /// Whether that is so, or it would have to be made longer for what waits in it.
+    pub(in crate::endpoint) fn wants_buffer(&self) -> bool {
+        self.needs_buffer() || (self.is_full() && !self.unread.is_empty())
+    }
+
+    fn is_full(&self) -> bool {
+        self.unread.end == self.bytes.len()
     }
 
     /// Takes a buffer if one is needed; used as it is up to its length, but one that has grown only
@@ -32,7 +41,7 @@ impl ReadBuffer {
     #[inline(never)]
     fn supply_longer(&mut self, mut bytes: Vec<u8>) {
         let count = self.unread.len();
-        if !self.needs_buffer() || bytes.capacity() < count {
+        if !self.is_full() || bytes.capacity() < count {
             return;
         }
         if count > 0 {

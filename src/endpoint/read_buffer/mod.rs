@@ -436,9 +436,6 @@ fn behind(drained: bool) -> usize {
 /// is there, and can be sent back without a copy.
 const IN_PLACE: usize = 128 * 1024 + Header::MAX_LEN;
 
-/// The longest that the buffer is made, in bytes; longer is only what was [pushed](ReadBuffer::push).
-pub(super) const LONGEST: usize = IN_PLACE + LINE;
-
 /// More has been seen than was taken note of.
 const NEWS: u8 = 1;
 
