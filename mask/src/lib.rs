@@ -1,13 +1,15 @@
 //! Masking of WebSocket payloads (RFC 6455 §5.3): XOR with a repeated four-byte key.
 //!
-//! A part of the crate `websocket-proto`, and made for what that needs: what is public here changes
-//! with it, and [`MaskKey`] and [`apply`] are public there too. It is a crate of its own so that the
-//! building of both begins earlier: cargo builds first what most others wait for, and the vectors of
-//! `fearless_simd`, without which nothing else there has to wait, take longest.
+//! A part of the crate `websocket-proto`, made for what that needs: what is public here changes with
+//! it, but for [`MaskKey`] and [`apply`], which are public there too. It is a crate of its own only so
+//! that both build sooner: cargo begins with what most others wait for, and the vectors of
+//! `fearless_simd` take longest to compile.
 //!
 //! Owns the arithmetic only: where keys come from, and that no key is used twice, is the business
 //! of who calls.
 #![no_std]
+#![forbid(unsafe_code)]
+#![warn(clippy::alloc_instead_of_core, clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "alloc")]

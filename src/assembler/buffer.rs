@@ -195,6 +195,12 @@ fn characters(mut bytes: Vec<u8>) -> Vec<AsciiChar> {
     AsciiString::from_ascii(bytes).map(Vec::from).unwrap_or_default()
 }
 
+/// No branch: there is a character for each.
+#[inline(always)]
+pub(super) fn character(byte: u8) -> AsciiChar {
+    AsciiChar::from_ascii(byte & 0x7F).unwrap_or(AsciiChar::Null)
+}
+
 impl Deref for Buffer {
     type Target = [u8];
 

@@ -15,6 +15,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
+use ascii::AsciiStr;
+
 use self::buffer::Buffer;
 use crate::connection::{Connection, Data};
 use crate::copy::{self, copy};
@@ -234,7 +236,13 @@ impl Assembler {
     fn append_ascii(&mut self, payload: &[u8], key: Option<MaskKey>, last: bool) -> bool {
         if let Buffer::Ascii(text) = &mut self.buffer {
             reserve(text, payload.len());
-            if mask::append_ascii(text, payload, key) {
+            let is_ascii = match key {
+                Some(key) => mask::append_ascii(text, payload, key, buffer::character),
+                None => AsciiStr::from_ascii(payload)
+                    .map(|payload| copy::append(text, payload.as_slice()))
+                    .is_ok(),
+            };
+            if is_ascii {
                 return self.commit(payload.len(), last);
             }
         }
