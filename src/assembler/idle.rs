@@ -38,6 +38,9 @@ impl Assembler {
         }
         if *spared >= SPARED {
             self.leave_given();
+            if !self.buffer.is_there() {
+                self.shared = None;
+            }
         }
         let capacity = self.buffer.capacity();
         // What has come of a message that is under way says little of how much will.
