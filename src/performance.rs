@@ -15,10 +15,10 @@
 //! | `feed` of the message that was put together of pieces, or a part of it, from 4 KiB and half of its buffer on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
-//! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
+//! | `feed_owned` from 4 KiB on, client, text, or binary that nobody else holds, nor was received in a buffer that went with it | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
 //! | `feed(&PreparedMessage)`, server | one below 4 KiB, none above; no encoding | none |
 //! | `into_owned`, and `take_message` of a small message or of text | one, of the exact size | one |
-//! | `take_message`, and `Stream` of the tokio adapter, binary from 4 KiB and half of its buffer on | none: the buffer goes with it, and comes back when the message is dropped | one for the count of references |
+//! | `take_message`, and `Stream` of the tokio adapter, binary from 4 KiB and half of its buffer on | none: the buffer goes with it, and comes back when the message is dropped | one for the count of references; another where the connection has waited, and for what is unread behind it |
 //! | `take_message` of large fragments of ASCII | none | the buffer goes with it |
 //!
 //! # The hot path

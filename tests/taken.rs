@@ -400,6 +400,47 @@ fn a_loop_takes_one_after_the_other_without_new_buffers() {
 }
 
 #[test]
+fn a_short_buffer_of_another_message_does_not_end_that() {
+    // It is kept, however seldom it is needed.
+    for (role, len) in
+        ROLES.into_iter().flat_map(|role| [9_000, 16_384, 65_536].map(|it| (role, it)))
+    {
+        let mut endpoint = endpoint(role);
+        let mut rest = &fragments(role, 0x02, &pattern(20_000, 0), 4_000)[..];
+        while !rest.is_empty() {
+            read_some(&mut endpoint, &mut rest, 6_000);
+            assert_eq!(endpoint.poll().unwrap() == Status::Message, rest.is_empty());
+        }
+        let wire = frame(role, 0x82, &pattern(len, 0));
+        for round in 0..200 {
+            reset();
+            drop(take_one(&mut endpoint, &wire));
+            let requested = counts().requested;
+            let most = u64::try_from(COUNT).unwrap();
+            assert!(round < 10 || requested <= most, "{role:?}, {len}, {round}: {requested}");
+        }
+    }
+}
+
+#[test]
+fn what_lies_together_in_a_buffer_does_not_lose_it() {
+    // The second one lies in what was left of the first; both are taken.
+    for role in ROLES {
+        let mut endpoint = endpoint(role);
+        let both = [66_000, 30_000].map(|len| frame(role, 0x82, &pattern(len, 0))).concat();
+        for round in 0..20 {
+            reset();
+            let mut found = 0;
+            take_all(&mut endpoint, &both, usize::MAX, |_| found += 1);
+            assert_eq!(found, 2);
+            let requested = counts().requested;
+            // The rest is moved to a buffer of its size, at most.
+            assert!(round < 10 || requested <= 31_000, "{role:?}, {round}: {requested}");
+        }
+    }
+}
+
+#[test]
 fn a_read_buffer_that_is_configured_long_comes_back_too() {
     for role in ROLES {
         let mut config = Config::default();

@@ -70,9 +70,9 @@ impl Assembler {
         self.buffer.is_there() || self.shared.is_some()
     }
 
-    /// Whether there is one that is not with somebody else.
-    pub(crate) fn has_own_buffer(&self) -> bool {
-        self.buffer.is_there()
+    /// Whether there is one that is given back if messages have no use for it for some time.
+    pub(crate) fn has_long_buffer(&self) -> bool {
+        self.buffer.capacity() > KEEP
     }
 
     /// Whether a message is under way whose buffer is too short for `remaining` more bytes.

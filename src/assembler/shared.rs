@@ -52,26 +52,14 @@ impl Assembler {
         }
     }
 
-    /// Takes the shared buffer back, unless somebody else has it, or it is not one of this. What is in
-    /// the one that it replaces must not be needed.
+    /// Takes the shared buffer back if that is longer, unless somebody else has it, or it is not one
+    /// of this. No message may be in either.
     pub(super) fn reclaim(&mut self) {
         if !self.has_given_read()
-            && self.state != State::Shared
             && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
             && place.capacity() > self.buffer.capacity()
         {
             mem::swap(place, &mut self.buffer);
-        }
-        self.unshare();
-    }
-
-    /// Takes it back with the message that is lent from there.
-    fn unshare(&mut self) {
-        if self.state == State::Shared
-            && let Some(place) = self.shared.as_mut().and_then(Arc::get_mut)
-        {
-            mem::swap(place, &mut self.buffer);
-            self.state = State::Complete;
         }
     }
 
@@ -97,9 +85,13 @@ impl Assembler {
 
     /// The text with its buffer, if it is ASCII that came in fragments.
     fn take_text(&mut self) -> Option<OwnedMessage> {
-        self.unshare();
-        let is_there = self.state != State::Shared;
-        if is_there && Self::is_worth_a_buffer(self.len(), self.buffer.capacity()) {
+        if self.state == State::Shared {
+            // Unless it is being sent back.
+            let place = self.shared.as_mut().and_then(Arc::get_mut)?;
+            mem::swap(place, &mut self.buffer);
+            self.state = State::Complete;
+        }
+        if Self::is_worth_a_buffer(self.len(), self.buffer.capacity()) {
             self.buffer.take_text().map(OwnedMessage::Text)
         } else {
             None
@@ -108,14 +100,17 @@ impl Assembler {
 
     /// The message in its buffer, which comes back when it is used no more.
     fn take_binary(&mut self) -> Option<OwnedMessage> {
+        let capacity = match &self.shared {
+            Some(shared) if self.state == State::Shared => shared.capacity(),
+            _ => self.buffer.capacity(),
+        };
+        if !Self::is_worth_a_buffer(self.len(), capacity) {
+            return None;
+        }
         self.share();
-        let place = self.start()..self.end;
-        let shared = self.shared.as_ref().filter(|shared| {
-            self.state == State::Shared && Self::is_worth_a_buffer(place.len(), shared.capacity())
-        })?;
-        let message = OwnedMessage::Binary(part(shared, place));
+        let message = part(self.shared.as_ref()?, self.start()..self.end);
         self.usage |= GIVEN;
-        Some(message)
+        Some(OwnedMessage::Binary(message))
     }
 
     /// Whether a read buffer was given away last, and is not used again.

@@ -104,14 +104,14 @@ impl Incoming {
     pub(crate) fn give(&mut self, payload: Range<usize>) -> OwnedMessage {
         self.found = Found::Nothing;
         let next = self.assembler.take_given_read();
-        let message = self.assembler.give_read(self.read.give(), payload);
-        if let Some(next) = next {
-            self.read.supply(next);
+        let buffer = self.read.give(next);
+        if !self.read.is_of_use(&buffer) {
+            return OwnedMessage::Binary(Bytes::from(buffer).slice(payload));
         }
-        // A use of what is kept for the next, unless there is a buffer that it is no use of.
-        if !self.assembler.has_own_buffer() {
+        // That is a use of what is kept for the next, but not of a buffer that is kept for another.
+        if !self.assembler.has_long_buffer() {
             self.spared = 0;
         }
-        message
+        self.assembler.give_read(buffer, payload)
     }
 }

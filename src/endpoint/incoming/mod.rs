@@ -374,6 +374,7 @@ impl Incoming {
     /// Takes note of the message that the assembler has completed.
     fn assembled(&mut self, outgoing: &Outgoing) -> Status {
         self.found = Found::Assembled;
+        self.reuse_given(); // Or it would become the assembler's.
         // A client masks what it sends, and so copies it.
         if outgoing.connection.role() == Role::Server {
             self.assembler.share();

@@ -74,16 +74,29 @@ impl ReadBuffer {
         (all_waits && is_little).then(|| self.exchange(copy::to_vec(self.unread())))
     }
 
-    /// Gives the buffer away with what was taken of it last. What is unread goes on waiting in as
-    /// many bytes as it has.
-    pub(in crate::endpoint) fn give(&mut self) -> Vec<u8> {
+    /// Gives the buffer away with what was taken of it last, and goes on in `next`, or in as many
+    /// bytes as are unread.
+    pub(in crate::endpoint) fn give(&mut self, next: Option<Vec<u8>>) -> Vec<u8> {
         if self.free > 0 {
             self.news |= DRAINED;
         }
         if self.unread.is_empty() {
             self.rewind();
         }
-        self.exchange(copy::to_vec(self.unread()))
+        let Some(mut next) = next.filter(|next| next.len() >= self.unread.len()) else {
+            return self.exchange(copy::to_vec(self.unread()));
+        };
+        copy(&mut next[..self.unread.len()], self.unread());
+        let given = self.exchange(next);
+        if self.bytes.len() > to_usize(self.read_size) {
+            self.note_grown();
+        }
+        given
+    }
+
+    /// Whether a buffer is long enough to be read to again, and not one in which a rest waited.
+    pub(in crate::endpoint) fn is_of_use(&self, buffer: &[u8]) -> bool {
+        buffer.len() >= to_usize(self.read_size)
     }
 
     /// Goes on in another buffer, which begins with the unread bytes.
