@@ -138,7 +138,11 @@ pub fn apply(data: &mut [u8], key: MaskKey) {
 }
 
 /// Copies `from` to `to`, which is as long, masked on the way: one pass instead of two. A call, so
-/// that its callers stay short.
+/// that its callers stay short. Where the lengths differ, what `to` becomes is not laid down.
+///
+/// # Panics
+///
+/// It may then.
 #[cfg(feature = "alloc")]
 #[inline(never)]
 pub fn copy(to: &mut [u8], from: &[u8], key: MaskKey) {
@@ -179,6 +183,10 @@ fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8], key: MaskKey) {
 /// Unmasks text that lies so many bytes from the start and from the end of `data`, fewer than 64;
 /// those bytes become zeros. Together they are whole blocks of 64 bytes: who checks the text next
 /// finds each as it was written, and no part of one at its end.
+///
+/// # Panics
+///
+/// In debug builds if they are not; otherwise what is more than whole blocks is left as it is.
 #[cfg(feature = "alloc")]
 #[inline]
 pub fn apply_with_zeros(data: &mut [u8], before: usize, behind: usize, key: MaskKey) {
@@ -188,6 +196,10 @@ pub fn apply_with_zeros(data: &mut [u8], before: usize, behind: usize, key: Mask
 /// Moves the last `len` bytes of `data` to its front, masked on the way. Of 8 to 128, both ends are
 /// read before either is written, in blocks that overlap: no call, and nothing is read that has just
 /// been written.
+///
+/// # Panics
+///
+/// If `data` is shorter than `len`.
 #[cfg(feature = "alloc")]
 #[inline]
 pub fn shift(data: &mut [u8], len: usize, key: MaskKey) {
