@@ -163,8 +163,10 @@
 //!   opening handshake, and the halves of a split connection with what wakes them. No protocol is
 //!   decided there, but that no wake-up is lost and no deadline judged unread is work that the core
 //!   cannot do for them.
-//! - Text that is owned is a `String` and not `Bytes`: without `unsafe`, `Bytes` would have to be
-//!   checked again at each use.
+//! - Text that is owned is a [`Text`] and neither a `String` nor `Bytes`: a large one stays in the
+//!   buffer that it was received in, which a `String` cannot, and is checked once, where `Bytes`
+//!   would have to be checked again at each use. What makes a `str` and its buffer one value without
+//!   `unsafe` here is `yoke`.
 //! - Masking is a crate of its own, `websocket-proto-mask`, for the sake of building: cargo begins with
 //!   what most others wait for, and the vectors that masking is built on take longest to compile. In
 //!   one crate they came late, and building from cold took 1.17 to 1.23 of the time of `tungstenite`
@@ -216,6 +218,8 @@ pub mod performance;
 mod prepared;
 #[cfg(feature = "getrandom")]
 mod random;
+#[cfg(feature = "alloc")]
+mod text;
 mod timers;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -237,6 +241,8 @@ pub use message::{Outbound, OwnedMessage, Unsent};
 pub use prepared::PreparedMessage;
 #[cfg(feature = "getrandom")]
 pub use random::random_keys;
+#[cfg(feature = "alloc")]
+pub use text::Text;
 
 /// The examples of the README compile.
 #[cfg(all(doctest, feature = "tokio"))]

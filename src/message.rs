@@ -124,7 +124,7 @@ impl<'m> Message<'m> {
     #[inline(always)]
     pub(crate) fn make_owned(self) -> OwnedMessage {
         match self {
-            Self::Text(text) => OwnedMessage::Text(copy::to_string(text)),
+            Self::Text(text) => OwnedMessage::Text(text.into()),
             Self::Binary(bytes) => OwnedMessage::Binary(copy::to_vec(bytes).into()),
         }
     }
@@ -251,9 +251,16 @@ mod owned {
     use super::{Kind, Message};
     use crate::copy;
     use crate::error::SendError;
+    use crate::text::Text;
 
     impl<'m> From<&'m String> for Message<'m> {
         fn from(text: &'m String) -> Self {
+            Self::Text(text)
+        }
+    }
+
+    impl<'m> From<&'m Text> for Message<'m> {
+        fn from(text: &'m Text) -> Self {
             Self::Text(text)
         }
     }
@@ -276,19 +283,16 @@ mod owned {
         }
     }
 
-    /// A message that owns its payload.
+    /// A message that owns its payload, or holds it together with others.
     ///
-    /// Text is a `String`: `Bytes` cannot promise UTF-8 without `unsafe` or a second check, and a
-    /// `String` turns into `Bytes` without a copy.
+    /// That of a large message that was received may be a part of the buffer that it was read to, at
+    /// least half of it, which is used again once all clones are dropped. To turn it into a `String`,
+    /// `Vec` or `BytesMut` takes a copy then.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub enum OwnedMessage {
         /// UTF-8 text.
-        Text(String),
+        Text(Text),
         /// Bytes, cheap to clone.
-        ///
-        /// Those of a large message that was received may be a part of the buffer that it was read
-        /// to, at least half of it, which is used again once all clones are dropped. To turn them
-        /// into a `Vec` or `BytesMut` takes a copy then.
         Binary(Bytes),
     }
 
@@ -325,7 +329,7 @@ mod owned {
         /// # Errors
         ///
         /// Gives it back if it is not.
-        pub fn into_text(self) -> Result<String, Self> {
+        pub fn into_text(self) -> Result<Text, Self> {
             match self {
                 Self::Text(text) => Ok(text),
                 Self::Binary(_) => Err(self),
@@ -336,7 +340,7 @@ mod owned {
         #[must_use]
         pub fn into_bytes(self) -> Bytes {
             match self {
-                Self::Text(text) => Bytes::from(text),
+                Self::Text(text) => text.into_bytes(),
                 Self::Binary(bytes) => bytes,
             }
         }
@@ -371,9 +375,15 @@ mod owned {
         }
     }
 
+    impl From<Text> for OwnedMessage {
+        fn from(text: Text) -> Self {
+            Self::Text(text)
+        }
+    }
+
     impl From<String> for OwnedMessage {
         fn from(text: String) -> Self {
-            Self::Text(text)
+            Self::Text(text.into())
         }
     }
 

@@ -226,7 +226,7 @@ fn without_a_key_an_endpoint_keeps_its_replies_due() {
     assert_eq!((unsent.error, unsent.message.as_bytes()), (SendError::NoEntropy, &[0; 5000][..]));
     let text = "ü".repeat(2_500);
     let unsent = run.endpoint.send_owned(text.clone()).unwrap_err();
-    assert_eq!(unsent.message, OwnedMessage::Text(text), "not masked");
+    assert_eq!(unsent.message, OwnedMessage::from(text), "not masked");
     let shared = Bytes::from(vec![0; 5_000]);
     let unsent = run.endpoint.send_owned(shared.clone()).unwrap_err();
     assert_eq!(unsent.message, OwnedMessage::Binary(shared));

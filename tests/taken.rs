@@ -5,9 +5,9 @@ mod common;
 
 use common::*;
 use counting_alloc::{Counting, counts, reset};
-use websocket_proto::OwnedMessage;
 use websocket_proto::connection::Role;
 use websocket_proto::endpoint::{Buffers, Config, Endpoint, Received, Status};
+use websocket_proto::{OwnedMessage, ProtocolError};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -20,8 +20,56 @@ const COUNT: usize = 128;
 /// In one frame: about half a read buffer and more, as long as what waits there, and longer.
 const LENS: [usize; 8] = [8_500, 9_000, 16_000, 16_384, 65_536, 131_072, 131_073, 1_000_000];
 
+/// What messages hold: bytes, characters of a byte each, characters of up to four.
+const KINDS: [Holds; 3] = [Holds::Bytes, Holds::Ascii, Holds::Characters];
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Holds {
+    Bytes,
+    Ascii,
+    Characters,
+}
+
+impl Holds {
+    fn opcode(self) -> u8 {
+        if self == Self::Bytes { 0x02 } else { 0x01 }
+    }
+
+    fn payload(self, len: usize, first: u8) -> Vec<u8> {
+        let pattern = pattern(len, first);
+        match self {
+            Self::Bytes => pattern,
+            Self::Ascii => pattern.iter().map(|it| it % 128).collect(),
+            Self::Characters => {
+                let text = "aü€😀".repeat(len / 10 + 2);
+                let start = [0, 1, 3, 6][usize::from(first % 4)];
+                let mut text = text.as_bytes()[start..].to_vec();
+                text.resize(len, 0);
+                let end = std::str::from_utf8(&text).map_or_else(|it| it.valid_up_to(), str::len);
+                text[end..].fill(b'.');
+                text
+            }
+        }
+    }
+
+    fn message(self, len: usize, first: u8) -> OwnedMessage {
+        let payload = self.payload(len, first);
+        if self == Self::Bytes {
+            payload.into()
+        } else {
+            String::from_utf8(payload).unwrap().into()
+        }
+    }
+}
+
 fn pattern(len: usize, first: u8) -> Vec<u8> {
     (0..=250).cycle().skip(first.into()).take(len).collect()
+}
+
+/// Each role with each kind of message, and each of these lengths.
+fn all<const N: usize>(lens: [usize; N]) -> impl Iterator<Item = (Role, Holds, usize)> {
+    let each = ROLES.into_iter().flat_map(|role| KINDS.map(|holds| (role, holds)));
+    each.flat_map(move |(role, holds)| lens.map(|len| (role, holds, len)))
 }
 
 /// Reads all of `wire`, at most so much at once, and takes each message.
@@ -59,11 +107,11 @@ fn fragments(role: Role, kind: u8, payload: &[u8], fragment: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_large_binary_message_costs_a_reference_count() {
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
-        let payload = pattern(len, 0);
+fn a_large_message_costs_a_reference_count() {
+    for (role, holds, len) in all(LENS) {
+        let payload = holds.payload(len, 0);
         for fragment in [len, 4_096] {
-            let wire = fragments(role, 0x02, &payload, fragment);
+            let wire = fragments(role, holds.opcode(), &payload, fragment);
             let mut endpoint = endpoint(role);
             for _ in 0..3 {
                 assert!(take_one(&mut endpoint, &wire).as_bytes() == payload);
@@ -72,9 +120,10 @@ fn a_large_binary_message_costs_a_reference_count() {
                 reset();
                 let message = take_one(&mut endpoint, &wire);
                 let counts = counts();
-                assert_eq!(counts.allocations, 1, "{role:?}, {len} by {fragment}: {counts:?}");
+                assert_eq!(counts.allocations, 1, "{role:?}, {holds:?}, {len} by {fragment}");
                 assert!(counts.requested <= u64::try_from(COUNT).unwrap(), "{counts:?}");
-                assert!(message.as_bytes() == payload);
+                let copy = message.clone();
+                assert!(copy.as_bytes() == payload && copy.kind() == message.kind());
             }
         }
     }
@@ -83,9 +132,9 @@ fn a_large_binary_message_costs_a_reference_count() {
 #[test]
 fn it_does_so_with_the_next_one_behind_it() {
     // Of which the header, and a part, or all of a small one, have been read.
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
-        let payload = pattern(len, 0);
-        let wire = frame(role, 0x82, &payload);
+    for (role, holds, len) in all(LENS) {
+        let payload = holds.payload(len, 0);
+        let wire = frame(role, 0x80 | holds.opcode(), &payload);
         let small = frame(role, 0x81, b"small");
         let wire = [&wire[..], &small, &wire, &wire, &small, &small].concat().repeat(3);
         for most in [usize::MAX, 65_536, 1_460] {
@@ -115,14 +164,14 @@ fn it_does_so_with_the_next_one_behind_it() {
 #[test]
 fn what_is_kept_does_not_change() {
     let lens = [0, 10, 5_000, 8_500, 9_000, 17_000, 60_000, 131_072, 200_000];
-    for (role, most) in ROLES.into_iter().flat_map(|role| [7, 1_460, 65_536].map(|it| (role, it))) {
+    for (role, holds, most) in all([7, 1_460, 65_536]) {
         let mut wire = Vec::new();
         let mut expected = Vec::new();
         for index in 0..40_u8 {
             let len = lens[usize::from(index) * 7 % lens.len()];
-            let payload = pattern(len, index);
+            let payload = holds.payload(len, index);
             let fragment = if index % 5 == 4 { 3_000 } else { usize::MAX };
-            wire.extend(fragments(role, 0x02, &payload, fragment));
+            wire.extend(fragments(role, holds.opcode(), &payload, fragment));
             expected.push(payload);
         }
         // All of them, each until the next, or each until the one after that.
@@ -164,15 +213,10 @@ fn whenever_it_comes_back_nothing_else_changes() {
         let mut wire = Vec::new();
         let mut expected = Vec::new();
         for index in 0..30_u8 {
-            let payload = pattern(lens[random.below(lens.len())], index);
-            let payload = if random.below(3) == 0 {
-                OwnedMessage::Text(payload.iter().map(|it| char::from(it % 128)).collect())
-            } else {
-                payload.into()
-            };
-            let kind = if payload.as_text().is_some() { 0x01 } else { 0x02 };
+            let holds = KINDS[random.below(3)];
+            let payload = holds.message(lens[random.below(lens.len())], index);
             let fragment = [usize::MAX, usize::MAX, 3_000, 9_000, 150_000][random.below(5)];
-            wire.extend(fragments(role, kind, payload.as_bytes(), fragment));
+            wire.extend(fragments(role, holds.opcode(), payload.as_bytes(), fragment));
             expected.push(payload);
         }
         let mut config = Config::default();
@@ -241,12 +285,12 @@ impl Random {
 
 #[test]
 fn what_comes_back_while_another_is_under_way_does_not_take_its_place() {
-    for (role, len) in ROLES.into_iter().flat_map(|role| [5_000, 140_000].map(|it| (role, it))) {
+    for (role, holds, len) in all([5_000, 140_000]) {
         for (fragment, lends) in [(len, false), (4_999, false), (len, true), (4_999, true)] {
-            let (first, second) = (pattern(9_000, 0), pattern(len, 1));
-            let mut wire = frame(role, 0x82, &first);
+            let (first, second) = (holds.payload(9_000, 0), holds.payload(len, 1));
+            let mut wire = frame(role, 0x80 | holds.opcode(), &first);
             let end_of_first = wire.len();
-            wire.extend(fragments(role, 0x02, &second, fragment));
+            wire.extend(fragments(role, holds.opcode(), &second, fragment));
             for begun in [100, 4_990, len - 1] {
                 let mut endpoint = endpoint(role);
                 let mut buffers = Buffers::new();
@@ -287,8 +331,8 @@ fn what_comes_back_while_another_is_under_way_does_not_take_its_place() {
 #[test]
 fn what_is_kept_takes_twice_its_size_at_most() {
     // D7: a message does not pin a buffer that was made for something much larger.
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
-        let wire = frame(role, 0x82, &pattern(len, 0));
+    for (role, holds, len) in all(LENS) {
+        let wire = frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0));
         let small = frame(role, 0x82, &[7; 4_096]);
         let mut endpoint = endpoint(role);
         reset();
@@ -310,8 +354,8 @@ fn what_is_kept_takes_twice_its_size_at_most() {
 #[test]
 fn one_that_waits_leaves_the_buffer_to_who_has_the_message() {
     // Or it would hold it once it is dropped, for as long as nothing comes.
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
-        let wire = frame(role, 0x82, &pattern(len, 0));
+    for (role, holds, len) in all(LENS) {
+        let wire = frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0));
         let mut endpoint = endpoint(role);
         reset();
         let mut buffers = Buffers::new();
@@ -333,12 +377,15 @@ fn one_that_waits_leaves_the_buffer_to_who_has_the_message() {
 
 #[test]
 fn one_that_waits_for_the_rest_of_another_leaves_it_too() {
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+    for (role, holds, len) in all(LENS) {
         for takes_back in [false, true] {
             let mut endpoint = endpoint(role);
             let mut buffers = Buffers::new();
             reset();
-            let message = take_one(&mut endpoint, &frame(role, 0x82, &pattern(len, 0)));
+            let message = take_one(
+                &mut endpoint,
+                &frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0)),
+            );
             let mut begun = &frame(role, 0x02, &pattern(100, 0))[..];
             read_some(&mut endpoint, &mut begun, usize::MAX);
             assert_eq!(endpoint.poll(), Ok(Status::NeedRead));
@@ -357,7 +404,7 @@ fn one_that_waits_for_the_rest_of_another_leaves_it_too() {
 #[test]
 fn a_loop_takes_one_after_the_other_without_new_buffers() {
     // Lent and taken back each time or not; with one of a longer message kept for the next or not.
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+    for (role, holds, len) in all(LENS) {
         for (lends, longer) in [(false, false), (true, false), (false, true), (true, true)] {
             if longer && len > 131_072 {
                 // In the longer buffer, of which it is too little: it is copied.
@@ -366,9 +413,12 @@ fn a_loop_takes_one_after_the_other_without_new_buffers() {
             let mut endpoint = endpoint(role);
             let mut buffers = Buffers::new();
             if longer {
-                drop(take_one(&mut endpoint, &frame(role, 0x82, &pattern(2_000_000, 0))));
+                drop(take_one(
+                    &mut endpoint,
+                    &frame(role, 0x80 | holds.opcode(), &holds.payload(2_000_000, 0)),
+                ));
             }
-            let wire = frame(role, 0x82, &pattern(len, 0));
+            let wire = frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0));
             let mut rounds = Vec::new();
             for _ in 0..12 {
                 reset();
@@ -402,16 +452,14 @@ fn a_loop_takes_one_after_the_other_without_new_buffers() {
 #[test]
 fn a_short_buffer_of_another_message_does_not_end_that() {
     // It is kept, however seldom it is needed.
-    for (role, len) in
-        ROLES.into_iter().flat_map(|role| [9_000, 16_384, 65_536].map(|it| (role, it)))
-    {
+    for (role, holds, len) in all([9_000, 16_384, 65_536]) {
         let mut endpoint = endpoint(role);
-        let mut rest = &fragments(role, 0x02, &pattern(20_000, 0), 4_000)[..];
+        let mut rest = &fragments(role, holds.opcode(), &holds.payload(20_000, 0), 4_000)[..];
         while !rest.is_empty() {
             read_some(&mut endpoint, &mut rest, 6_000);
             assert_eq!(endpoint.poll().unwrap() == Status::Message, rest.is_empty());
         }
-        let wire = frame(role, 0x82, &pattern(len, 0));
+        let wire = frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0));
         for round in 0..200 {
             reset();
             drop(take_one(&mut endpoint, &wire));
@@ -425,9 +473,11 @@ fn a_short_buffer_of_another_message_does_not_end_that() {
 #[test]
 fn what_lies_together_in_a_buffer_does_not_lose_it() {
     // The second one lies in what was left of the first; both are taken.
-    for role in ROLES {
+    for (role, holds, len) in all([30_000]) {
         let mut endpoint = endpoint(role);
-        let both = [66_000, 30_000].map(|len| frame(role, 0x82, &pattern(len, 0))).concat();
+        let both = [66_000, len]
+            .map(|len| frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0)))
+            .concat();
         for round in 0..20 {
             reset();
             let mut found = 0;
@@ -458,10 +508,11 @@ fn a_read_buffer_that_is_configured_long_comes_back_too() {
 
 #[test]
 fn one_that_reads_on_leaves_it_too() {
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+    for (role, holds, len) in all(LENS) {
         let mut endpoint = endpoint(role);
         reset();
-        let message = take_one(&mut endpoint, &frame(role, 0x82, &pattern(len, 0)));
+        let message =
+            take_one(&mut endpoint, &frame(role, 0x80 | holds.opcode(), &holds.payload(len, 0)));
         for _ in 0..200 {
             drop(take_one(&mut endpoint, &frame(role, 0x81, b"small")));
         }
@@ -473,9 +524,9 @@ fn one_that_reads_on_leaves_it_too() {
 
 #[test]
 fn a_message_that_was_sent_back_may_be_taken_too() {
-    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
-        let payload = pattern(len, 0);
-        let wire = fragments(role, 0x02, &payload, 4_096);
+    for (role, holds, len) in all(LENS) {
+        let payload = holds.payload(len, 0);
+        let wire = fragments(role, holds.opcode(), &payload, 4_096);
         let mut config = Config::default();
         config.high_watermark = 1 << 30;
         let mut endpoint = endpoint_with(role, &config);
@@ -530,12 +581,74 @@ fn a_small_message_stays_when_a_large_one_before_it_has_been_sent_back() {
 
 #[test]
 fn one_byte_at_a_time_it_is_the_same_message() {
-    for role in ROLES {
-        let payload = pattern(9_000, 3);
-        let wire = [frame(role, 0x82, &payload), frame(role, 0x89, b"ping")].concat().repeat(2);
+    for (role, holds, len) in all([9_000, 140_000]) {
+        let payload = holds.payload(len, 3);
+        let wire = frame(role, 0x80 | holds.opcode(), &payload);
+        let wire = [wire, frame(role, 0x89, b"ping")].concat().repeat(2);
         let mut endpoint = endpoint(role);
         let mut taken = Vec::new();
         take_all(&mut endpoint, &wire, 1, |message| taken.push(message));
-        assert_eq!(taken, [payload.clone().into(), OwnedMessage::from(payload)]);
+        assert_eq!(taken.len(), 2);
+        assert!(taken.iter().all(|it| *it == holds.message(len, 3)), "{role:?}, {holds:?}, {len}");
+    }
+}
+
+#[test]
+fn a_text_is_checked_before_it_is_taken() {
+    // In one frame, in fragments, read at once and in pieces; the bad byte anywhere.
+    for (role, len) in ROLES.into_iter().flat_map(|role| LENS.map(|len| (role, len))) {
+        for (holds, bad) in
+            [(Holds::Ascii, 0), (Holds::Characters, len / 2), (Holds::Ascii, len - 1)]
+        {
+            let mut payload = holds.payload(len, 0);
+            payload[bad] = 0xFF;
+            for (fragment, most) in [(len, usize::MAX), (len, 1_460), (4_096, usize::MAX)] {
+                let wire = [
+                    frame(role, 0x82, &pattern(9_000, 0)),
+                    fragments(role, 0x01, &payload, fragment),
+                ];
+                let (wire, mut endpoint) = (wire.concat(), endpoint(role));
+                let (mut rest, mut taken) = (&wire[..], Vec::new());
+                let error = loop {
+                    read_some(&mut endpoint, &mut rest, most);
+                    match endpoint.poll() {
+                        Ok(Status::Message) => match endpoint.take_message() {
+                            Ok(message) => taken.push(message),
+                            Err(error) => break error,
+                        },
+                        Ok(_) => assert!(!rest.is_empty(), "{len} by {fragment}"),
+                        Err(error) => break error,
+                    }
+                };
+                assert_eq!(error, ProtocolError::InvalidUtf8);
+                assert_eq!(endpoint.poll(), Err(ProtocolError::InvalidUtf8), "and again");
+                assert_eq!(taken.len(), 1, "what came before it");
+                let sent = sent_by(role, &queued(&endpoint));
+                assert_eq!(sent.len(), 1);
+                assert_eq!((sent[0].0, &sent[0].1[..2]), (0x88, &1007_u16.to_be_bytes()[..]));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_text_that_was_taken_can_be_sent_on() {
+    // By a server from where it lies; a client masks it in a copy, and others go on to see it.
+    for (role, holds, len) in all(LENS) {
+        if holds == Holds::Bytes {
+            continue;
+        }
+        let text = holds.message(len, 1);
+        let mut endpoint = endpoint(role);
+        for fragment in [usize::MAX, 4_096] {
+            let taken = take_one(&mut endpoint, &fragments(role, 0x01, text.as_bytes(), fragment));
+            let kept = taken.clone().into_text().unwrap();
+            endpoint.send_owned(taken).unwrap();
+            let sent = sent_by(role, &drain(&mut endpoint));
+            assert!(sent == [(0x81, text.as_bytes().to_vec())], "{role:?}, {len}");
+            assert!(kept == text.as_text().unwrap());
+            assert!(kept.clone().into_bytes() == text.as_bytes());
+            assert_eq!(String::from(kept).as_bytes(), text.as_bytes());
+        }
     }
 }

@@ -130,7 +130,7 @@ fn run_theirs(role: Role, config: &Config, wire: &[u8]) -> (Vec<Item>, Verdict, 
     let verdict = loop {
         items.push(match socket.read() {
             Ok(TheirMessage::Text(text)) => {
-                Item::Message(OwnedMessage::Text(text.as_str().to_owned()))
+                Item::Message(OwnedMessage::Text(text.as_str().into()))
             }
             Ok(TheirMessage::Binary(bytes)) => Item::Message(OwnedMessage::Binary(bytes)),
             Ok(TheirMessage::Ping(bytes)) => Item::Ping(Bytes::into(bytes)),

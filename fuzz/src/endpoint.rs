@@ -402,7 +402,7 @@ impl Pair<'_> {
 fn payload(argument: usize) -> OwnedMessage {
     let size = SIZES[argument / 2];
     if argument & 1 == 0 {
-        OwnedMessage::Text("t".repeat(size))
+        OwnedMessage::Text("t".repeat(size).into())
     } else {
         OwnedMessage::Binary(vec![0xB1; size].into())
     }

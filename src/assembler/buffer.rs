@@ -4,7 +4,6 @@
 //! they are; bytes have to be checked as a whole once more, out of a cache that they have left.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
 use core::ops::Range;
@@ -14,7 +13,7 @@ use ascii::{AsciiChar, AsciiStr, AsciiString};
 
 use crate::copy::{self, copy};
 use crate::message::{Kind, Message};
-use crate::utf8::InvalidUtf8;
+use crate::utf8::{self, InvalidUtf8};
 
 pub(crate) enum Buffer {
     /// Initialised bytes; what is behind the message is room for more of it.
@@ -110,16 +109,20 @@ impl Buffer {
         }
     }
 
-    /// Lends the message that is there; text is checked, unless all that is there is known to be
-    /// ASCII.
+    /// Lends the text that is there. It is checked, unless all that is there is known to be ASCII.
+    pub(crate) fn text_at(&self, place: Range<usize>) -> Result<&str, InvalidUtf8> {
+        self.text().map_or_else(|| utf8::validate(&self[place]), Ok)
+    }
+
+    /// Lends the message that is there; text as [`text_at`](Self::text_at) does.
     pub(crate) fn message(
         &self,
         kind: Kind,
         place: Range<usize>,
     ) -> Result<Message<'_>, InvalidUtf8> {
-        match self.text() {
-            Some(text) => Ok(Message::Text(text)),
-            None => Message::checked(kind, &self[place]),
+        match kind {
+            Kind::Text => self.text_at(place).map(Message::Text),
+            Kind::Binary => Ok(Message::Binary(&self[place])),
         }
     }
 
@@ -136,14 +139,6 @@ impl Buffer {
             }
             Self::Ascii(_) => self.message(kind, place),
         }
-    }
-
-    /// Takes it as text with its memory, if it is ASCII.
-    pub(crate) fn take_text(&mut self) -> Option<String> {
-        let Self::Ascii(text) = self else { return None };
-        let text = AsciiString::from(mem::take(&mut **text));
-        *self = Self::default();
-        Some(text.into())
     }
 
     /// Goes on in a buffer that is as long as the message, which is at its front then; gives the
@@ -242,7 +237,5 @@ mod tests {
         assert_eq!((buffer.bytes().len(), &*buffer, buffer.capacity()), (1, &b"a"[..], 100));
         assert!(!buffer.is_ascii());
         buffer.make_ascii();
-        assert_eq!(buffer.take_text().map(|text| text.capacity()), Some(100));
-        assert!(!buffer.is_there() && buffer.take_text().is_none());
     }
 }

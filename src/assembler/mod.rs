@@ -8,7 +8,7 @@ mod idle;
 mod shared;
 
 pub(crate) use self::idle::{LONGEST_SPARED, SPARED, WELL_USED};
-pub(crate) use self::shared::{Shared, part};
+pub(crate) use self::shared::{Shared, message, part};
 
 #[cfg(feature = "deflate")]
 use alloc::boxed::Box;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::{Assembler, Buffer, GIVEN, LARGE, READ, State};
 use crate::message::{Kind, OwnedMessage};
+use crate::text::Text;
 use crate::utf8::InvalidUtf8;
 
 /// A buffer that others can hold too.
@@ -20,6 +21,18 @@ pub(crate) type Shared = Arc<Buffer>;
 /// A part of it, held without a copy.
 pub(crate) fn part(shared: &Shared, place: Range<usize>) -> Bytes {
     Bytes::from_owner(Part(Shared::clone(shared), place))
+}
+
+/// The same as a message; text is checked.
+pub(crate) fn message(
+    shared: &Shared,
+    kind: Kind,
+    place: Range<usize>,
+) -> Result<OwnedMessage, InvalidUtf8> {
+    match kind {
+        Kind::Text => Text::part(shared, place).map(OwnedMessage::Text),
+        Kind::Binary => Ok(OwnedMessage::Binary(part(shared, place))),
+    }
 }
 
 struct Part(Shared, Range<usize>);
@@ -63,14 +76,11 @@ impl Assembler {
         }
     }
 
-    /// Takes the complete message without a copy of a large one, as far as that can be.
+    /// Takes the complete message; a large one stays in its buffer, which comes back when it is used
+    /// no more.
     pub(crate) fn take(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
-        let taken = match self.kind {
-            Some(Kind::Text) => self.take_text(),
-            Some(Kind::Binary) | None => self.take_binary(),
-        };
-        let owned = match taken {
-            Some(owned) => owned,
+        let owned = match self.give() {
+            Some(given) => given?,
             None => self.lend()?.0.into_owned(),
         };
         self.clear();
@@ -83,23 +93,8 @@ impl Assembler {
         len >= LARGE.max(capacity / 2)
     }
 
-    /// The text with its buffer, if it is ASCII that came in fragments.
-    fn take_text(&mut self) -> Option<OwnedMessage> {
-        if self.state == State::Shared {
-            // Unless it is being sent back.
-            let place = self.shared.as_mut().and_then(Arc::get_mut)?;
-            mem::swap(place, &mut self.buffer);
-            self.state = State::Complete;
-        }
-        if Self::is_worth_a_buffer(self.len(), self.buffer.capacity()) {
-            self.buffer.take_text().map(OwnedMessage::Text)
-        } else {
-            None
-        }
-    }
-
-    /// The message in its buffer, which comes back when it is used no more.
-    fn take_binary(&mut self) -> Option<OwnedMessage> {
+    /// Gives the complete message with its buffer, if it is worth that.
+    fn give(&mut self) -> Option<Result<OwnedMessage, InvalidUtf8>> {
         let capacity = match &self.shared {
             Some(shared) if self.state == State::Shared => shared.capacity(),
             _ => self.buffer.capacity(),
@@ -108,9 +103,10 @@ impl Assembler {
             return None;
         }
         self.share();
-        let message = part(self.shared.as_ref()?, self.start()..self.end);
+        let (kind, place) = (self.kind.unwrap_or(Kind::Binary), self.start()..self.end);
+        let message = message(self.shared.as_ref()?, kind, place);
         self.usage |= GIVEN;
-        Some(OwnedMessage::Binary(message))
+        Some(message)
     }
 
     /// Whether a read buffer was given away last, and is not used again.
@@ -129,14 +125,19 @@ impl Assembler {
         Some(mem::take(place.bytes()))
     }
 
-    /// Gives away a read buffer with the binary message that lies at `place` in it.
-    pub(crate) fn give_read(&mut self, buffer: Vec<u8>, place: Range<usize>) -> OwnedMessage {
+    /// Gives away a read buffer with the message that lies at `place` in it.
+    pub(crate) fn give_read(
+        &mut self,
+        buffer: Vec<u8>,
+        kind: Kind,
+        place: Range<usize>,
+    ) -> Result<OwnedMessage, InvalidUtf8> {
         debug_assert_eq!(self.end, 0, "the message is not of this");
         self.reclaim();
         drop(self.put_shared(buffer.into()));
         self.usage |= GIVEN | READ;
-        let bytes = self.shared.as_ref().map(|shared| part(shared, place));
-        OwnedMessage::Binary(bytes.unwrap_or_default())
+        let message = self.shared.as_ref().map(|shared| message(shared, kind, place));
+        message.unwrap_or(Ok(OwnedMessage::Binary(Bytes::new())))
     }
 
     /// Leaves the buffer that was given away to who has it: for how long, nobody knows.

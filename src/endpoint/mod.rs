@@ -175,10 +175,10 @@ impl Endpoint {
         }
     }
 
-    /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but one that
-    /// is binary, or ASCII in fragments, without a copy if it has 4 KiB or more and at least half of
-    /// what its buffer holds. That goes with it; one of binary messages is used again when they have
-    /// been dropped. An empty one if there is none, or it was taken.
+    /// Takes the message that [`poll`](Self::poll) found: in an allocation of its size, but without a
+    /// copy if it has 4 KiB or more and at least half of what its buffer holds. That goes with it, and
+    /// is used again when the message and its clones have been dropped. An empty one if there is none,
+    /// or it was taken.
     ///
     /// # Errors
     ///
@@ -212,8 +212,8 @@ impl Endpoint {
     }
 
     /// Queues a message that is given away. From 4 KiB on its payload is not copied: a server
-    /// sends it from where it is. A client masks it there, unless it is binary and somebody else
-    /// holds it too, as this end does what [`take_message`](Self::take_message) gave with its buffer.
+    /// sends it from where it is. A client masks it there, unless somebody else holds it too, as
+    /// this end does what [`take_message`](Self::take_message) gave with its buffer.
     ///
     /// # Errors
     ///

@@ -44,14 +44,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
                 writers.wake_all();
             }
             // Apart: what a call gives goes through memory.
-            if incoming.is_worth_giving(content, &payload) {
-                return Poll::Ready(Some(Ok(incoming.give(payload))));
-            }
-            match incoming.lend_found(content, payload) {
-                Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
-                // The connection fails, and what follows ends it and says why.
-                Err(error) => half.outgoing.fail(error),
+            let error = if incoming.is_worth_giving(&payload) {
+                match incoming.give(content.kind(), payload) {
+                    Ok(message) => return Poll::Ready(Some(Ok(message))),
+                    Err(error) => error,
+                }
+            } else {
+                match incoming.lend_found(content, payload) {
+                    Ok(message) => return Poll::Ready(Some(Ok(message.into_owned()))),
+                    Err(error) => error,
+                }
             };
+            // The connection fails, and what follows ends it and says why.
+            half.outgoing.fail(error);
         }
         let item = loop {
             match ready!(writers.poll(&mut { RECEIVER }, &mut *half, cx, |half, writer| {

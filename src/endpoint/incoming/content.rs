@@ -29,6 +29,16 @@ impl From<Kind> for Content {
     }
 }
 
+impl Content {
+    #[inline]
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Self::Text | Self::TextBehindZeros | Self::TextBeforeZeros => Kind::Text,
+            Self::Binary => Kind::Binary,
+        }
+    }
+}
+
 /// Why the short way has not found a message for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rest {

@@ -1,12 +1,13 @@
 //! Lending and giving the message that was found.
 
+use alloc::sync::Arc;
 use core::ops::Range;
 
 use bytes::Bytes;
 
 use super::content::{self, Content};
 use super::{Found, Incoming};
-use crate::assembler::{Assembler, Shared};
+use crate::assembler::{self, Assembler, Shared};
 use crate::message::{Kind, Message, OwnedMessage};
 use crate::utf8::{self, InvalidUtf8};
 
@@ -75,13 +76,12 @@ impl Incoming {
         })
     }
 
-    /// Gives the message that [`lend`](Self::lend) would lend; a large one that is binary goes with
-    /// its buffer.
+    /// Gives the message that [`lend`](Self::lend) would lend; a large one stays in its buffer.
     #[inline(always)]
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
         let owned = match (self.found_in_read_buffer(), self.found) {
-            (Some((content, payload)), _) if self.is_worth_giving(content, &payload) => {
-                self.give(payload)
+            (Some((content, payload)), _) if self.is_worth_giving(&payload) => {
+                self.give(content.kind(), payload)?
             }
             (Some((content, payload)), _) => self.lend_found(content, payload)?.make_owned(),
             (None, Found::Assembled) => self.assembler.take()?,
@@ -93,25 +93,28 @@ impl Incoming {
 
     /// Whether what was found in the read buffer is to be given away with it.
     #[inline(always)]
-    pub(crate) fn is_worth_giving(&self, content: Content, payload: &Range<usize>) -> bool {
-        let capacity = self.read.bytes.capacity();
-        content == Content::Binary && Assembler::is_worth_a_buffer(payload.len(), capacity)
+    pub(crate) fn is_worth_giving(&self, payload: &Range<usize>) -> bool {
+        Assembler::is_worth_a_buffer(payload.len(), self.read.bytes.capacity())
     }
 
-    /// Gives the binary message that was found there, with the buffer. What follows goes to the one
-    /// that was given away before, if that is back.
+    /// Gives the message that was found there, with the buffer; text is checked. What follows goes to
+    /// the one that was given away before, if that is back.
     #[inline(never)]
-    pub(crate) fn give(&mut self, payload: Range<usize>) -> OwnedMessage {
+    pub(crate) fn give(
+        &mut self,
+        kind: Kind,
+        payload: Range<usize>,
+    ) -> Result<OwnedMessage, InvalidUtf8> {
         self.found = Found::Nothing;
         let next = self.assembler.take_given_read();
         let buffer = self.read.give(next);
         if !self.read.is_of_use(&buffer) {
-            return OwnedMessage::Binary(Bytes::from(buffer).slice(payload));
+            return assembler::message(&Arc::new(buffer.into()), kind, payload);
         }
         // That is a use of what is kept for the next, but not of a buffer that is kept for another.
         if !self.assembler.has_long_buffer() {
             self.spared = 0;
         }
-        self.assembler.give_read(buffer, payload)
+        self.assembler.give_read(buffer, kind, payload)
     }
 }

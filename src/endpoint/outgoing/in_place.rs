@@ -222,19 +222,26 @@ impl Outgoing {
                 (self.connection.send_header(kind, len)?.encode(), mem::take(bytes))
             }
             (Role::Server, OwnedMessage::Text(text)) => {
-                (self.connection.send_header(kind, len)?.encode(), mem::take(text).into())
+                (self.connection.send_header(kind, len)?.encode(), mem::take(text).into_bytes())
             }
-            (Role::Client, OwnedMessage::Text(text)) => {
-                let mut payload = mem::take(text).into_bytes();
-                match self.connection.send_in_place_trusted(kind, &mut payload) {
-                    Ok(head) => (head, payload.into()),
-                    Err(error) => {
-                        // Nothing was masked: it is still text.
-                        *text = String::from_utf8(payload).unwrap_or_default();
-                        return Err(error);
+            (Role::Client, OwnedMessage::Text(text)) => match mem::take(text).try_into_string() {
+                Ok(string) => {
+                    let mut payload = string.into_bytes();
+                    match self.connection.send_in_place_trusted(kind, &mut payload) {
+                        Ok(head) => (head, payload.into()),
+                        Err(error) => {
+                            // Nothing was masked: it is still text.
+                            *text = String::from_utf8(payload).unwrap_or_default().into();
+                            return Err(error);
+                        }
                     }
                 }
-            }
+                // Others may hold the buffer too, and are not to see it masked.
+                Err(part) => {
+                    *text = part;
+                    return self.send(Message::Text(text).into());
+                }
+            },
             (Role::Client, OwnedMessage::Binary(bytes)) => match mem::take(bytes).try_into_mut() {
                 Ok(mut payload) => {
                     let head = self.connection.send_in_place_trusted(kind, &mut payload);
