@@ -17,8 +17,8 @@
 //! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
 //! | `feed_owned` from 4 KiB on, client, of what nobody else holds, nor was received in a buffer that went with it | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
 //! | `feed(&PreparedMessage)`, server | one below 4 KiB, none above; no encoding | none |
-//! | `into_owned`, and `take_message` of a small message | one, of the exact size | one |
-//! | `take_message`, and `Stream` of the tokio adapter, from 4 KiB and half of its buffer on | none: the buffer goes with it, and comes back when the message is dropped | one for the count of references; another where the connection has waited, and for what is unread behind it |
+//! | `into_owned`; `take_message`, `next_owned` and `Stream` of a small message | one, of the exact size | one |
+//! | those three from 4 KiB and half of its buffer on | none: the buffer goes with it, and comes back when the message is dropped | one for the count of references; another where the connection has waited, and for what is unread behind it |
 //!
 //! # The hot path
 //!

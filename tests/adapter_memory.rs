@@ -178,6 +178,50 @@ async fn stream_and_sink_allocate_the_messages_that_they_give_away_only() {
     }
 }
 
+#[tokio::test]
+async fn large_messages_are_given_away_with_their_buffer_in_each_way() {
+    for (opcode, size) in
+        [0x81, BINARY].into_iter().flat_map(|it| [20_000, 300_000].map(|n| (it, n)))
+    {
+        let wire: Arc<[u8]> = masked(opcode, &vec![b'a'; size]).into();
+        let open = || {
+            let peer = Peer::new(Arc::clone(&wire), false);
+            WebSocket::new(peer, io::server(&without_timeouts()))
+        };
+        let blocking = || {
+            let peer = Peer::new(Arc::clone(&wire), false);
+            blocking::WebSocket::new(peer, io::server(&without_timeouts())).unwrap()
+        };
+        let check = |message: Option<OwnedMessage>, way: &str| {
+            let Counts { allocations, requested, .. } = counts();
+            assert!(
+                allocations <= 1 && requested <= 128,
+                "{way}, {size}: {allocations}, {requested}"
+            );
+            assert_eq!(message.map(|it| it.as_bytes().len()), Some(size));
+            reset();
+        };
+        // The first ones grow the buffers.
+        let (mut ws, (mut receiver, _sender)) = (open(), open().split());
+        let (mut blocks, other) = (blocking(), Peer::new(Arc::new([]), false));
+        let (mut half, _other) = blocking().split(other).unwrap();
+        for round in 0..20 {
+            let check = |message, way| {
+                if round >= 10 {
+                    check(message, way)
+                }
+            };
+            reset();
+            check(ws.next_owned().await.unwrap(), "next_owned");
+            check(StreamExt::next(&mut ws).await.transpose().unwrap(), "Stream");
+            check(receiver.next_owned().await.unwrap(), "next_owned of the receiver");
+            check(StreamExt::next(&mut receiver).await.transpose().unwrap(), "Stream of it");
+            check(blocks.next_owned().unwrap(), "next_owned, blocking");
+            check(half.next_owned().unwrap(), "next_owned of the receiver, blocking");
+        }
+    }
+}
+
 fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
     Pin::new(future).poll(&mut Context::from_waker(Waker::noop())).is_pending()
 }

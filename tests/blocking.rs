@@ -23,7 +23,8 @@ use websocket_proto::handshake::{
     Accept, ClientConfig, ClientRequest, HandshakeError, Reply, ReplyError, ServerConfig,
 };
 use websocket_proto::{
-    CloseCode, Connection, Message, ProtocolError, SendError, TimeoutError, UncleanClose,
+    CloseCode, Connection, Message, OwnedMessage, ProtocolError, SendError, TimeoutError,
+    UncleanClose,
 };
 
 fn fault(fault: Option<Fault>) -> std::io::Result<()> {
@@ -916,6 +917,57 @@ fn close_frame_with_the_right_code_goes_out_before_the_error() {
         let written = sending.join().expect("no panic");
         assert_eq!(opcodes(&written), [CLOSE]);
         assert_eq!(written[2..4], u16::from(code).to_be_bytes());
+    }
+}
+
+#[test]
+fn owned_messages_are_what_has_come_whether_or_not_the_connection_is_split() {
+    let text = "grün, 😀 ".repeat(10_000);
+    let messages = [OwnedMessage::from("small"), text.clone().into(), vec![7; 300_000].into()];
+    let mut bad = vec![b'a'; 20_000];
+    bad[19_999] = 0xC3;
+    let fragments: Vec<u8> = text.as_bytes().chunks(4_999).flat_map(|it| masked(0, it)).collect();
+    for text in
+        [masked(TEXT, text.as_bytes()), [masked(1, b""), fragments, masked(0x80, b"")].concat()]
+    {
+        for step in [1_460, usize::MAX] {
+            let wire = [masked(TEXT, b"small"), text.clone(), masked(BINARY, &vec![7; 300_000])];
+            for bad in [None, Some(&bad)] {
+                let mut wire = wire.concat();
+                match bad {
+                    Some(bad) => wire.extend(masked(TEXT, bad)),
+                    None => wire.extend(masked(CLOSE, b"\x03\xe8")),
+                }
+                let open = || {
+                    let mock = Mock::ending(&wire);
+                    mock.lock().step = step;
+                    (over(&mock), mock)
+                };
+                let (mut ws, mock) = open();
+                let whole = (owned(|| ws.next_owned()), mock);
+                let (ws, mock) = open();
+                let (mut receiver, _sender) = ws.split(mock.clone()).expect("no timeouts to set");
+                for ((received, end), mock) in [whole, (owned(|| receiver.next_owned()), mock)] {
+                    assert!(received == messages, "by {step}: {} messages", received.len());
+                    let is_bad = matches!(end, Err(Error::Protocol(ProtocolError::InvalidUtf8)));
+                    assert_eq!((is_bad, end.is_ok()), (bad.is_some(), bad.is_none()), "{end:?}");
+                    assert_eq!(opcodes(&mock.written()), [CLOSE]);
+                }
+            }
+        }
+    }
+}
+
+fn owned(
+    mut next: impl FnMut() -> Result<Option<OwnedMessage>, Error>,
+) -> (Vec<OwnedMessage>, Result<(), Error>) {
+    let mut messages = Vec::new();
+    loop {
+        match next() {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, Ok(())),
+            Err(error) => return (messages, Err(error)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod io;
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -1634,6 +1635,94 @@ async fn sink_and_stream_echo_owned_messages() {
     let (served, called) = ends(async { tokio::join!(serve, call) }).await;
     assert!(served.expect("clean").expect("ended").is_clean());
     assert_eq!(called.expect("clean").expect("ended").sent, Some(CloseCode::NORMAL));
+}
+
+/// Receives owned messages until the end, in each of the ways that there are.
+async fn owned_in_each_way(open: impl Fn() -> WebSocket<Mock>) -> [Owned; 4] {
+    let mut ws = open();
+    let socket = ends(collect(async || ws.next_owned().await)).await;
+    let (mut receiver, _sender) = open().split();
+    let half = ends(collect(async || receiver.next_owned().await)).await;
+    let mut ws = open();
+    let stream = ends(collect(async || StreamExt::next(&mut ws).await.transpose())).await;
+    let (mut receiver, _sender) = open().split();
+    let next = async || StreamExt::next(&mut receiver).await.transpose();
+    let half_as_stream = ends(collect(next)).await;
+    assert!(ends(StreamExt::next(&mut receiver)).await.is_none(), "it has ended");
+    [socket, half, stream, half_as_stream]
+}
+
+type Owned = (Vec<OwnedMessage>, Result<(), Error>);
+
+async fn collect(mut next: impl AsyncFnMut() -> Result<Option<OwnedMessage>, Error>) -> Owned {
+    let mut messages = Vec::new();
+    loop {
+        match next().await {
+            Ok(Some(message)) => messages.push(message),
+            Ok(None) => return (messages, Ok(())),
+            Err(error) => return (messages, Err(error)),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn owned_messages_are_what_has_come_in_each_way() {
+    let text = "grün, 😀 ".repeat(10_000);
+    let messages = [
+        OwnedMessage::from("small"),
+        text.clone().into(),
+        vec![7; 20_000].into(),
+        "".into(),
+        text.clone().into(),
+        vec![8; 300_000].into(),
+    ];
+    let fragments: Vec<u8> = text.as_bytes().chunks(4_999).flat_map(|it| masked(0, it)).collect();
+    let wire = [
+        masked(TEXT, b"small"),
+        masked(TEXT, text.as_bytes()),
+        masked(PING, b"p"),
+        masked(BINARY, &[7; 20_000]),
+        masked(TEXT, b""),
+        [masked(0x01, b""), fragments, masked(0x80, b"")].concat(),
+        masked(BINARY, &vec![8; 300_000]),
+        masked(CLOSE, b"\x03\xe8"),
+    ];
+    let wire = wire.concat();
+    for step in [1_460, 16_384, usize::MAX] {
+        let open = || {
+            let mock = Mock::ending(wire.clone());
+            mock.lock().step = step;
+            over(&mock)
+        };
+        for (received, end) in owned_in_each_way(open).await {
+            assert!(received == messages, "by {step}: {} messages", received.len());
+            end.expect("clean");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_text_is_not_given_away_in_any_way() {
+    for size in [2, 9_000, 200_000] {
+        let mut bad = vec![b'a'; size];
+        bad[size - 1] = 0xC3;
+        let in_two = [masked(0x01, &bad[..size / 2]), masked(0x80, &bad[size / 2..])].concat();
+        for wire in [masked(TEXT, &bad), in_two] {
+            let wire = [masked(TEXT, b"good"), wire].concat();
+            let mocks = RefCell::new(Vec::new());
+            let open = || {
+                let mock = Mock::ending(wire.clone());
+                mocks.borrow_mut().push(mock.clone());
+                over(&mock)
+            };
+            for (received, end) in owned_in_each_way(open).await {
+                assert_eq!(received, [OwnedMessage::from("good")]);
+                let error = end.expect_err("bad text");
+                assert!(matches!(error, Error::Protocol(ProtocolError::InvalidUtf8)), "{error:?}");
+            }
+            assert!(mocks.borrow().iter().all(|mock| opcodes(&mock.written()) == [CLOSE]));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -35,6 +35,7 @@
 mod opening;
 mod reader;
 mod split;
+mod stream;
 mod transport;
 mod waits;
 
@@ -117,6 +118,16 @@ impl<S: Transport> WebSocket<S> {
             Ok(message) => Ok(Some(Received { message, out: Out::new(outgoing, None) })),
             Err(error) => Err(stream.fail(outgoing, error, None)),
         }
+    }
+
+    /// As [`next`](Self::next), but gives the message away: a large one without a copy, as
+    /// [`Endpoint::take_message`] does.
+    ///
+    /// # Errors
+    ///
+    /// As `next`.
+    pub fn next_owned(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        self.reader.take(&mut self.outgoing)
     }
 
     /// As [`next`](Self::next), but waits for no longer than `limit`: for threads that have something

@@ -11,7 +11,8 @@ use std::io::{self, ErrorKind};
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::Instant;
 
-use super::reader::{Reader, Side, Stream};
+use super::reader::{Reader, Side};
+use super::stream::Stream;
 use super::waits::{BRIEFLY, SHORTEST, has_waited, is_wait, only_blocks};
 use super::{Error, Transport, WebSocket};
 use crate::adapter::{flushed, lock};
@@ -231,6 +232,15 @@ impl<S: Transport, W: Transport> Receiver<S, W> {
             Ok(message) => Ok(Some(message)),
             Err(error) => Err(stream.fail(shared, error, None)),
         }
+    }
+
+    /// As [`next`](Self::next), but gives the message away, as [`WebSocket::next_owned`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next`].
+    pub fn next_owned(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        self.reader.take(&mut self.shared)
     }
 
     /// As [`next`](Self::next), but waits for no longer than `limit`: see

@@ -61,7 +61,7 @@ use wakers::Writers;
 ///
 /// Dropping the connection drops the transport: the peer sees 1006. [`close`](Self::close) first.
 ///
-/// To answer a message later than `out` lives, [`into_owned`](crate::Message::into_owned) it, or
+/// To answer a message later than `out` lives, receive it by [`next_owned`](Self::next_owned), or
 /// [`split`](Self::split) the connection.
 ///
 /// With `futures::StreamExt` or `SinkExt` in scope, `ws.next()` and its like are still the methods
@@ -126,6 +126,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
                 Ok(Some(Received { message, out }))
             }
             Err(error) => Err(self.half.fail(error).await),
+        }
+    }
+
+    /// As [`next`](Self::next), but gives the message away: a large one without a copy, as
+    /// [`Endpoint::take_message`] does.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next).
+    pub async fn next_owned(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        let Self { incoming, half, .. } = self;
+        half.forget_reader();
+        let whole = match half.outgoing.is_congested() {
+            true => None,
+            false => incoming.poll_whole(&mut half.outgoing),
+        };
+        let taken = match whole {
+            // What has been read already needs no task to wake.
+            Some((content, payload)) => incoming.take_found(content, payload),
+            None => {
+                let found = poll_fn(|cx| {
+                    half.poll_message(incoming, Handout::MessageAndOut, cx.waker(), cx.waker())
+                });
+                if !found.await? {
+                    return Ok(None);
+                }
+                incoming.take_message()
+            }
+        };
+        match taken {
+            Ok(message) => Ok(Some(message)),
+            Err(error) => Err(half.fail(error).await),
         }
     }
 

@@ -21,13 +21,14 @@ use crate::buffers::{Receiving, lend_to_answer};
 use crate::close::CloseFrame;
 use crate::close_code::CloseCode;
 use crate::connection::{CloseOutcome, Fragment};
+use crate::endpoint::Incoming;
 use crate::error::SendError;
 use crate::message::{Message, Outbound, OwnedMessage};
 use crate::utf8::InvalidUtf8;
 
 #[derive(Debug)]
-struct Shared<S> {
-    half: Mutex<Half<S>>,
+pub(super) struct Shared<S> {
+    pub(super) half: Mutex<Half<S>>,
     writers: Writers,
 }
 
@@ -42,13 +43,13 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
 
 /// The receiving half of a connection that was [split](WebSocket::split).
 ///
-/// Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
+/// A `Stream` of owned messages too. Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
 /// the closing handshake. When it is dropped the transport stays open as long as there is a
 /// [`Sender`], and nothing of that is done any more: [`Sender::closed`] tells each to end too.
 #[derive(Debug)]
 pub struct Receiver<S> {
-    incoming: Receiving,
-    shared: Arc<Shared<S>>,
+    pub(super) incoming: Receiving,
+    pub(super) shared: Arc<Shared<S>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
@@ -68,20 +69,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
                 Err(error) => Err(shared.fail(error).await),
             };
         }
-        let waiting = Waiting(shared);
-        let found = poll_fn(|cx| {
-            shared.writers.poll(&mut { RECEIVER }, lock(&shared.half), cx, |half, writer| {
-                half.poll_message_shared(incoming, cx.waker(), writer.waker())
-            })
-        });
-        let found = found.await;
-        // The poll that found it has said so already.
-        mem::forget(waiting);
-        if !found? {
+        if !shared.find(incoming).await? {
             return Ok(None);
         }
         match incoming.lend() {
             Ok((message, _)) => Ok(Some(message)),
+            Err(error) => Err(shared.fail(error).await),
+        }
+    }
+
+    /// As [`next`](Self::next), but gives the message away: a large one without a copy, as
+    /// [`Endpoint::take_message`](crate::Endpoint::take_message) does. Cancel-safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next`].
+    pub async fn next_owned(&mut self) -> Result<Option<OwnedMessage>, Error> {
+        let Self { incoming, shared } = self;
+        let whole = incoming.poll_whole(&mut lock(&shared.half).outgoing);
+        let taken = match whole {
+            Some((content, payload)) => incoming.take_found(content, payload),
+            None if shared.find(incoming).await? => incoming.take_message(),
+            None => return Ok(None),
+        };
+        match taken {
+            Ok(message) => Ok(Some(message)),
             Err(error) => Err(shared.fail(error).await),
         }
     }
@@ -123,9 +135,17 @@ impl<S> Receiver<S> {
 
 impl<S> Drop for Receiver<S> {
     fn drop(&mut self) {
-        lock(&self.shared.half).nobody_receives = true;
+        let had_reader = {
+            let mut half = lock(&self.shared.half);
+            half.nobody_receives = true;
+            // Of who was to poll the stream again.
+            half.forget_reader()
+        };
         // Without the lock: whatever runs may want it.
         self.shared.writers.wake_end();
+        if had_reader {
+            self.shared.writers.wake_all();
+        }
     }
 }
 
@@ -134,6 +154,26 @@ impl<S> Drop for Receiver<S> {
 struct Waiting<'a, S>(&'a Shared<S>);
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
+    /// Waits until there is a message (true) or the connection has ended (false).
+    async fn find(&self, incoming: &mut Incoming) -> Result<bool, Error> {
+        let waiting = Waiting(self);
+        let found = poll_fn(|cx| self.poll_found(incoming, cx)).await;
+        // The poll that found it has said so already.
+        mem::forget(waiting);
+        found
+    }
+
+    /// Polls for that.
+    pub(super) fn poll_found(
+        &self,
+        incoming: &mut Incoming,
+        cx: &Context<'_>,
+    ) -> Poll<Result<bool, Error>> {
+        self.writers.poll(&mut { RECEIVER }, lock(&self.half), cx, |half, writer| {
+            half.poll_message_shared(incoming, cx.waker(), writer.waker())
+        })
+    }
+
     /// Fails the connection because of a text that has been received, and ends it.
     #[cold]
     async fn fail(&self, error: InvalidUtf8) -> Error {

@@ -1,4 +1,4 @@
-//! [`WebSocket`] as `Stream` and `Sink` of owned messages.
+//! [`WebSocket`] as `Stream` and `Sink` of owned messages, [`Receiver`] as `Stream`.
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
@@ -9,7 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::half::Half;
 use super::wakers::{RECEIVER, SINK};
-use super::{Error, WebSocket};
+use super::{Error, Receiver, WebSocket};
+use crate::adapter::lock;
 use crate::buffers::lend_to_answer;
 use crate::close_code::CloseCode;
 use crate::error::SendError;
@@ -72,6 +73,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
             };
         };
         half.stream_ended = true;
+        Poll::Ready(item)
+    }
+}
+
+/// Owned messages. Ends after a clean close and after an error.
+///
+/// A task that has polled it and no more will keeps the senders from keeping the deadlines: poll it
+/// again, or drop it.
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<S> {
+    type Item = Result<OwnedMessage, Error>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Self { incoming, shared } = self.get_mut();
+        if lock(&shared.half).stream_ended {
+            return Poll::Ready(None);
+        }
+        let item = loop {
+            match ready!(shared.poll_found(incoming, cx)) {
+                Ok(false) => break None,
+                Err(error) => break Some(Err(error)),
+                Ok(true) => match incoming.take_message() {
+                    Ok(message) => return Poll::Ready(Some(Ok(message))),
+                    // Bad text: the connection fails, and the next round ends it and says why.
+                    Err(error) => lock(&shared.half).outgoing.fail(error),
+                },
+            };
+        };
+        lock(&shared.half).stream_ended = true;
         Poll::Ready(item)
     }
 }

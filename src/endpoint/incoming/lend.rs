@@ -80,15 +80,25 @@ impl Incoming {
     #[inline(always)]
     pub(crate) fn take_message(&mut self) -> Result<OwnedMessage, InvalidUtf8> {
         let owned = match (self.found_in_read_buffer(), self.found) {
-            (Some((content, payload)), _) if self.is_worth_giving(&payload) => {
-                self.give(content.kind(), payload)?
-            }
-            (Some((content, payload)), _) => self.lend_found(content, payload)?.make_owned(),
+            (Some((content, payload)), _) => self.take_found(content, payload)?,
             (None, Found::Assembled) => self.assembler.take()?,
             (None, _) => OwnedMessage::Binary(Bytes::new()),
         };
         self.found = Found::Nothing;
         Ok(owned)
+    }
+
+    /// Gives what was found in the read buffer.
+    #[inline(always)]
+    pub(crate) fn take_found(
+        &mut self,
+        content: Content,
+        payload: Range<usize>,
+    ) -> Result<OwnedMessage, InvalidUtf8> {
+        if self.is_worth_giving(&payload) {
+            return self.give(content.kind(), payload);
+        }
+        Ok(self.lend_found(content, payload)?.make_owned())
     }
 
     /// Whether what was found in the read buffer is to be given away with it.
