@@ -891,6 +891,45 @@ fn bad_text_is_told_of_although_the_rest_of_its_frame_does_not_come() {
 }
 
 #[test]
+fn bad_text_is_told_of_although_the_rest_of_a_large_frame_does_not_come() {
+    // Of which a read brings as much as it has room for, or much, or comes in many; whole or in
+    // fragments, with a second handle or without.
+    for (b0, len, piece) in [
+        (TEXT, 5_000, 5_000),
+        (TEXT, 17_000, 17_000),
+        (TEXT, 60_000, 20_000),
+        (TEXT, 15_000, 1_000),
+        (0x01, 5_000, 5_000),
+        (0x01, 60_000, 20_000),
+        (0x01, 15_000, 1_000),
+    ] {
+        for splits in [false, true] {
+            let mut config = Config::default();
+            config.read_buffer = 5_000;
+            let (mut ws, mut far) = served(&config);
+            let mut text = vec![b'a'; 100_000];
+            text[len - 100] = 0xFF;
+            let wire = masked(b0, &text);
+            let sending = thread::spawn(move || {
+                wire[..len].chunks(piece).for_each(|piece| far.write_all(piece).expect("read"));
+                let mut written = Vec::new();
+                far.read_to_end(&mut written).expect("no reset");
+                written
+            });
+            let end = ends(move || {
+                if !splits {
+                    return ws.next().map(|it| it.is_some());
+                }
+                let (mut receiver, _sender) = split(ws);
+                receiver.next().map(|it| it.is_some())
+            });
+            assert!(matches!(end, Err(Error::Protocol(ProtocolError::InvalidUtf8))), "{end:?}");
+            assert_eq!(opcodes(&sending.join().expect("no panic")), [CLOSE]);
+        }
+    }
+}
+
+#[test]
 fn close_frame_with_the_right_code_goes_out_before_the_error() {
     for (wire, error, code) in [
         (frame(TEXT, b"x"), ProtocolError::UnmaskedFrame, CloseCode::PROTOCOL_ERROR),

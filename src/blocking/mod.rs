@@ -61,7 +61,8 @@ use waits::is_wait;
 /// Deadlines are kept over streams that can time out: sockets, and whatever else implements
 /// [`Transport`] so. But while a write blocks only the write timeout holds, and once the connection
 /// closes the close timeout; if it was [split](Self::split), the receiver keeps the others
-/// meanwhile. Over a [`Plain`] stream a deadline is noticed only when a read returns.
+/// meanwhile. Over a [`Plain`] stream a deadline is noticed only when a read returns, and perhaps so
+/// is that the beginning of a large frame of text is not UTF-8.
 ///
 /// The adapter sets the timeouts of the stream itself: one that was set from outside lasts until the
 /// next deadline. Who has to do something else now and then, without a second handle for

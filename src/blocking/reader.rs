@@ -101,8 +101,8 @@ impl<S: Transport> Reader<S> {
     ) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
         let mut is_late = false;
-        // Whether the last read found as much as it asked for.
-        let mut filled = false;
+        // Whether there is likely to be more of what the last read found, and how many have found some.
+        let (mut goes_on, mut reads) = (false, 0_u32);
         loop {
             let congested =
                 D::LENDS_OUT && side.with(|it| it.is_congested() && it.connection.is_receiving());
@@ -144,10 +144,14 @@ impl<S: Transport> Reader<S> {
             if is_late {
                 return Err(io::Error::from(ErrorKind::TimedOut).into());
             }
-            // The read may wait for long: first see whether what came of a text is UTF-8. Not where
-            // more of a frame is likely to be there.
-            filled = filled && side.with(|outgoing| incoming.is_within_frame(outgoing));
-            if !filled && side.with(|outgoing| !incoming.pause(outgoing)) {
+            // The read may wait for long: first see whether what came of a text is UTF-8. Where more
+            // of a frame is likely to be there, only if it does not come soon: the whole is checked
+            // once more.
+            if goes_on && side.with(|outgoing| incoming.is_within_frame(outgoing)) {
+                if incoming.is_within_text() {
+                    stream.looks_up_in(SOON);
+                }
+            } else if side.with(|outgoing| !incoming.pause(outgoing)) {
                 continue;
             }
             let buffer = side.with(|outgoing| {
@@ -164,12 +168,13 @@ impl<S: Transport> Reader<S> {
                     receive_eof(side);
                 }
                 Ok(Some(count)) => {
-                    filled = count == room;
+                    reads += 1;
+                    goes_on = count == room || count >= MUCH || (stream.can_wait && reads > FEW);
                     incoming.advance_read(count);
                 }
                 // A deadline: what it did comes out of the connection. Nothing comes for now.
                 Ok(None) => {
-                    filled = false;
+                    (goes_on, reads) = (false, 0);
                     side.with(|outgoing| take_buffers(incoming, outgoing));
                 }
                 Err(error) if is_wait(&error) => {
@@ -200,3 +205,13 @@ impl<S: Transport> Reader<S> {
         taken.map(Some).map_err(|error| self.stream.fail(side, error, None))
     }
 }
+
+/// After how many bytes in one read there is likely to be more: large frames come without a break.
+const MUCH: usize = 8 * 1024;
+
+/// After how many reads there is, if a read can end by itself: to have it do that takes two system
+/// calls, which cost what it takes to check some small pieces.
+const FEW: u32 = 4;
+
+/// How long what has come of a text may wait to be checked.
+const SOON: Duration = Duration::from_millis(100);

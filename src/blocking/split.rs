@@ -169,7 +169,9 @@ impl<S, W: Transport> Side<S> for Arc<Shared<W>> {
             }
             let Err(error) = drained else {
                 // What was queued meanwhile comes after what there is to read.
-                stream.hurries = receives && lock(&self.outgoing).has_unwritten();
+                if receives && lock(&self.outgoing).has_unwritten() {
+                    stream.looks_up_in(SHORTEST);
+                }
                 if receives {
                     return Ok(());
                 }

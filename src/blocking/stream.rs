@@ -2,7 +2,6 @@
 //!
 //! Owns the waits: for something to read, for something to be taken, for the end.
 
-use core::mem;
 use core::time::Duration;
 use std::io::{self, ErrorKind};
 use std::thread;
@@ -37,11 +36,16 @@ pub(super) struct Stream<S> {
     write_timeout: Option<Duration>,
     /// Whether the sending side of the stream has been shut down.
     shut: bool,
-    /// Whether there is more to write that the peer may well take.
-    pub(super) hurries: bool,
+    /// How long the next wait may take at most, if somebody has to look up then.
+    looks_up_in: Option<Duration>,
 }
 
 impl<S> Stream<S> {
+    /// Has the next wait end after so long at most.
+    pub(super) fn looks_up_in(&mut self, limit: Duration) {
+        self.looks_up_in = Some(self.looks_up_in.unwrap_or(limit).min(limit));
+    }
+
     /// How long a write may take where the connection closes: who waits for it does not see that
     /// the peer has had its time.
     pub(super) fn time_to_end(&self, outgoing: &mut Outgoing) -> Option<Duration> {
@@ -67,7 +71,7 @@ impl<S: Transport> Stream<S> {
             can_wait_to_write,
             write_timeout,
             shut: false,
-            hurries: false,
+            looks_up_in: None,
         })
     }
 
@@ -137,13 +141,9 @@ impl<S: Transport> Stream<S> {
             (now, outgoing.poll_timeout(now), outgoing.has_unwritten())
         });
         let left = deadline.map(|at| at.saturating_sub(now));
-        let tick = D::TICK.map(|tick| match unwritten {
-            _ if mem::take(&mut self.hurries) => SHORTEST,
-            true => D::TICK_UNWRITTEN,
-            false => tick,
-        });
+        let tick = D::TICK.map(|tick| if unwritten { D::TICK_UNWRITTEN } else { tick });
         let limit = by.map(|by| by.saturating_sub(now));
-        let timeout = [left, tick, limit].into_iter().flatten().min();
+        let timeout = [left, tick, limit, self.looks_up_in.take()].into_iter().flatten().min();
         let is_due = left == Some(Duration::ZERO);
         // What the last read brought has not met the deadline: Pings do not meet that of messages.
         let is_missed = self.was_due || !(self.can_wait || self.would_block);

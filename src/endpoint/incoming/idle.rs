@@ -78,6 +78,12 @@ impl Incoming {
         }
     }
 
+    /// Whether something has come of a text, or may have.
+    #[cfg(feature = "std")]
+    pub(crate) fn is_within_text(&self) -> bool {
+        self.assembler.is_text() || self.read.awaited().first().is_some_and(|b0| b0 & 0x0F == TEXT)
+    }
+
     /// Checks what has come of a text, as far as a poll has seen it.
     #[inline]
     fn check(&mut self, outgoing: &mut Outgoing) {
