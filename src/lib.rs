@@ -54,7 +54,7 @@
 //!     ^       |       |        |
 //!   connection (timers, close) +      the protocol, no buffers        core only
 //!     ^                      handshake   HTTP/1.1 head, both sides    alloc
-//!   assembler   message        ^      whole messages, UTF-8           alloc
+//!   assembler   message, text  ^      whole messages, UTF-8           alloc
 //!     ^    deflate ------------+      compression and its terms       std
 //!     |       ^                |
 //!   endpoint ------------------+      buffers and queue, still no I/O alloc

@@ -14,7 +14,7 @@
 //! | `send`, `send_through`, client, longer than 512 KiB | one, masked, in steps of 512 KiB | the step; if the transport does not take all, the rest |
 //! | `feed` of the message that was put together of pieces, or a part of it, from 4 KiB and half of its buffer on, server | none: its buffer is shared with the queue | one for the count of references |
 //! | `feed_owned` below 4 KiB | one | none |
-//! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue |
+//! | `feed_owned` from 4 KiB on, server | none: the payload is queued by reference count | none into a warm queue; one for text that was received with its buffer |
 //! | `feed_owned` from 4 KiB on, client, of what nobody else holds, nor was received in a buffer that went with it | none: masked where it is | none into a warm queue; for text with spare capacity one for the count of references |
 //! | `feed(&PreparedMessage)`, server | one below 4 KiB, none above; no encoding | none |
 //! | `into_owned`; `take_message`, `next_owned` and `Stream` of a small message | one, of the exact size | one |

@@ -1,5 +1,7 @@
 //! [`Text`]: text that owns its memory, or a part in that of the buffer it was received in.
 
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::borrow::Borrow;
@@ -19,7 +21,7 @@ use crate::utf8::InvalidUtf8;
 /// as the `str` that it lends.
 ///
 /// It is a `String`, or a part of the buffer that a large message was received in, which is used
-/// again once all clones are dropped: then it takes no copy to have it, nor to clone it.
+/// again once all clones are dropped. Of a `String` a clone is a copy, of a part another reference.
 ///
 /// ```
 /// use websocket_proto::Text;
@@ -68,6 +70,12 @@ impl Text {
         }
     }
 
+    /// The text as a `String`; a copy, if it lies in the buffer that it was received in.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.try_into_string().unwrap_or_else(|part| copy::to_string(&part))
+    }
+
     /// The text as a `String`, if it is one already.
     ///
     /// # Errors
@@ -100,10 +108,34 @@ impl From<&str> for Text {
     }
 }
 
-/// Takes a copy if it lies in the buffer that it was received in.
+impl From<&String> for Text {
+    fn from(text: &String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Box<str>> for Text {
+    fn from(text: Box<str>) -> Self {
+        Self(Inner::Own(text.into()))
+    }
+}
+
+impl From<Cow<'_, str>> for Text {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self(Inner::Own(text.into_owned()))
+    }
+}
+
+impl FromIterator<char> for Text {
+    fn from_iter<I: IntoIterator<Item = char>>(characters: I) -> Self {
+        Self(Inner::Own(characters.into_iter().collect()))
+    }
+}
+
+/// As [`into_string`](Text::into_string).
 impl From<Text> for String {
     fn from(text: Text) -> Self {
-        text.try_into_string().unwrap_or_else(|part| copy::to_string(&part))
+        text.into_string()
     }
 }
 
@@ -180,26 +212,29 @@ impl Hash for Text {
     }
 }
 
-impl PartialEq<str> for Text {
-    fn eq(&self, other: &str) -> bool {
-        self.as_str() == other
-    }
+/// Both ways.
+macro_rules! equal {
+    ($($other:ty),*) => {$(
+        impl PartialEq<$other> for Text {
+            fn eq(&self, other: &$other) -> bool {
+                self.as_str() == AsRef::<str>::as_ref(other)
+            }
+        }
+
+        impl PartialEq<Text> for $other {
+            fn eq(&self, other: &Text) -> bool {
+                other == self
+            }
+        }
+    )*};
 }
 
-impl PartialEq<&str> for Text {
-    fn eq(&self, other: &&str) -> bool {
-        self.as_str() == *other
-    }
-}
-
-impl PartialEq<String> for Text {
-    fn eq(&self, other: &String) -> bool {
-        self.as_str() == other
-    }
-}
+equal!(str, &str, String);
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+
     use super::*;
     use crate::message::OwnedMessage;
 
@@ -207,5 +242,30 @@ mod tests {
     fn it_takes_no_more_than_a_string_nor_a_message_than_bytes() {
         assert_eq!(size_of::<Text>(), size_of::<String>());
         assert_eq!(size_of::<OwnedMessage>(), size_of::<Bytes>());
+    }
+
+    #[test]
+    fn own_and_part_are_the_same_to_who_has_them() {
+        fn shared<T: Send + Sync + 'static>(_: &T) {}
+        let buffer = Shared::new(vec![b'-', 0xC3, 0xBC, b'b', 0xFF].into());
+        let (part, own) = (Text::part(&buffer, 1..4).ok(), Text::from("üb"));
+        shared(&own);
+        let Some(part) = part else { panic!("it is text") };
+        assert!(Text::part(&buffer, 2..4).is_err() && Text::part(&buffer, 1..5).is_err());
+        assert_eq!((part.clone(), part.cmp(&own)), (own.clone(), Ordering::Equal));
+        for text in [part, own] {
+            assert_eq!(text, "üb");
+            assert_eq!("üb", text);
+            assert_eq!(text, String::from("üb"));
+            assert_eq!(String::from("üb"), text);
+            assert_eq!(text, *"üb");
+            assert_eq!((alloc::format!("{text} {text:?}").as_str(), text.len()), ("üb \"üb\"", 3));
+            assert_eq!(text.clone().into_bytes(), "üb".as_bytes());
+            assert_eq!(text.into_string(), "üb");
+        }
+        assert_eq!(Arc::strong_count(&buffer), 1);
+        let made =
+            [Text::from(Cow::from("ü")), Box::<str>::from("ü").into(), ['ü'].into_iter().collect()];
+        assert!(made.iter().all(|text| text == "ü"));
     }
 }

@@ -286,9 +286,13 @@ impl Random {
 #[test]
 fn what_comes_back_while_another_is_under_way_does_not_take_its_place() {
     for (role, holds, len) in all([5_000, 140_000]) {
-        for (fragment, lends) in [(len, false), (4_999, false), (len, true), (4_999, true)] {
+        // The first one in one frame or put together.
+        let ways = [9_000, 4_500].into_iter().flat_map(|first| {
+            [(len, false), (4_999, false), (len, true), (4_999, true)].map(|it| (first, it))
+        });
+        for (fragment_of_first, (fragment, lends)) in ways {
             let (first, second) = (holds.payload(9_000, 0), holds.payload(len, 1));
-            let mut wire = frame(role, 0x80 | holds.opcode(), &first);
+            let mut wire = fragments(role, holds.opcode(), &first, fragment_of_first);
             let end_of_first = wire.len();
             wire.extend(fragments(role, holds.opcode(), &second, fragment));
             for begun in [100, 4_990, len - 1] {
@@ -614,7 +618,11 @@ fn a_text_is_checked_before_it_is_taken() {
                     match endpoint.poll() {
                         Ok(Status::Message) => match endpoint.take_message() {
                             Ok(message) => taken.push(message),
-                            Err(error) => break error,
+                            Err(error) => {
+                                assert_eq!(endpoint.received().err(), Some(error), "and again");
+                                assert_eq!(endpoint.take_message(), Err(error), "and again");
+                                break error;
+                            }
                         },
                         Ok(_) => assert!(!rest.is_empty(), "{len} by {fragment}"),
                         Err(error) => break error,

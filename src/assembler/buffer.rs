@@ -111,7 +111,9 @@ impl Buffer {
 
     /// Lends the text that is there. It is checked, unless all that is there is known to be ASCII.
     pub(crate) fn text_at(&self, place: Range<usize>) -> Result<&str, InvalidUtf8> {
-        self.text().map_or_else(|| utf8::validate(&self[place]), Ok)
+        let Some(text) = self.text() else { return utf8::validate(&self[place]) };
+        debug_assert_eq!(place, 0..text.len(), "there is nothing else in it");
+        Ok(text)
     }
 
     /// Lends the message that is there; text as [`text_at`](Self::text_at) does.

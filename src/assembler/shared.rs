@@ -136,8 +136,10 @@ impl Assembler {
         self.reclaim();
         drop(self.put_shared(buffer.into()));
         self.usage |= GIVEN | READ;
-        let message = self.shared.as_ref().map(|shared| message(shared, kind, place));
-        message.unwrap_or(Ok(OwnedMessage::Binary(Bytes::new())))
+        match &self.shared {
+            Some(shared) => message(shared, kind, place),
+            None => unreachable!("it was put there above"),
+        }
     }
 
     /// Leaves the buffer that was given away to who has it: for how long, nobody knows.

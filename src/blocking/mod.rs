@@ -228,7 +228,8 @@ impl<S: Transport> WebSocket<S> {
 
     /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
     /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the stream
-    /// takes it at once; a client masks it where it lies unless somebody else holds it too.
+    /// takes it at once; a client masks it where it lies unless somebody else holds it too, or it was
+    /// received with its buffer.
     ///
     /// # Errors
     ///

@@ -211,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Sends a message that is given away: [`feed_owned`](Self::feed_owned) and
     /// [`flush`](Self::flush). From 4 KiB on the payload is not copied, whether or not the
     /// transport takes it at once; a client masks it where it lies unless somebody else holds
-    /// it too.
+    /// it too, or it was received with its buffer.
     ///
     /// Once the message is queued it stays so if the future is dropped. One that is dropped while
     /// it waits for room drops the message.

@@ -19,6 +19,7 @@ impl Incoming {
         match (self.found_in_read_buffer(), self.found) {
             (Some((content, payload)), _) => Ok((self.lend_found(content, payload)?, None)),
             (None, Found::Assembled) => self.assembler.lend(),
+            (None, Found::BadText) => Err(InvalidUtf8),
             (None, _) => Ok((Message::Binary(&[]), None)),
         }
     }
@@ -29,7 +30,7 @@ impl Incoming {
         let (content, left) = match self.found {
             Found::InReadBuffer(content) => (content, 0),
             Found::Joined { content, left } => (content, usize::from(left)),
-            Found::Assembled | Found::Nothing => return None,
+            Found::Assembled | Found::BadText | Found::Nothing => return None,
         };
         Some((content, self.read.last_taken(left)))
     }
@@ -82,6 +83,7 @@ impl Incoming {
         let owned = match (self.found_in_read_buffer(), self.found) {
             (Some((content, payload)), _) => self.take_found(content, payload)?,
             (None, Found::Assembled) => self.assembler.take()?,
+            (None, Found::BadText) => return Err(InvalidUtf8),
             (None, _) => OwnedMessage::Binary(Bytes::new()),
         };
         self.found = Found::Nothing;
@@ -115,16 +117,22 @@ impl Incoming {
         kind: Kind,
         payload: Range<usize>,
     ) -> Result<OwnedMessage, InvalidUtf8> {
-        self.found = Found::Nothing;
         let next = self.assembler.take_given_read();
         let buffer = self.read.give(next);
-        if !self.read.is_of_use(&buffer) {
-            return assembler::message(&Arc::new(buffer.into()), kind, payload);
-        }
-        // That is a use of what is kept for the next, but not of a buffer that is kept for another.
-        if !self.assembler.has_long_buffer() {
-            self.spared = 0;
-        }
-        self.assembler.give_read(buffer, kind, payload)
+        let given = if self.read.is_of_use(&buffer) {
+            // That is a use of what is kept for the next, but not of a buffer that is kept for
+            // another.
+            if !self.assembler.has_long_buffer() {
+                self.spared = 0;
+            }
+            self.assembler.give_read(buffer, kind, payload)
+        } else if kind == Kind::Binary {
+            Ok(OwnedMessage::Binary(Bytes::from(buffer).slice(payload)))
+        } else {
+            assembler::message(&Arc::new(buffer.into()), kind, payload)
+        };
+        // Asked again, it says so again.
+        self.found = if given.is_ok() { Found::Nothing } else { Found::BadText };
+        given
     }
 }

@@ -37,6 +37,8 @@ enum Found {
         content: Content,
         left: u8,
     },
+    /// It was to be taken with the read buffer, and is no text.
+    BadText,
     /// Put together by the assembler; text is checked as far as that knows it to be ASCII, or
     /// decompressed it.
     Assembled,
@@ -77,7 +79,7 @@ impl Incoming {
             Found::InReadBuffer(Content::TextBehindZeros) => taken + content::zeros(taken),
             Found::InReadBuffer(_) => taken,
             Found::Joined { left, .. } => taken + usize::from(left),
-            Found::Assembled | Found::Nothing => 0,
+            Found::Assembled | Found::BadText | Found::Nothing => 0,
         };
         self.read.push(bytes, lent);
         self.withdraw();
