@@ -127,10 +127,13 @@ impl Buffers {
 
     #[inline]
     pub(crate) fn lend(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
-        if incoming.wants_room(outgoing) {
-            self.lend_room(incoming, outgoing);
+        // Seldom: most messages are whole where they are read to.
+        if incoming.has_room() {
+            if incoming.wants_room(outgoing) {
+                self.lend_room(incoming, outgoing);
+            }
+            incoming.reuse_given();
         }
-        incoming.reuse_given();
         if incoming.needs_buffer()
             && !incoming.has_found()
             && let Some(buffer) = self.read.pop_if(|buffer| incoming.may_take(buffer))
@@ -165,8 +168,13 @@ impl Buffers {
 
     #[inline]
     pub(crate) fn take(&mut self, incoming: &mut Incoming, outgoing: &mut Outgoing) {
-        self.take_room(incoming, outgoing);
-        if let Some(read) = incoming.release(outgoing) {
+        let read = if incoming.has_nothing_else(outgoing) {
+            incoming.release_read()
+        } else {
+            self.take_room(incoming, outgoing);
+            incoming.release(outgoing)
+        };
+        if let Some(read) = read {
             self.keep_read(read);
         }
         if let Some(output) = outgoing.release() {

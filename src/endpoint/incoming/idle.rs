@@ -31,6 +31,25 @@ impl Incoming {
         self.read.release()
     }
 
+    /// Whether there is no more to [release](Self::release) than the read buffer, as nearly always.
+    #[inline]
+    pub(crate) fn has_nothing_else(&self, outgoing: &Outgoing) -> bool {
+        !self.assembler.has_buffer()
+            && self.direct == 0
+            && !self.read.has_awaited()
+            && !matches!(self.found, Found::Assembled)
+            && outgoing.connection.is_receiving()
+    }
+
+    /// [`release`](Self::release), where that is so.
+    #[inline]
+    pub(crate) fn release_read(&mut self) -> Option<Vec<u8>> {
+        self.found = Found::Nothing;
+        self.assembler.release();
+        self.withdraw();
+        self.read.release()
+    }
+
     /// Everything that was read is used up, or waits in the read buffer.
     #[inline]
     pub(super) fn settle(&mut self) {
