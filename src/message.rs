@@ -246,7 +246,7 @@ mod owned {
     use alloc::vec::Vec;
     use core::fmt;
 
-    use bytes::Bytes;
+    use bytes::{Bytes, BytesMut};
 
     use super::{Kind, Message};
     use crate::copy;
@@ -273,6 +273,12 @@ mod owned {
 
     impl<'m> From<&'m Bytes> for Message<'m> {
         fn from(bytes: &'m Bytes) -> Self {
+            Self::Binary(bytes)
+        }
+    }
+
+    impl<'m> From<&'m BytesMut> for Message<'m> {
+        fn from(bytes: &'m BytesMut) -> Self {
             Self::Binary(bytes)
         }
     }
@@ -402,6 +408,12 @@ mod owned {
     impl From<Bytes> for OwnedMessage {
         fn from(bytes: Bytes) -> Self {
             Self::Binary(bytes)
+        }
+    }
+
+    impl From<BytesMut> for OwnedMessage {
+        fn from(bytes: BytesMut) -> Self {
+            Self::Binary(bytes.freeze())
         }
     }
 

@@ -3,9 +3,10 @@
 
 mod common;
 
+use bytes::{Bytes, BytesMut};
 use common::*;
 use websocket_proto::connection::{Config, Connection, Fragment, Role};
-use websocket_proto::{Kind, Message, OwnedMessage, SendError};
+use websocket_proto::{Kind, Message, OwnedMessage, SendError, Text};
 
 fn sent(role: Role, send: impl FnOnce(&mut Connection, &mut Vec<u8>)) -> Vec<u8> {
     let (mut connection, mut out) = (open(role), Vec::new());
@@ -173,9 +174,36 @@ fn messages_convert_without_surprises() {
         );
         assert_eq!(owned.into_bytes(), &b"text"[..]);
     }
-    let owned = OwnedMessage::from(bytes);
-    assert_eq!((owned.kind(), owned.as_message().as_text()), (Kind::Binary, None));
-    assert_eq!(owned.into_bytes(), &[1u8, 2][..]);
+    let built = BytesMut::from(&bytes[..]);
+    assert_eq!(Message::from(&built), Message::Binary(&[1, 2]));
+    for owned in [OwnedMessage::from(bytes), built.into()] {
+        assert_eq!((owned.kind(), owned.as_message().as_text()), (Kind::Binary, None));
+        assert_eq!(owned.into_bytes(), &[1u8, 2][..]);
+    }
+    let text = Text::from("text");
+    assert_eq!(Message::from(&text), Message::Text("text"));
+    assert_eq!(OwnedMessage::from(text).into_text(), Ok(Text::from("text")));
+    let binary = OwnedMessage::from(vec![1]);
+    assert_eq!(binary.clone().into_text(), Err(binary));
+}
+
+#[test]
+fn what_a_client_gives_away_is_masked_where_it_lies() {
+    let text = "grün".repeat(2_000);
+    let bytes = text.clone().into_bytes();
+    let given: [OwnedMessage; 4] = [
+        text.into(),
+        bytes.clone().into(),
+        Bytes::from(bytes.clone()).into(),
+        BytesMut::from(&bytes[..]).into(),
+    ];
+    for message in given {
+        let place = message.as_bytes().as_ptr();
+        let mut endpoint = endpoint(Role::Client);
+        endpoint.send_owned(message).unwrap();
+        assert!(endpoint.chunks().any(|chunk| chunk.as_ptr() == place));
+        assert_eq!(sent_by(Role::Client, &queued(&endpoint))[0].1, bytes);
+    }
 }
 
 #[test]
