@@ -183,7 +183,8 @@
 //! 1.1 to 1.8 times as long as server from 12 KiB to 1 MiB, and 1.2 to 2.0 times as client
 //! (`benches/peers`, decode). An endpoint that waits, or for 64 reads has no use for it, leaves the
 //! buffer to who has the message. Text that goes so is a [`Text`](crate::Text) and no `String`, which
-//! would have its memory for itself: as copies, ASCII took 1.2 to 1.5 times as long from 16 KiB on.
+//! would have its memory for itself: as copies, ASCII took 1.2 to 1.5 times as long from 16 KiB on
+//! (`benches/peers`, decode, the rows as `Stream`).
 //!
 //! A message that comes over several wake-ups stays where it is: the read buffer is given back in
 //! between only if less than a sixteenth of it is in use, and then what waits takes its own size.
