@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -25,10 +26,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}/", listener.local_addr()?);
     let room = Arc::new(Room::default());
     loop {
-        let (stream, peer) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            // Out of file descriptors, say: others have to leave first.
+            Err(error) => {
+                eprintln!("accept: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
         let room = Arc::clone(&room);
         tokio::spawn(async move {
+            // Small messages are not held back for more.
+            let _ = stream.set_nodelay(true);
             if let Err(error) = serve(stream, &room).await {
                 eprintln!("{peer}: {error}");
             }

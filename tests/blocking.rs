@@ -930,6 +930,33 @@ fn bad_text_is_told_of_although_the_rest_of_a_large_frame_does_not_come() {
 }
 
 #[test]
+fn bad_text_is_told_of_although_its_frame_goes_on_to_come_little_by_little() {
+    // Each byte before the reader has waited for long.
+    let (mut ws, mut far) = served(&Config::default());
+    let mut text = vec![b'a'; 100_000];
+    text[20] = 0xFF;
+    let wire = masked(TEXT, &text);
+    let sending = thread::spawn(move || {
+        let begun = Instant::now();
+        for byte in &wire[..50_000] {
+            let (written, due) = (far.write_all(&[*byte]), begun + PATIENCE);
+            if written.is_err() || Instant::now() > due {
+                return written.is_err();
+            }
+            let _ = far.set_read_timeout(Some(Duration::from_millis(10)));
+            // It waits, or there is the Close frame.
+            if far.read(&mut [0; 100]).is_ok() {
+                return true;
+            }
+        }
+        false
+    });
+    let end = ws.next().map(|it| it.is_some());
+    assert!(matches!(end, Err(Error::Protocol(ProtocolError::InvalidUtf8))), "{end:?}");
+    assert!(sending.join().expect("no panic"), "before it gave up");
+}
+
+#[test]
 fn close_frame_with_the_right_code_goes_out_before_the_error() {
     for (wire, error, code) in [
         (frame(TEXT, b"x"), ProtocolError::UnmaskedFrame, CloseCode::PROTOCOL_ERROR),

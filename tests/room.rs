@@ -11,7 +11,7 @@ use std::time::Duration;
 use room::{Room, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use websocket_proto::endpoint::Config;
 use websocket_proto::handshake::{ClientConfig, ClientRequest};
 use websocket_proto::tokio::{WebSocket, connect};
@@ -67,7 +67,10 @@ async fn one_that_does_not_listen_holds_up_nobody_and_is_closed() {
         ends(first.send_owned(message.clone())).await.unwrap();
         hears(&mut third, &message).await;
     }
+    let full_at = Instant::now();
     assert!(!ends(serving).await.unwrap(), "it has not answered the Close");
+    // That is the close timeout, and not yet the one for writing.
+    assert!(full_at.elapsed() < Duration::from_secs(10));
     drop(deaf);
 }
 

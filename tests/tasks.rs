@@ -11,7 +11,7 @@ use std::task::Poll;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, StreamExt};
 use io::{BINARY, CLOSE, Mock, PING, PONG, TEXT, Task, frame, masked, opcodes, server};
 use tokio::time::{advance, timeout};
 use websocket_proto::connection::Fragment;
@@ -565,4 +565,35 @@ async fn messages_of_a_burst_without_waiting_are_written_together_by_who_receive
     assert!(task.wakes() > 0 && task.poll(&mut next).is_pending());
     assert_eq!(mock.lock().writes - before, 1);
     assert_eq!(mock.written(), frame(TEXT, b"news").repeat(10));
+}
+
+// ---- a receiver as a stream -----------------------------------------------------------------------
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_was_polled_and_left_does_not_hold_up_what_is_sent() {
+    // As in a `select!`, after which its task does something else.
+    let mock = Mock::new([]);
+    let (mut receiver, sender) = over(&mock).split();
+    let task = Task::new();
+    assert!(task.poll(&mut Box::pin(StreamExt::next(&mut receiver))).is_pending());
+    sender.try_send("now").expect("room");
+    assert_eq!(mock.written(), frame(TEXT, b"now"));
+    assert!(task.wakes() > 0, "it may go on all the same");
+    assert!(task.poll(&mut Box::pin(StreamExt::next(&mut receiver))).is_pending());
+    sender.try_close(CloseCode::NORMAL, "").expect("valid");
+    assert_eq!(opcodes(&mock.written()), [TEXT, CLOSE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_is_dropped_tells_who_waits_to_send() {
+    let (mock, mut receiver, sender) = stuck(settings(false));
+    let (receives, sends) = (Task::new(), Task::new());
+    let mut send = Box::pin(sender.send("stuck"));
+    assert!(sends.poll(&mut send).is_pending());
+    assert!(receives.poll(&mut Box::pin(StreamExt::next(&mut receiver))).is_pending());
+    let wakes = sends.wakes();
+    drop(receiver);
+    assert!(sends.wakes() > wakes, "it keeps the deadline itself");
+    mock.allow(usize::MAX);
+    assert!(matches!(sends.poll(&mut send), Poll::Ready(Ok(()))));
 }

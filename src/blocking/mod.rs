@@ -62,10 +62,10 @@ use waits::is_wait;
 /// [`Transport`] so. But while a write blocks only the write timeout holds, and once the connection
 /// closes the close timeout; if it was [split](Self::split), the receiver keeps the others
 /// meanwhile. Over a [`Plain`] stream a deadline is noticed only when a read returns, and perhaps so
-/// is that the beginning of a large frame of text is not UTF-8.
+/// is that the beginning of a text is not UTF-8, if a read brought 8 KiB of it or filled its room.
 ///
 /// The adapter sets the timeouts of the stream itself: one that was set from outside lasts until the
-/// next deadline. Who has to do something else now and then, without a second handle for
+/// next deadline, or the next text that comes in large pieces or many. Who has to do something else now and then, without a second handle for
 /// [`split`](Self::split) as over TLS, receives by [`next_timeout`](Self::next_timeout).
 ///
 /// Works over a stream that does not block as well: [`Error::Io`] with `WouldBlock` then says that

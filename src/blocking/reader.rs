@@ -101,8 +101,9 @@ impl<S: Transport> Reader<S> {
     ) -> Result<bool, Error> {
         let Self { stream, incoming } = self;
         let mut is_late = false;
-        // Whether there is likely to be more of what the last read found, and how many have found some.
-        let (mut goes_on, mut reads) = (false, 0_u32);
+        // Whether there is likely to be more of what the last read found, how many have found some of a
+        // frame, and since when some of a text has not been checked.
+        let (mut goes_on, mut reads, mut unchecked_since) = (false, 0_u32, None);
         loop {
             let congested =
                 D::LENDS_OUT && side.with(|it| it.is_congested() && it.connection.is_receiving());
@@ -147,12 +148,16 @@ impl<S: Transport> Reader<S> {
             // The read may wait for long: first see whether what came of a text is UTF-8. Where more
             // of a frame is likely to be there, only if it does not come soon: the whole is checked
             // once more.
-            if goes_on && side.with(|outgoing| incoming.is_within_frame(outgoing)) {
-                if incoming.is_within_text() {
-                    stream.looks_up_in(SOON);
+            let is_within_frame = side.with(|outgoing| incoming.is_within_frame(outgoing));
+            let may_wait = goes_on && is_within_frame;
+            if !(may_wait && (!incoming.is_within_text() || stream.waits(&mut unchecked_since))) {
+                unchecked_since = None;
+                if side.with(|outgoing| !incoming.pause(outgoing)) {
+                    continue;
                 }
-            } else if side.with(|outgoing| !incoming.pause(outgoing)) {
-                continue;
+            }
+            if !is_within_frame {
+                reads = 0;
             }
             let buffer = side.with(|outgoing| {
                 incoming.settle_context();
@@ -168,7 +173,7 @@ impl<S: Transport> Reader<S> {
                     receive_eof(side);
                 }
                 Ok(Some(count)) => {
-                    reads += 1;
+                    reads = reads.saturating_add(1);
                     goes_on = count == room || count >= MUCH || (stream.can_wait && reads > FEW);
                     incoming.advance_read(count);
                 }
@@ -212,6 +217,3 @@ const MUCH: usize = 8 * 1024;
 /// After how many reads there is, if a read can end by itself: to have it do that takes two system
 /// calls, which cost what it takes to check some small pieces.
 const FEW: u32 = 4;
-
-/// How long what has come of a text may wait to be checked.
-const SOON: Duration = Duration::from_millis(100);

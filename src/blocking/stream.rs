@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::reader::Side;
 use super::waits::{
-    BRIEFLY, COARSE, SHORTEST, has_waited, has_waited_to_read, is_wait, only_blocks,
+    BRIEFLY, COARSE, SHORTEST, SOON, has_waited, has_waited_to_read, is_wait, only_blocks,
 };
 use super::{Error, Transport};
 use crate::adapter::{check_read, with_slices};
@@ -164,6 +164,17 @@ impl<S: Transport> Stream<S> {
             Err(_) if deadline.is_some_and(|at| at <= now) => Ok(None),
             read => read,
         }
+    }
+
+    /// Whether what has come of a text may go on to wait unchecked, as it has `since` then: not for long
+    /// where that can be told. The next wait ends soon.
+    pub(super) fn waits(&mut self, since: &mut Option<Duration>) -> bool {
+        if !self.can_wait {
+            return true;
+        }
+        let now = self.start.elapsed();
+        self.looks_up_in(SOON);
+        now.saturating_sub(*since.get_or_insert(now)) < SOON
     }
 
     /// When a wait of `limit` ends, if the stream can wait for a time at all.

@@ -12,6 +12,9 @@ pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 /// How long who receives may wait for output to be written where others send.
 pub(super) const BRIEFLY: Duration = Duration::from_millis(5);
 
+/// How long what has come of a text may wait to be checked, and a read for more of it.
+pub(super) const SOON: Duration = Duration::from_millis(100);
+
 /// Whether the stream only says that it would block.
 pub(super) fn is_wait(error: &Error) -> bool {
     matches!(error, Error::Io(error) if only_blocks(error))

@@ -60,6 +60,8 @@ pub(super) struct Half<S> {
     /// Whether that task waits for output to be taken too: it goes on with what a send that is
     /// dropped has begun.
     pub(super) reader_writes: bool,
+    /// Whether that task receives by the stream: nobody says if it goes on to.
+    pub(super) reader_may_leave: bool,
     /// Whether the connection, used as a stream, has had its last item.
     pub(super) stream_ended: bool,
     /// Whether those who wait for the end of sending have been told.
@@ -110,6 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
             last_words_by: None,
             reader: None,
             reader_writes: false,
+            reader_may_leave: false,
             stream_ended: false,
             end_told: false,
             nobody_receives: false,

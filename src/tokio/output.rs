@@ -83,10 +83,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Half<S> {
         Ok(result?)
     }
 
-    /// Writes what the transport takes at once, unless a task receives and writes it: what is queued
-    /// and not taken waits for whoever writes next.
+    /// Writes what the transport takes at once, unless a task receives and is sure to write it: what is
+    /// queued and not taken waits for whoever writes next.
     pub(super) fn write_now(&mut self, waker: &Waker) {
-        if self.reader.is_none() {
+        if self.reader.is_none() || self.reader_may_leave {
             self.write_all_now(waker);
         }
     }

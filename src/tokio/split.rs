@@ -43,9 +43,12 @@ pub(super) fn split<S>(socket: WebSocket<S>) -> (Receiver<S>, Sender<S>) {
 
 /// The receiving half of a connection that was [split](WebSocket::split).
 ///
-/// A `Stream` of owned messages too. Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
+/// Keep calling [`next`](Self::next): it is what answers Pings, keeps the deadlines and completes
 /// the closing handshake. When it is dropped the transport stays open as long as there is a
 /// [`Sender`], and nothing of that is done any more: [`Sender::closed`] tells each to end too.
+///
+/// It is a `Stream` of owned messages as well; with `futures::StreamExt` in scope `receiver.next()` is
+/// still the method here.
 #[derive(Debug)]
 pub struct Receiver<S> {
     pub(super) incoming: Receiving,
@@ -135,15 +138,15 @@ impl<S> Receiver<S> {
 
 impl<S> Drop for Receiver<S> {
     fn drop(&mut self) {
-        let had_reader = {
+        // Of who was to poll the stream again.
+        let reader = {
             let mut half = lock(&self.shared.half);
             half.nobody_receives = true;
-            // Of who was to poll the stream again.
-            half.forget_reader()
+            half.reader.take()
         };
         // Without the lock: whatever runs may want it.
         self.shared.writers.wake_end();
-        if had_reader {
+        if reader.is_some() {
             self.shared.writers.wake_all();
         }
     }
@@ -157,19 +160,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
     /// Waits until there is a message (true) or the connection has ended (false).
     async fn find(&self, incoming: &mut Incoming) -> Result<bool, Error> {
         let waiting = Waiting(self);
-        let found = poll_fn(|cx| self.poll_found(incoming, cx)).await;
+        let found = poll_fn(|cx| self.poll_found(incoming, false, cx)).await;
         // The poll that found it has said so already.
         mem::forget(waiting);
         found
     }
 
-    /// Polls for that.
+    /// Polls for that; `may_leave` if nobody will say that it is not polled any more.
     pub(super) fn poll_found(
         &self,
         incoming: &mut Incoming,
+        may_leave: bool,
         cx: &Context<'_>,
     ) -> Poll<Result<bool, Error>> {
         self.writers.poll(&mut { RECEIVER }, lock(&self.half), cx, |half, writer| {
+            half.reader_may_leave = may_leave;
             half.poll_message_shared(incoming, cx.waker(), writer.waker())
         })
     }
@@ -190,8 +195,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Shared<S> {
 
 impl<S> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
-        let had_reader = lock(&self.0.half).forget_reader();
-        if had_reader {
+        // Dropped without the lock: whatever runs may want it.
+        let reader = lock(&self.0.half).reader.take();
+        if reader.is_some() {
             self.0.writers.wake_all();
         }
     }

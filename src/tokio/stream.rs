@@ -77,10 +77,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for WebSocket<S> {
     }
 }
 
-/// Owned messages. Ends after a clean close and after an error.
-///
-/// A task that has polled it and no more will keeps the senders from keeping the deadlines: poll it
-/// again, or drop it.
+/// Owned messages. Ends after a clean close and after an error. Keep polling it: it does what
+/// [`next`](Receiver::next) does.
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<S> {
     type Item = Result<OwnedMessage, Error>;
 
@@ -90,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream for Receiver<S> {
             return Poll::Ready(None);
         }
         let item = loop {
-            match ready!(shared.poll_found(incoming, cx)) {
+            match ready!(shared.poll_found(incoming, true, cx)) {
                 Ok(false) => break None,
                 Err(error) => break Some(Err(error)),
                 Ok(true) => match incoming.take_message() {
