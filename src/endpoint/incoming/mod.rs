@@ -485,9 +485,6 @@ const DIRECT: usize = 256 * 1024;
 /// what was received.
 const MANY: usize = 128 * 1024;
 
-/// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
-const FIN: u8 = 0x80;
-
 /// What one round of decoding came to.
 enum Step {
     Found(Found),

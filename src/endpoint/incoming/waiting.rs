@@ -12,7 +12,7 @@
 //! | `waits_direct` (in `direct.rs`) | in its message | open, nothing due | seen and noted |
 //! | `goes_on_waiting` | in either | open, nothing due | seen and noted |
 
-use super::{FIN, Incoming, Outgoing};
+use super::{Incoming, Outgoing};
 use crate::connection::Begun;
 
 impl Incoming {
@@ -96,3 +96,6 @@ impl Incoming {
         }
     }
 }
+
+/// The bit beside the opcode that says that a message ends with this frame (RFC 6455 §5.2).
+const FIN: u8 = 0x80;
