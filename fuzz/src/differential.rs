@@ -129,9 +129,7 @@ fn run_theirs(role: Role, config: &Config, wire: &[u8]) -> (Vec<Item>, Verdict, 
     let mut items = Vec::new();
     let verdict = loop {
         items.push(match socket.read() {
-            Ok(TheirMessage::Text(text)) => {
-                Item::Message(OwnedMessage::Text(text.as_str().into()))
-            }
+            Ok(TheirMessage::Text(text)) => Item::Message(OwnedMessage::Text(text.as_str().into())),
             Ok(TheirMessage::Binary(bytes)) => Item::Message(OwnedMessage::Binary(bytes)),
             Ok(TheirMessage::Ping(bytes)) => Item::Ping(Bytes::into(bytes)),
             Ok(TheirMessage::Pong(bytes)) => Item::Pong(Bytes::into(bytes)),
