@@ -170,7 +170,7 @@
 //! - Masking is a crate of its own, `websocket-proto-mask`, for the sake of building: cargo begins with
 //!   what most others wait for, and the vectors that masking is built on take longest to compile. In
 //!   one crate they came late, and building from cold took 1.17 to 1.23 of the time of `tungstenite`
-//!   instead of 1.07 to 1.09 (`benches/peers/compile`).
+//!   instead of 1.07 to 1.09 (`benches/peers/compile`; 1.07 to 1.17 since there is `yoke`).
 #![no_std]
 #![forbid(unsafe_code)]
 // What is not in an adapter imports from core or alloc, so that it cannot reach a clock or I/O.

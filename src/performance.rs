@@ -206,7 +206,7 @@
 //! which cannot know whether a read will block, the beginning of a frame that came in short reads:
 //! where a read has brought 8 KiB or all that it had room for, or there have been four and the
 //! stream can time out, what came is checked only after a tenth of a second, or a read that waits for
-//! as long. Checked before each read, large texts took 1.2 to 1.6 times as long there, and still
+//! as long. Checked before each read, large texts took 1.2 to 1.9 times as long there, and still
 //! take 2.0 to 2.4 times as long in reads of 1,460 bytes from what cannot time out (`benches/peers`,
 //! decode).
 //!

@@ -30,7 +30,8 @@
 //! buffer, up to 64 KiB for output, and what the last large message needed, up to 4 MiB. Contexts of
 //! compression go back to their pool before it waits, unless context takeover was agreed on (see the
 //! `deflate` module). With that the decompressor goes back when a read has brought nothing, and so do
-//! the buffers, to be lent again: after a second if the connection was split, at a deadline otherwise.
+//! the buffers, to be lent again: after a second if the connection was split, at a deadline otherwise,
+//! and within a text of which more is likely to come after a tenth of a second.
 
 mod opening;
 mod reader;

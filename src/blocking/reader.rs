@@ -149,8 +149,10 @@ impl<S: Transport> Reader<S> {
             // of a frame is likely to be there, only if it does not come soon: the whole is checked
             // once more.
             let is_within_frame = side.with(|outgoing| incoming.is_within_frame(outgoing));
-            let may_wait = goes_on && is_within_frame;
-            if !(may_wait && (!incoming.is_within_text() || stream.waits(&mut unchecked_since))) {
+            let puts_off = goes_on
+                && is_within_frame
+                && (!incoming.is_within_text() || stream.puts_off_check(&mut unchecked_since));
+            if !puts_off {
                 unchecked_since = None;
                 if side.with(|outgoing| !incoming.pause(outgoing)) {
                     continue;
@@ -201,6 +203,7 @@ impl<S: Transport> Reader<S> {
             }
         }
     }
+
     /// Waits for a message, and takes it.
     pub(super) fn take<D: Side<S>>(&mut self, side: &mut D) -> Result<Option<OwnedMessage>, Error> {
         if !self.find(side, None)? {

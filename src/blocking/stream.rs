@@ -166,15 +166,18 @@ impl<S: Transport> Stream<S> {
         }
     }
 
-    /// Whether what has come of a text may go on to wait unchecked, as it has `since` then: not for long
-    /// where that can be told. The next wait ends soon.
-    pub(super) fn waits(&mut self, since: &mut Option<Duration>) -> bool {
+    /// Whether what has come of a text may go on to wait unchecked, as it has `since` then: not for long,
+    /// where reads can end by themselves, and the next one does so soon.
+    pub(super) fn puts_off_check(&mut self, since: &mut Option<Duration>) -> bool {
         if !self.can_wait {
             return true;
         }
         let now = self.start.elapsed();
-        self.looks_up_in(SOON);
-        now.saturating_sub(*since.get_or_insert(now)) < SOON
+        let is_recent = now.saturating_sub(*since.get_or_insert(now)) < SOON;
+        if is_recent {
+            self.looks_up_in(SOON);
+        }
+        is_recent
     }
 
     /// When a wait of `limit` ends, if the stream can wait for a time at all.
